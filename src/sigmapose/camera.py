@@ -1,0 +1,330 @@
+"""Pinhole cameras with radial-tangential distortion, and the way between 2.5D and camera space.
+
+Camera frame: x right, y down, z forward, millimetres. Pixel (0, 0) is the centre of the top-left pixel.
+"Ideal" pixels are those of the same camera without distortion; a 2.5D pose is given in ideal pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sigmapose.errors import CameraError
+from sigmapose.shapes import Array, Float
+
+DEFAULT_FOCAL_RATIO = 1.0
+"""Focal length over the longer side when nobody knows it: a field of view of 53 degrees."""
+
+FILM_WIDTH_MM = 36.0
+"""Longer side of the 35 mm film frame, the reference of 35mm-equivalent focal lengths."""
+
+FIXED_POINT_STEPS = 4
+NEWTON_STEPS = 25
+UNDISTORT_TOLERANCE = 1e-11
+"""Largest residual, in focal lengths, that counts as converged; about 1e-8 px."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics of one picture.
+
+    Raises:
+        CameraError: a non-finite value, a focal length or picture size that is not positive, or a number of
+            distortion coefficients that is none of 0, 4, 5.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: tuple[float, ...] = ()
+    """OpenCV's order: k1, k2, p1, p2[, k3]."""
+    known: bool = True
+    """False when the focal length was assumed."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise CameraError(f"camera needs a picture of at least 1x1 px, got {self.width}x{self.height}")
+        if not all(math.isfinite(x) for x in (self.fx, self.fy, self.cx, self.cy, *self.distortion)):
+            raise CameraError(f"camera has a value that is not finite: {self}; check the calibration file")
+        if self.fx <= 0 or self.fy <= 0:
+            raise CameraError(f"camera focal length must be positive, got fx={self.fx}, fy={self.fy} px")
+        if len(self.distortion) not in (0, 4, 5):
+            raise CameraError(
+                f"camera distortion must be () or k1, k2, p1, p2[, k3], got {len(self.distortion)} numbers"
+            )
+
+    @classmethod
+    def from_matrix(
+        cls, matrix: Float[Array, "3 3"], width: int, height: int, distortion: tuple[float, ...] = ()
+    ) -> Camera:
+        """From a 3x3 intrinsic matrix in pixels without skew.
+
+        Raises:
+            CameraError: wrong shape, non-finite, singular, skewed, or a focal length that is not positive.
+        """
+        matrix = np.asarray(matrix, dtype=np.float64)
+        if matrix.shape != (3, 3):
+            raise CameraError(f"camera matrix must be 3x3, got shape {matrix.shape}")
+        if not np.isfinite(matrix).all():
+            raise CameraError(f"camera matrix is not finite: {matrix.tolist()}")
+        if matrix[2, 2] == 0 or matrix[0, 0] == 0 or matrix[1, 1] == 0:
+            raise CameraError(f"camera matrix is singular: {matrix.tolist()}")
+        matrix = matrix / matrix[2, 2]
+        if np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-3 * abs(matrix[0, 0]):
+            raise CameraError(
+                f"camera matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] without skew, got {matrix.tolist()}"
+            )
+        return cls(
+            width, height, float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]),
+            tuple(float(k) for k in distortion),
+        )  # fmt: skip
+
+    @classmethod
+    def _centred(cls, width: int, height: int, focal_px: float, known: bool = True) -> Camera:
+        return cls(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2, (), known)
+
+    @classmethod
+    def from_fov(cls, width: int, height: int, fov_deg: float) -> Camera:
+        """From the field of view across the longer side, in degrees between 0 and 180.
+
+        Raises:
+            CameraError: a field of view outside that range.
+        """
+        if not 0 < fov_deg < 180:
+            raise CameraError(f"camera field of view must lie between 0 and 180 degrees, got {fov_deg}")
+        return cls._centred(width, height, max(width, height) / 2 / math.tan(math.radians(fov_deg) / 2))
+
+    @classmethod
+    def from_focal_mm(cls, width: int, height: int, focal_mm: float) -> Camera:
+        """From the 35mm-equivalent focal length: 36 mm of film on the longer side."""
+        return cls._centred(width, height, max(width, height) * focal_mm / FILM_WIDTH_MM)
+
+    @classmethod
+    def default(cls, width: int, height: int) -> Camera:
+        """The assumed camera of a picture about which nothing is known."""
+        return cls._centred(width, height, DEFAULT_FOCAL_RATIO * max(width, height), known=False)
+
+    @property
+    def matrix(self) -> Float[Array, "3 3"]:
+        """The intrinsic matrix, pixels."""
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    @property
+    def focal_px(self) -> float:
+        """Geometric mean of the two focal lengths."""
+        return math.sqrt(self.fx * self.fy)
+
+    @property
+    def fov_deg(self) -> float:
+        """Field of view across the longer side, of the ideal pinhole."""
+        focal = self.fx if self.width >= self.height else self.fy
+        return math.degrees(2 * math.atan(max(self.width, self.height) / 2 / focal))
+
+    @cached_property
+    def fold_radius(self) -> float:
+        """Distance from the axis, in focal lengths, where the radial model turns back; inf if it never does.
+
+        Points beyond it have no place in the picture: the polynomial would put them inside it again.
+        """
+        k1, k2, _, _, k3 = self._coefficients
+        roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+        real = [r.real for r in roots if abs(r.imag) < 1e-12 * max(1.0, abs(r)) and r.real > 0]
+        return math.sqrt(min(real)) if real else math.inf
+
+    @property
+    def _coefficients(self) -> tuple[float, float, float, float, float]:
+        k1, k2, p1, p2, k3 = (*self.distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+        return k1, k2, p1, p2, k3
+
+    @property
+    def _distorts(self) -> bool:
+        return any(self.distortion)
+
+    def _normalise(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
+        return (np.asarray(points_px, dtype=np.float64) - (self.cx, self.cy)) / (self.fx, self.fy)
+
+    def _to_px(self, points: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
+        return points * (self.fx, self.fy) + (self.cx, self.cy)
+
+    def _bend(self, points: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
+        """Brown-Conrady distortion of normalised points."""
+        k1, k2, p1, p2, k3 = self._coefficients
+        x, y = points[..., 0], points[..., 1]
+        r2 = x * x + y * y
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        return np.stack(
+            (
+                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+            ),
+            axis=-1,
+        )
+
+    def _bend_jacobian(self, points: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2 2"]:
+        k1, k2, p1, p2, k3 = self._coefficients
+        x, y = points[..., 0], points[..., 1]
+        r2 = x * x + y * y
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        slope = 2 * (k1 + r2 * (2 * k2 + 3 * k3 * r2))
+        mixed = x * y * slope + 2 * p1 * x + 2 * p2 * y
+        first = radial + x * x * slope + 2 * p1 * y + 6 * p2 * x
+        last = radial + y * y * slope + 6 * p1 * y + 2 * p2 * x
+        return np.stack((np.stack((first, mixed), axis=-1), np.stack((mixed, last), axis=-1)), axis=-2)
+
+    def project(self, points_mm: Float[Array, "*batch 3"]) -> Float[Array, "*batch 2"]:
+        """Camera space (mm) to pixels of the distorted picture; NaN for points not in front of the camera."""
+        points_mm = np.asarray(points_mm, dtype=np.float64)
+        depth = np.where(points_mm[..., 2:] > 0, points_mm[..., 2:], np.nan)
+        return self.distort(self._to_px(points_mm[..., :2] / depth))
+
+    def rays(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
+        """Directions (x, y, 1) seen at pixels of the distorted picture."""
+        return self.ideal_rays(self.undistort(points_px))
+
+    def ideal_rays(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
+        """Directions (x, y, 1) seen at ideal pixels."""
+        flat = self._normalise(points_px)
+        return np.concatenate((flat, np.where(np.isnan(flat[..., :1]), np.nan, 1.0)), axis=-1)
+
+    def distort(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
+        """Ideal pixels to pixels of the picture; NaN beyond the fold radius, where the model has no answer."""
+        points_px = np.asarray(points_px, dtype=np.float64)
+        if not self._distorts:
+            return points_px.copy()
+        flat = self._normalise(points_px)
+        inside = np.sum(flat**2, axis=-1, keepdims=True) < self.fold_radius**2
+        return self._to_px(self._bend(np.where(inside, flat, np.nan)))
+
+    def distort_jacobian(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2 2"]:
+        """Derivative of `distort` at ideal pixels: carries an ideal covariance into the picture."""
+        points_px = np.asarray(points_px, dtype=np.float64)
+        if not self._distorts:
+            return np.broadcast_to(np.eye(2), (*points_px.shape[:-1], 2, 2)).copy()
+        focal = np.array((self.fx, self.fy))
+        return self._bend_jacobian(self._normalise(points_px)) * (focal[:, None] / focal[None, :])
+
+    def undistort(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
+        """Pixels of the picture to ideal pixels; NaN where no ideal pixel lands.
+
+        A few fixed-point steps, then Newton's method with steps kept inside the fold radius.
+        """
+        points_px = np.asarray(points_px, dtype=np.float64)
+        if not self._distorts:
+            return points_px.copy()
+        goal = self._normalise(points_px)
+        limit = self.fold_radius * (1 - 1e-9)
+        guess = _shrink(goal, limit)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for _ in range(FIXED_POINT_STEPS):
+                guess = _shrink(guess + goal - self._bend(guess), limit)
+            for _ in range(NEWTON_STEPS):
+                error = self._bend(guess) - goal
+                if not (np.abs(error) > UNDISTORT_TOLERANCE / 10).any():
+                    break
+                guess = _shrink(guess - _solve_2x2(self._bend_jacobian(guess), error), limit)
+            found = np.abs(self._bend(guess) - goal).max(axis=-1, keepdims=True) < UNDISTORT_TOLERANCE
+        return self._to_px(np.where(found, guess, np.nan))
+
+
+def _shrink(points: Float[Array, "*batch 2"], limit: float) -> Float[Array, "*batch 2"]:
+    """Points farther than `limit` from the origin are pulled in to it."""
+    if math.isinf(limit):
+        return points
+    radius = np.linalg.norm(points, axis=-1, keepdims=True)
+    return points * np.minimum(1.0, limit / np.maximum(radius, 1e-300))
+
+
+def _solve_2x2(
+    matrix: Float[Array, "*batch 2 2"], vector: Float[Array, "*batch 2"]
+) -> Float[Array, "*batch 2"]:
+    a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
+    x, y = vector[..., 0], vector[..., 1]
+    return np.stack((d * x - b * y, a * y - c * x), axis=-1) / (a * d - b * c)[..., None]
+
+
+def camera_from_25d(
+    points_px: Float[Array, "*batch joint 2"],
+    depth_rel_mm: Float[Array, "*batch joint"],
+    root_depth_mm: Float[Array, "*batch"] | float,
+    camera: Camera,
+) -> Float[Array, "*batch joint 3"]:
+    """2.5D to camera space, mm: every joint lies on its ray at depth `root_depth_mm + depth_rel_mm`.
+
+    Args:
+        points_px: ideal pixels.
+        depth_rel_mm: depth relative to the root joint, mm.
+        root_depth_mm: depth of the root, mm.
+    """
+    depth_mm = np.asarray(root_depth_mm, dtype=np.float64)[..., None] + depth_rel_mm
+    return depth_mm[..., None] * camera.ideal_rays(points_px)
+
+
+def camera_to_25d(
+    joints_mm: Float[Array, "*batch joint 3"], root: int, camera: Camera
+) -> tuple[Float[Array, "*batch joint 2"], Float[Array, "*batch joint"], Float[Array, "*batch"]]:
+    """Camera space to 2.5D: ideal pixels, depth relative to joint `root` (mm), depth of the root (mm).
+
+    Joints not in front of the camera get NaN pixels.
+    """
+    joints_mm = np.asarray(joints_mm, dtype=np.float64)
+    depth_mm = joints_mm[..., 2]
+    front = np.where(depth_mm > 0, depth_mm, np.nan)[..., None]
+    points_px = joints_mm[..., :2] / front * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    root_depth_mm = depth_mm[..., root]
+    return points_px, depth_mm - root_depth_mm[..., None], root_depth_mm
+
+
+@dataclass(frozen=True, repr=False)
+class RootDepth:
+    """Depth of the root in front of the camera and how well a known length fixes it."""
+
+    depth_mm: Float[Array, "*batch"]
+    sigma_log_length: Float[Array, "*batch"]
+    """Relative uncertainty from the lengths alone: that of every root-relative millimetre."""
+    sigma_log_focal: Float[Array, "*batch"]
+    """Relative uncertainty from the focal length: it moves the depth, and not the size of the person."""
+
+    @property
+    def sigma_mm(self) -> Float[Array, "*batch"]:
+        """Standard deviation of the depth, mm."""
+        return self.depth_mm * np.hypot(self.sigma_log_length, self.sigma_log_focal)
+
+    def __repr__(self) -> str:
+        return f"RootDepth(depth_mm={self.depth_mm.shape})"
+
+
+def root_depth_from_length(
+    length_mm: Float[Array, "*batch"] | float,
+    length_sigma_mm: Float[Array, "*batch"] | float,
+    unit_length: Float[Array, "*batch"] | float,
+    unit_sigma: Float[Array, "*batch"] | float = 0.0,
+    *,
+    focal_sigma_log: Float[Array, "*batch"] | float = 0.0,
+) -> RootDepth:
+    """Depth of the root from one length that is known, in closed form.
+
+    With depths in units of the root's depth, joint j lies at `d_root * (1 + s z_j) * ray_j`: every length is
+    proportional to `d_root`, so `d_root = length_mm / unit_length`. To first order its relative variance is
+    the sum of those of both lengths; `unit_length` is proportional to 1/focal, so the relative focal error adds as is.
+
+    Args:
+        length_mm, length_sigma_mm: the known length (stature, or a bone) and its standard deviation.
+        unit_length, unit_sigma: the same length of the skeleton at root depth 1, and its standard deviation.
+        focal_sigma_log: standard deviation of the log of the focal length.
+
+    Returns:
+        NaN depth where a length is not positive and finite.
+    """
+    arrays = (length_mm, length_sigma_mm, unit_length, unit_sigma, focal_sigma_log)
+    length, length_sigma, unit, unit_s, focal_s = np.broadcast_arrays(
+        *(np.asarray(x, np.float64) for x in arrays)
+    )
+    good = (length > 0) & (unit > 0) & np.isfinite(length) & np.isfinite(unit)
+    length, unit = np.where(good, length, np.nan), np.where(good, unit, np.nan)
+    return RootDepth(length / unit, np.hypot(length_sigma / length, unit_s / unit), focal_s.copy())
