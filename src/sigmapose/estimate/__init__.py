@@ -1,0 +1,1 @@
+"""The runtime: picture or keypoints to Gaussian poses, with numpy and ONNX Runtime only."""

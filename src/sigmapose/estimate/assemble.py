@@ -1,0 +1,117 @@
+"""From Φ's Gaussian in the upright crop frame to people in camera millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sigmapose.calibrator import Calibrator
+from sigmapose.camera import Camera, root_depth_from_length
+from sigmapose.estimate.network import Answer
+from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward, relative_from_25d, root_position
+from sigmapose.pose import Pose
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import BODY_26
+
+ROOT = BODY_26.index("mid_hip")
+STATURE_PRIOR_MM = (1690.0, 95.0)
+"""Mean and standard deviation of adult standing height, women and men together (NCD-RisC 2016, Europe)."""
+HEIGHT_SIGMA_MM = 15.0
+"""How well a height that the user states is known: shoes, posture, the definition of head top."""
+UNKNOWN_FOCAL_SIGMA_LOG = 0.3
+
+
+@dataclass(frozen=True, repr=False)
+class PoseBatch:
+    """Poses as arrays: what :func:`sigmapose.lift_batch` gives. Index it for a :class:`~sigmapose.pose.Pose`."""
+
+    joints_mm: Float[Array, "person 26 3"]
+    cov_mm2: Float[Array, "person 26 3 3"]
+    points_px: Float[Array, "person 26 2"]
+    cov_px2: Float[Array, "person 26 2 2"]
+    visibility: Float[Array, "person 26 4"]
+    root_mm: Float[Array, "person 3"]
+    root_cov_mm2: Float[Array, "person 3 3"]
+    score: Float[Array, " person"]
+    track: tuple[int, ...]
+    camera: Camera
+    calibration: str
+
+    def __len__(self) -> int:
+        return len(self.joints_mm)
+
+    def __repr__(self) -> str:
+        return f"PoseBatch({len(self)} people, body_26, calibration={self.calibration!r})"
+
+    def __getitem__(self, i: int) -> Pose:
+        return Pose(
+            skeleton=BODY_26, joints_mm=self.joints_mm[i], cov_mm2=self.cov_mm2[i], points_px=self.points_px[i],
+            cov_px2=self.cov_px2[i], visibility=self.visibility[i], root_mm=self.root_mm[i],
+            root_cov_mm2=self.root_cov_mm2[i], score=float(self.score[i]), track=self.track[i],
+            camera=self.camera, calibration=self.calibration,
+        )  # fmt: skip
+
+
+def assemble(
+    answer: Answer,
+    *,
+    centre_px: Float[Array, "person 2"],
+    size_px: Float[Array, " person"],
+    camera: Camera,
+    height_mm: float | None,
+    calibrator: Calibrator | None,
+    source: str,
+    score: Float[Array, " person"],
+    track: tuple[int, ...] | None = None,
+) -> PoseBatch:
+    """Calibrate, then carry means and covariances into the camera.
+
+    Args:
+        centre_px, size_px: the crops, in ideal pixels.
+        height_mm: standing height when the user knows it; else the stature prior speaks.
+        source: ``none`` for bare keypoints or the encoder's name: which scales apply.
+    """
+    relative_cov, points_cov, stature_sigma = _calibrated(answer, calibrator, source)
+    size = np.asarray(size_px, dtype=np.float64)
+    ratio = size / camera.focal_px
+    stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
+    unit_stature = np.exp(answer.log_stature[:, 0].astype(np.float64)) * ratio
+    depth = root_depth_from_length(
+        stature, sigma, unit_stature, unit_stature * stature_sigma,
+        focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
+    )  # fmt: skip
+    ideal_px = centre_px[:, None] + answer.points.astype(np.float64) * size[:, None, None]
+    ideal_cov = points_cov * size[:, None, None, None] ** 2
+    root_ray = camera.ideal_rays(ideal_px[:, ROOT])
+    relative = relative_from_25d(
+        answer.relative, relative_cov, scale_mm=depth.depth_mm * ratio, crop_ratio=ratio, root_ray=root_ray,
+        sigma_log_scale=depth.sigma_log_length,
+    )  # fmt: skip
+    root = root_position(
+        root_ray, ideal_cov[:, ROOT], depth.depth_mm, focal_px=(camera.fx, camera.fy),
+        sigma_log_depth=depth.sigma_log_length, sigma_log_focal=depth.sigma_log_focal,
+    )  # fmt: skip
+    points_px, cov_px2 = ideal_px, ideal_cov
+    if camera.distortion:
+        points_px = camera.distort(ideal_px)
+        cov_px2 = push_forward(ideal_cov, camera.distort_jacobian(ideal_px))
+    return PoseBatch(
+        joints_mm=relative.mean, cov_mm2=relative.cov, points_px=points_px, cov_px2=add_floor(cov_px2, SIGMA_FLOOR_PX),
+        visibility=answer.visibility.astype(np.float64), root_mm=root.mean, root_cov_mm2=root.cov,
+        score=np.asarray(score, dtype=np.float64), track=track or (-1,) * len(answer), camera=camera,
+        calibration=calibrator.name if calibrator else "none",
+    )  # fmt: skip
+
+
+def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> tuple[Array, Array, Array]:
+    relative, points = answer.relative_cov.astype(np.float64), answer.points_cov.astype(np.float64)
+    stature_sigma = answer.log_stature[:, 1].astype(np.float64)
+    relative[:, ROOT] = 0.0  # the root is the origin; the floor in millimetres remains
+    if calibrator is None:
+        return relative, points, stature_sigma
+    scales = calibrator.scales_for(source)
+    joint, group = np.arange(answer.visibility.shape[1]), answer.visibility.argmax(-1)
+    relative *= scales.relative[joint, group][..., None, None]
+    points *= scales.points[joint, group][..., None, None]
+    return relative, points, stature_sigma * scales.stature

@@ -1,0 +1,46 @@
+"""What the networks are told besides the crop: its place in the picture, the focal length, the encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sigmapose.shapes import Array, Bool, Float
+
+ENCODERS = ("none", "lite", "full", "heavy")
+CONTEXT_FEATURES = 8 + len(ENCODERS)
+PLACE_SCALE = 4.0
+PLACE_CLIP = 3.0
+
+
+def crop_context(
+    centre_px: Float[Array, "batch 2"],
+    size_px: Float[Array, " batch"],
+    *,
+    image_size: Float[Array, "batch 2"],
+    principal_px: Float[Array, "batch 2"],
+    focal_px: Float[Array, " batch"],
+    image_known: Bool[Array, " batch"],
+    focal_known: Bool[Array, " batch"],
+    encoder: Sequence[str] | Array,
+) -> Float[Array, "batch 12"]:
+    """Context rows for Φ. What is unknown is zero with a zero flag, never a guess."""
+    size = np.asarray(size_px, dtype=np.float64)
+    image = np.asarray(image_known, dtype=np.float64)
+    focal = np.asarray(focal_known, dtype=np.float64)
+    place = np.clip((centre_px - principal_px) / size[:, None] / PLACE_SCALE, -PLACE_CLIP, PLACE_CLIP)
+    tangent = np.clip((centre_px - principal_px) / np.asarray(focal_px)[:, None], -PLACE_CLIP, PLACE_CLIP)
+    extent = np.log(np.maximum(image_size.max(axis=1), 1.0) / size)
+    one_hot = (np.asarray(encoder)[:, None] == np.array(ENCODERS)).astype(np.float64)
+    return np.concatenate(
+        (
+            place * image[:, None],
+            image[:, None],
+            (extent * image)[:, None],
+            (np.clip(size / focal_px, 0.0, PLACE_CLIP) * focal)[:, None],
+            focal[:, None],
+            tangent * focal[:, None],
+            one_hot,
+        ),
+        axis=1,
+    ).astype(np.float32)

@@ -1,0 +1,149 @@
+"""2D keypoints of anybody's detector to 3D poses with error bars."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import numpy as np
+
+from sigmapose.calibrator import Calibrator
+from sigmapose.camera import Camera
+from sigmapose.errors import CameraError, InputError
+from sigmapose.estimate.assemble import PoseBatch, assemble
+from sigmapose.estimate.context import crop_context
+from sigmapose.estimate.keypoint_crop import keypoint_square
+from sigmapose.estimate.network import Answer, LiftNetwork
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton, joint_map
+
+MIN_JOINTS = 3
+CHUNK = 2048
+ASSUMED_EXTENT = 2.0
+"""Longer side of the picture in person sizes, where neither camera nor picture size is given."""
+
+
+class Lifter:
+    """Keypoints to poses; one network session, any number of calls."""
+
+    def __init__(self, *, calibrator: Calibrator | None, threads: int | None = None, device: str = "cpu") -> None:
+        self.network = LiftNetwork(threads=1 if threads is None else threads, device=device)
+        self.workers = 2 if threads is None else 1
+        self.calibrator = calibrator
+
+    def __call__(
+        self,
+        points_px: Float[Array, "person joint 2"],
+        scores: Float[Array, "person joint"] | None = None,
+        *,
+        camera: Camera | None = None,
+        skeleton: str | Skeleton = "coco_17",
+        height_mm: float | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> PoseBatch:
+        """Lift a batch of people seen by one camera.
+
+        Args:
+            points_px: NaN marks a missing joint; at least three must be there.
+            scores: confidence in 0..1; None when the detector gives none.
+            camera: intrinsics; without them a default field of view is assumed and the place of the person
+                in the picture is used only if ``image_size`` (width, height) is given.
+            skeleton: that of the keypoints, by name.
+            height_mm: standing height, if known.
+
+        Raises:
+            SkeletonError: unknown skeleton. InputError: wrong shapes, or a person with fewer than three joints.
+        """
+        points, score, present = _as_body_26(points_px, scores, skeleton)
+        _check_height(height_mm)
+        place_known = camera is not None or image_size is not None
+        if camera is None:
+            camera = Camera.default(*image_size) if image_size else _assumed_camera(points, present)
+        ideal = camera.undistort(points)
+        present = present & np.isfinite(ideal).all(-1)
+        _check_joints(present)
+        centre, size = keypoint_square(ideal, present)
+        if (size < 1e-3).any():
+            raise InputError(f"person {int((size < 1e-3).argmax())} has all keypoints in one place: nothing to lift")
+        context = crop_context(
+            centre, size, image_size=np.tile([camera.width, camera.height], (len(centre), 1)).astype(np.float64),
+            principal_px=np.tile([camera.cx, camera.cy], (len(centre), 1)),
+            focal_px=np.full(len(centre), camera.focal_px), image_known=np.full(len(centre), place_known),
+            focal_known=np.full(len(centre), place_known and camera.known), encoder=["none"] * len(centre),
+        )  # fmt: skip
+        local = (ideal - centre[:, None]) / size[:, None, None]
+
+        def lift_rows(rows: slice) -> PoseBatch:
+            answer = self.network(local[rows], score[rows], present[rows], context[rows])
+            confidence = np.where(present[rows], np.nan_to_num(score[rows], nan=1.0), 0.0).sum(1) / present[rows].sum(1)
+            return assemble(
+                answer, centre_px=centre[rows], size_px=size[rows], camera=camera, height_mm=height_mm,
+                calibrator=self.calibrator, source="none", score=np.clip(confidence, 0.0, 1.0),
+            )  # fmt: skip
+
+        chunks = [slice(i, i + CHUNK) for i in range(0, len(local), CHUNK)]
+        if len(chunks) <= 1 or self.workers == 1:
+            return _join([lift_rows(rows) for rows in chunks or [slice(0, 0)]])
+        with ThreadPoolExecutor(self.workers) as pool:
+            return _join(list(pool.map(lift_rows, chunks)))
+
+
+def _as_body_26(points_px: Array, scores: Array | None, skeleton: str | Skeleton) -> tuple[Array, Array, Array]:
+    skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+    points = np.asarray(points_px, dtype=np.float64)
+    joints = len(skeleton)
+    if points.ndim != 3 or points.shape[1:] != (joints, 2):
+        raise InputError(
+            f"keypoints of skeleton '{skeleton.name}' must have shape (people, {joints}, 2), got {points.shape}: "
+            "pass skeleton= the one your detector uses"
+        )
+    if scores is None:
+        score = np.full(points.shape[:2], np.nan)
+    else:
+        score = np.asarray(scores, dtype=np.float64)
+        if score.shape != points.shape[:2]:
+            raise InputError(f"scores must have shape {points.shape[:2]}, one per keypoint, got {score.shape}")
+    present = np.isfinite(points).all(-1)
+    if skeleton.name == BODY_26.name:
+        return points, score, present
+    mapping = joint_map(skeleton, BODY_26)
+    mapped, there = mapping.apply(points, present)
+    mapped_score, _ = mapping.apply(np.where(np.isfinite(score), score, 0.0)[..., None], present)
+    known = np.isfinite(score).any(1, keepdims=True)
+    return mapped, np.where(known, mapped_score[..., 0], np.nan), there
+
+
+def _assumed_camera(points: Array, present: Array) -> Camera:
+    _check_joints(present)
+    seen = points[present]
+    side = max(float(np.ptp(seen, axis=0).max()) * ASSUMED_EXTENT, float(np.abs(seen).max()), 16.0)
+    return Camera.default(int(np.ceil(side)), int(np.ceil(side)))
+
+
+def _check_joints(present: Array) -> None:
+    few = present.sum(1) < MIN_JOINTS
+    if few.any():
+        who = int(few.argmax())
+        raise InputError(f"person {who} has {int(present[who].sum())} usable keypoints (not NaN): lifting needs {MIN_JOINTS}")
+
+
+def _check_height(height_mm: float | None) -> None:
+    if height_mm is not None and not 400.0 <= height_mm <= 2800.0:
+        raise CameraError(f"height_mm must be a standing height of 400 to 2800 mm, got {height_mm}: is the unit mm?")
+
+
+def _join(batches: list[PoseBatch]) -> PoseBatch:
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+    arrays = {
+        f.name: np.concatenate([getattr(b, f.name) for b in batches])
+        for f in fields(PoseBatch)
+        if isinstance(getattr(first, f.name), np.ndarray)
+    }
+    return PoseBatch(
+        **arrays, track=tuple(t for b in batches for t in b.track), camera=first.camera, calibration=first.calibration
+    )
+
+
+__all__ = ["Answer", "Lifter"]

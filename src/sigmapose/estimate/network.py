@@ -1,0 +1,152 @@
+"""ONNX Runtime sessions: crop or keypoints in, a Gaussian in 2.5D out.
+
+Arrays are in the upright crop frame: origin at the crop centre, axes along the picture's, unit one crop
+width; depth in crop widths at the root.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sigmapose.errors import ModelError
+from sigmapose.shapes import Array, Bool, Float
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+MODELS = ("lite", "full", "heavy")
+CROP_PX = 256
+LOGIT_CLIP = 8.0
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """Φ's Gaussian for a batch of people, crop widths."""
+
+    points: Float[Array, "batch 26 2"]
+    points_cov: Float[Array, "batch 26 2 2"]
+    relative: Float[Array, "batch 26 3"]
+    relative_cov: Float[Array, "batch 26 3 3"]
+    visibility: Float[Array, "batch 26 4"]
+    log_stature: Float[Array, "batch 2"]
+    """Mean and standard deviation of ln(standing height in crop widths at the root)."""
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __repr__(self) -> str:
+        return f"Answer({len(self)} people)"
+
+
+@dataclass(frozen=True, repr=False)
+class Landmarks:
+    """Θ's own landmarks in the rotated crop: what follows people, and what peers are compared with."""
+
+    landmarks: Float[Array, "batch 39 5"]
+    world: Float[Array, "batch 39 3"]
+    flag: Float[Array, " batch"]
+
+
+ANSWER_NAMES = tuple(f.name for f in fields(Answer))
+LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
+
+
+def weights_path(name: str) -> Path:
+    """File of an embedded network: ``lite``, ``full``, ``lift``, ``detector``; ``heavy`` once it is made.
+
+    ``heavy`` is looked for in ``$SIGMAPOSE_MODELS`` and in the user's cache before the package.
+    """
+    file = f"{name}.onnx"
+    folders = [Path(p) for p in (os.environ.get("SIGMAPOSE_MODELS"),) if p]
+    folders += [cache_folder(), Path(str(resources.files("sigmapose") / "weights"))]
+    for folder in folders:
+        if (folder / file).is_file():
+            return folder / file
+    remedy = (
+        "make it once with: sigmapose export --model heavy (needs the 'train' extra)"
+        if name == "heavy"
+        else "reinstall sigmapose"
+    )
+    raise ModelError(f"model '{name}' is not installed ({file} not found): {remedy}")
+
+
+def cache_folder() -> Path:
+    """Where optional models are kept: ``$XDG_CACHE_HOME/sigmapose`` or ``~/.cache/sigmapose``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sigmapose"
+
+
+def open_session(path: Path, *, threads: int | None = None, device: str = "cpu") -> ort.InferenceSession:
+    """ONNX Runtime session on ``cpu`` or ``cuda``; ModelError when the file or the device is not usable."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    providers = ["CPUExecutionProvider"]
+    if device.startswith("cuda"):
+        if "CUDAExecutionProvider" not in ort.get_available_providers():
+            raise ModelError("device 'cuda' is not available: install onnxruntime-gpu, or use --device cpu")
+        providers.insert(0, "CUDAExecutionProvider")
+    elif device != "cpu":
+        raise ModelError(f"unknown device '{device}': use cpu or cuda")
+    try:
+        return ort.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime raises its own untyped errors
+        raise ModelError(f"cannot load the network '{path}': {str(error).splitlines()[0]}") from error
+
+
+class ImageNetwork:
+    """Θ and Φ together: crops of people to Gaussians."""
+
+    def __init__(self, model: str = "full", *, threads: int | None = None, device: str = "cpu") -> None:
+        if model not in MODELS:
+            raise ModelError(f"unknown model '{model}': choose one of {', '.join(MODELS)}")
+        self.model = model
+        self.session = open_session(weights_path(model), threads=threads, device=device)
+
+    def __call__(
+        self,
+        crops: Float[Array, "batch 256 256 3"],
+        rotation: Float[Array, "batch 2"],
+        context: Float[Array, "batch 12"],
+    ) -> tuple[Answer, Landmarks]:
+        """``crops`` in 0..1, ``rotation`` = (cos, sin) of each crop's angle."""
+        feed = {"crops": crops, "rotation": rotation.astype(np.float32), "context": context}
+        values = self.session.run((*ANSWER_NAMES, *LANDMARK_NAMES), feed)
+        count = len(ANSWER_NAMES)
+        return Answer(*values[:count]), Landmarks(*values[count:])
+
+
+class LiftNetwork:
+    """Φ alone: 2D keypoints to Gaussians."""
+
+    def __init__(self, *, threads: int | None = None, device: str = "cpu") -> None:
+        self.session = open_session(weights_path("lift"), threads=threads, device=device)
+
+    def __call__(
+        self,
+        points: Float[Array, "batch 26 2"],
+        scores: Float[Array, "batch 26"],
+        present: Bool[Array, "batch 26"],
+        context: Float[Array, "batch 12"],
+    ) -> Answer:
+        """Points in the upright crop frame; absent joints are masked whatever their value.
+
+        A NaN score says that the detector gives none.
+        """
+        feed = {"points": np.where(present[..., None], points, 0.0).astype(np.float32),
+                "scores": _score_logit(np.where(present, scores, np.nan)),
+                "present": present.astype(np.float32), "context": context}  # fmt: skip
+        return Answer(*self.session.run(ANSWER_NAMES, feed))
+
+
+def _score_logit(scores: Array) -> Array:
+    p = np.clip(scores, 1e-4, 1 - 1e-4)
+    return np.nan_to_num((np.log(p) - np.log1p(-p)) / LOGIT_CLIP, nan=0.0).astype(np.float32)

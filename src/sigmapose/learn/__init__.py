@@ -1,0 +1,1 @@
+"""Training: networks, losses, recipes and export. Needs the ``train`` extra (torch)."""

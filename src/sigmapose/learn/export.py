@@ -1,0 +1,97 @@
+"""Networks to ONNX: one file for picture to Gaussian, one for keypoints to Gaussian."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
+from sigmapose.learn.onnx_store import store_float16
+from sigmapose.learn.phi import (
+    CONTEXT_FEATURES,
+    JOINTS,
+    TOKEN_FEATURES,
+    DepthUncertaintyHead,
+    Evidence,
+    Gaussian25D,
+    encoder_tokens,
+)
+
+OPSET = 17
+
+
+def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
+    """The tensors of the exported graphs, in the order of :class:`sigmapose.estimate.network.Answer`."""
+    return (
+        answer.points,
+        answer.points_tril @ answer.points_tril.transpose(-1, -2),
+        answer.relative,
+        answer.relative_tril @ answer.relative_tril.transpose(-1, -2),
+        answer.visibility_logits.softmax(-1),
+        answer.log_stature,
+    )
+
+
+class ImageModel(nn.Module):
+    """Θ then Φ: crops, crop rotation and context to the Gaussian and the encoder's own landmarks."""
+
+    def __init__(self, encoder: nn.Module, phi: DepthUncertaintyHead) -> None:
+        super().__init__()
+        self.encoder, self.phi = encoder, phi
+
+    def forward(self, crops: Tensor, rotation: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        seen = self.encoder(crops)
+        tokens = encoder_tokens(Evidence(seen.landmarks, seen.world, seen.spread, seen.heat), rotation)
+        return (*answer_arrays(self.phi(tokens, context)), seen.landmarks, seen.world, seen.flag)
+
+
+class LiftModel(nn.Module):
+    """Φ alone; scores arrive as clipped logits, absent joints with mask 0."""
+
+    def __init__(self, phi: DepthUncertaintyHead) -> None:
+        super().__init__()
+        self.phi = phi
+
+    def forward(self, points: Tensor, scores: Tensor, present: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        tokens = torch.cat((points * present[..., None], present[..., None], (scores * present)[..., None]), dim=-1)
+        tokens = nn.functional.pad(tokens, (0, TOKEN_FEATURES - tokens.shape[-1]))
+        return answer_arrays(self.phi(tokens, context))
+
+
+def correct_eq1(phi: DepthUncertaintyHead, recipe_loss: str) -> float:
+    """Factor that turns the recipe's sigma into a standard deviation."""
+    return EQ1_TO_STANDARD_DEVIATION if recipe_loss == "eq1" and phi.config.covariance == "depth" else 1.0
+
+
+def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path) -> None:
+    """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, flag; float16 weights, float32 arithmetic."""
+    from sigmapose.estimate.network import ANSWER_NAMES, LANDMARK_NAMES
+
+    example = (torch.rand(2, 256, 256, 3), torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, CONTEXT_FEATURES))
+    _export(ImageModel(encoder, phi), example, ("crops", "rotation", "context"), (*ANSWER_NAMES, *LANDMARK_NAMES), out)
+
+
+def export_lift_model(phi: DepthUncertaintyHead, out: Path) -> None:
+    """Write ``points, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
+    from sigmapose.estimate.network import ANSWER_NAMES
+
+    example = (
+        torch.randn(2, JOINTS, 2) * 0.2, torch.zeros(2, JOINTS), torch.ones(2, JOINTS), torch.zeros(2, CONTEXT_FEATURES)
+    )  # fmt: skip
+    _export(LiftModel(phi), example, ("points", "scores", "present", "context"), ANSWER_NAMES, out)
+
+
+def _export(model: nn.Module, example: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...], out: Path) -> None:
+    model = model.eval()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    whole = out.with_suffix(".float32.onnx")
+    axes = {name: {0: "batch"} for name in (*inputs, *outputs)}
+    with torch.no_grad():
+        torch.onnx.export(
+            model, example, str(whole), input_names=list(inputs), output_names=list(outputs),
+            dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+    store_float16(whole, out)
+    whole.unlink()

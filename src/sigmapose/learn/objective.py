@@ -1,0 +1,81 @@
+"""A recipe's loss on a batch, and what validation reports."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sigmapose.learn import losses
+from sigmapose.learn.phi import ROOT, SCALE, Gaussian25D
+from sigmapose.learn.recipes import Recipe
+from sigmapose.learn.samples import IGNORE, Batch
+
+
+def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Total loss and its parts. Lengths in units of ``SCALE`` crop widths, so that terms are of order one."""
+    others = [j for j in range(answer.points.shape[1]) if j != ROOT]
+    error = ((batch.relative - answer.relative) / SCALE)[:, others]
+    tril = (answer.relative_tril / SCALE)[:, others]
+    depth_error, depth_sigma = error[..., 2], _depth_sigma(tril)
+    if recipe.loss == "squared":
+        pose = losses.squared(error).mean()
+    elif recipe.loss == "eq1":
+        pose = losses.eq1(depth_error, depth_sigma).mean() + losses.squared(error[..., :2]).mean()
+    elif recipe.loss == "nll":
+        pose = losses.nll(error, tril).mean()
+    else:
+        pose = losses.beta_nll(error, tril, recipe.beta).mean()
+    distance = losses.euclidean(error).mean()
+    point_error = (batch.points - answer.points) / SCALE
+    if recipe.phi.covariance == "full":
+        points = losses.beta_nll(point_error, answer.points_tril / SCALE, recipe.beta).mean()
+    else:
+        points = losses.squared(point_error).mean()
+    logits = answer.visibility_logits.flatten(0, 1)
+    visibility = nn.functional.cross_entropy(logits, batch.visibility.flatten(), ignore_index=IGNORE)
+    stature_error = (batch.log_stature - answer.log_stature[:, 0])[:, None]
+    stature = losses.nll(stature_error, answer.log_stature[:, 1, None, None]).mean()
+    total = (
+        pose
+        + recipe.distance_weight * distance
+        + recipe.points_weight * points
+        + recipe.visibility_weight * visibility
+        + recipe.stature_weight * stature
+    )
+    parts = {"loss": total, "pose": pose, "distance": distance, "points": points, "visibility": visibility, "stature": stature}
+    return total, {name: float(value.detach()) for name, value in parts.items()}
+
+
+@torch.no_grad()
+def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
+    """Errors in millimetres at the true scale, and coverage of the raw 90 % regions, root left out."""
+    others = [j for j in range(answer.points.shape[1]) if j != ROOT]
+    error = (batch.relative - answer.relative)[:, others]
+    error_mm = error.norm(dim=-1) * batch.mm_per_crop[:, None]
+    whitened = losses._solve_lower(answer.relative_tril[:, others], error)
+    inside = (whitened**2).sum(-1) < 6.251  # chi-square, 3 degrees of freedom, 90 %
+    spread = torch.linalg.vector_norm(answer.relative_tril[:, others], dim=(-1, -2)) * batch.mm_per_crop[:, None]
+    limb = batch.relative[:, others, 2].abs() > 0.05
+    sign = torch.sign(batch.relative[:, others, 2]) == torch.sign(answer.relative[:, others, 2])
+    return {
+        "mpjpe_mm": float(error_mm.mean()),
+        "depth_mm": float((error[..., 2].abs() * batch.mm_per_crop[:, None]).mean()),
+        "coverage_90": float(inside.float().mean()),
+        "auroc_100mm": _auroc(spread.flatten(), (error_mm > 100).flatten()),
+        "depth_sign": float(sign[limb].float().mean()),
+        "stature_sd": float((batch.log_stature - answer.log_stature[:, 0]).std()),
+        "points_crop": float((batch.points - answer.points).norm(dim=-1).median()),
+    }
+
+
+def _depth_sigma(tril: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(tril[..., 2, :], dim=-1)
+
+
+def _auroc(score: Tensor, wrong: Tensor) -> float:
+    positives, negatives = int(wrong.sum()), int((~wrong).sum())
+    if not positives or not negatives:
+        return float("nan")
+    rank = torch.empty_like(score)
+    rank[score.argsort()] = torch.arange(1, len(score) + 1, dtype=score.dtype)
+    return float((rank[wrong].double().sum() - positives * (positives + 1) / 2) / (positives * negatives))

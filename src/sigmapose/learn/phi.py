@@ -1,0 +1,224 @@
+"""Φ, the depth and uncertainty network.
+
+Frame of reference: the *upright crop frame*. Origin at the crop centre, axes along the picture's axes
+(the crop's own rotation is undone before Φ sees anything), unit = one crop width; depth is measured in
+crop widths at the root, ``z = d_rel * f / (d_root * crop_px)``, so nothing depends on metres.
+
+One network serves pictures and bare keypoints: image evidence (heatmap spread, landmark depth, world
+landmarks) is a masked group of every joint token, and so is the joint itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+
+JOINTS = len(BODY_26.joints)
+ROOT = BODY_26.index("mid_hip")
+TOKEN_FEATURES = 16
+CONTEXT_FEATURES = 12
+SIGMA_FLOOR = 1e-3  # crop widths; about 2 mm for a person who fills the crop
+SCALE = 0.1  # crop widths per unit of raw network output, the size of a typical limb offset
+LOGIT_CLIP = 8.0
+Covariance = Literal["fixed", "depth", "full"]
+
+# BlazePose landmarks that stand for a body_26 joint; foot_index lies near the big toe.
+_STANDS_FOR = {"left_foot_index": "left_big_toe", "right_foot_index": "right_big_toe"}
+BLAZEPOSE_TO_TOKEN: tuple[tuple[int, int], ...] = tuple(
+    (source, BODY_26.index(_STANDS_FOR.get(name, name)))
+    for source, name in enumerate(BLAZEPOSE_33.joints)
+    if _STANDS_FOR.get(name, name) in BODY_26.joints
+)
+
+
+class Gaussian25D(NamedTuple):
+    """Φ's answer in the upright crop frame, crop widths."""
+
+    points: Float[Tensor, "batch 26 2"]
+    """Mean of (u, v)."""
+    points_tril: Float[Tensor, "batch 26 2 2"]
+    """Cholesky factor of cov(u, v)."""
+    relative: Float[Tensor, "batch 26 3"]
+    """Mean of (u - u_root, v - v_root, z); zero at the root."""
+    relative_tril: Float[Tensor, "batch 26 3 3"]
+    """Cholesky factor of cov(relative)."""
+    visibility_logits: Float[Tensor, "batch 26 4"]
+    log_stature: Float[Tensor, "batch 2"]
+    """Mean and standard deviation of ln(standing height in crop widths at the root)."""
+
+
+class Evidence(NamedTuple):
+    """What Φ sees of a picture, as Θ gives it: crop axes, before the crop's rotation is undone."""
+
+    landmarks: Float[Tensor, "batch 39 5"]
+    world: Float[Tensor, "batch 39 3"]
+    spread: Float[Tensor, "batch 39 3"]
+    heat: Float[Tensor, "batch 39 3"]
+
+
+def _rotate(xy: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    x, y = xy[..., 0], xy[..., 1]
+    return torch.stack((cos * x - sin * y, sin * x + cos * y), dim=-1)
+
+
+def _logit(probability: Tensor) -> Tensor:
+    p = probability.clamp(1e-4, 1 - 1e-4)
+    return (torch.log(p) - torch.log1p(-p)) / LOGIT_CLIP
+
+
+def encoder_tokens(
+    evidence: Evidence, rotation: Float[Tensor, "batch 2"]
+) -> Float[Tensor, "batch 26 16"]:
+    """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle."""
+    source = torch.tensor([s for s, _ in BLAZEPOSE_TO_TOKEN], device=rotation.device)
+    landmarks, world = evidence.landmarks[:, source], evidence.world[:, source]
+    spread, heat = evidence.spread[:, source], evidence.heat[:, source]
+    cos, sin = rotation[:, 0:1], rotation[:, 1:2]
+    uv = _rotate(landmarks[..., :2], cos, sin)
+    heat_offset = _rotate(heat[..., :2] - landmarks[..., :2], cos, sin)
+    xx, xy, yy = spread.unbind(-1)
+    c2, s2, cs = cos * cos, sin * sin, cos * sin
+    upright_xx = c2 * xx - 2 * cs * xy + s2 * yy
+    upright_yy = s2 * xx + 2 * cs * xy + c2 * yy
+    upright_xy = cs * (xx - yy) + (c2 - s2) * xy
+    world_xy = _rotate(world[..., :2], cos, sin)
+    ones = torch.ones_like(xx)
+    features = torch.stack(
+        (
+            uv[..., 0],
+            uv[..., 1],
+            ones,
+            _logit(landmarks[..., 3]),
+            0.25 * torch.log(upright_xx.clamp_min(1e-6)) + 1.5,
+            0.25 * torch.log(upright_yy.clamp_min(1e-6)) + 1.5,
+            upright_xy / torch.sqrt(upright_xx * upright_yy).clamp_min(1e-6),
+            heat_offset[..., 0],
+            heat_offset[..., 1],
+            _logit(heat[..., 2]),
+            landmarks[..., 2],
+            _logit(landmarks[..., 4]),
+            world_xy[..., 0],
+            world_xy[..., 1],
+            world[..., 2],
+            ones,
+        ),
+        dim=-1,
+    )
+    slots = [-1] * JOINTS  # an empty slot reads the zero row appended below
+    for row, (_, joint) in enumerate(BLAZEPOSE_TO_TOKEN):
+        slots[joint] = row
+    padded = torch.cat((features, torch.zeros_like(features[:, :1])), dim=1)
+    order = torch.tensor([row if row >= 0 else len(BLAZEPOSE_TO_TOKEN) for row in slots], device=uv.device)
+    return padded[:, order]
+
+
+def keypoint_tokens(
+    points: Float[Tensor, "batch 26 2"],
+    scores: Float[Tensor, "batch 26"],
+    present: Bool[Tensor, "batch 26"],
+) -> Float[Tensor, "batch 26 16"]:
+    """Joint tokens from bare 2D keypoints in the upright crop frame; absent joints are masked."""
+    mask = present.to(points.dtype)
+    uv = torch.where(present[..., None], points, torch.zeros_like(points))
+    score = torch.where(present, _logit(scores), torch.zeros_like(scores))
+    tokens = torch.stack((uv[..., 0], uv[..., 1], mask, score), dim=-1)
+    return nn.functional.pad(tokens, (0, TOKEN_FEATURES - tokens.shape[-1]))
+
+
+@dataclass(frozen=True)
+class PhiConfig:
+    """Size and covariance family of Φ."""
+
+    width: int = 512
+    blocks: int = 3
+    dropout: float = 0.1
+    covariance: Covariance = "full"
+    fixed_sigma: float = 0.05
+    """Standard deviation in crop widths where the recipe does not learn one."""
+
+
+class ResidualBlock(nn.Module):
+    """LayerNorm, two linear layers with ReLU, and the identity."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, width)
+        self.drop = nn.Dropout(dropout)
+        self.project = nn.Linear(width, width)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.project(self.drop(torch.relu(self.expand(self.norm(x)))))
+
+
+class DepthUncertaintyHead(nn.Module):
+    """Joint tokens and context to a Gaussian in 2.5D, visibility and stature.
+
+    The residual multilayer lifter of Martinez et al. 2017 (A simple yet effective baseline), with a
+    Cholesky-parametrised covariance head.
+    """
+
+    def __init__(self, config: PhiConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or PhiConfig()
+        inputs = JOINTS * TOKEN_FEATURES + CONTEXT_FEATURES
+        self.embed = nn.Linear(inputs, config.width)
+        self.blocks = nn.Sequential(*(ResidualBlock(config.width, config.dropout) for _ in range(config.blocks)))
+        self.norm = nn.LayerNorm(config.width)
+        self.mean = nn.Linear(config.width, JOINTS * 3)
+        self.tril = nn.Linear(config.width, JOINTS * 9)
+        self.visibility = nn.Linear(config.width, JOINTS * 4)
+        self.stature = nn.Linear(config.width, 2)
+        for head in (self.mean, self.tril, self.visibility, self.stature):
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.zeros_(head.bias)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"]
+    ) -> Gaussian25D:
+        mask = tokens[..., 2:3]
+        centre = (tokens[..., :2] * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1.0)
+        anchor = torch.where(mask > 0.5, tokens[..., :2], centre)
+        features = self.norm(self.blocks(self.embed(torch.cat((tokens.flatten(1), context), dim=1))))
+        mean = SCALE * self.mean(features).unflatten(1, (JOINTS, 3))
+        points = anchor + mean[..., :2]
+        planar = points - points[:, ROOT : ROOT + 1]
+        depth = mean[..., 2:] - mean[:, ROOT : ROOT + 1, 2:]
+        points_tril, relative_tril = self._covariance(features)
+        stature = self.stature(features)
+        log_stature = torch.stack((stature[:, 0], 0.02 + 0.1 * nn.functional.softplus(stature[:, 1])), dim=1)
+        return Gaussian25D(
+            points=points,
+            points_tril=points_tril,
+            relative=torch.cat((planar, depth), dim=-1),
+            relative_tril=relative_tril,
+            visibility_logits=self.visibility(features).unflatten(1, (JOINTS, 4)),
+            log_stature=log_stature,
+        )
+
+    def _covariance(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        raw = self.tril(features).unflatten(1, (JOINTS, 9)).clamp(-LOGIT_CLIP, LOGIT_CLIP)
+        learned = SIGMA_FLOOR + 0.05 * nn.functional.softplus(raw[..., (0, 1, 3, 4, 5)])
+        fixed = torch.full_like(learned, self.config.fixed_sigma)
+        zero = torch.zeros_like(raw[..., 0])
+        if self.config.covariance == "full":
+            diagonal, off = learned, 0.05 * raw[..., (2, 6, 7, 8)]
+        elif self.config.covariance == "depth":
+            diagonal, off = torch.cat((fixed[..., :4], learned[..., 4:]), dim=-1), torch.stack([zero] * 4, dim=-1)
+        else:
+            diagonal, off = fixed, torch.stack([zero] * 4, dim=-1)
+        a, b, d, e, f = diagonal.unbind(-1)
+        ba, ed, fd, fe = off.unbind(-1)
+        points_tril = torch.stack((torch.stack((a, zero), -1), torch.stack((ba, b), -1)), -2)
+        relative_tril = torch.stack(
+            (torch.stack((d, zero, zero), -1), torch.stack((ed, e, zero), -1), torch.stack((fd, fe, f), -1)), -2
+        )
+        return points_tril, relative_tril

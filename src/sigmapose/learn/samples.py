@@ -1,0 +1,200 @@
+"""Training samples of Φ: rendered pictures as the encoders saw them, and bare mocap joints.
+
+Two sources, one ``Batch``. *Pictures* are feature shards (truth plus the outputs of Θ on a render).
+*Joints* are bodies seen by random cameras, whose 2D noise and scores are drawn from the errors that Θ
+made on pictures, so the keypoint path learns from a real detector's mistakes.
+All arrays are in the upright crop frame of :mod:`sigmapose.learn.phi`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from sigmapose.errors import DataError
+from sigmapose.estimate.context import ENCODERS, crop_context
+from sigmapose.estimate.keypoint_crop import keypoint_square
+from sigmapose.learn.phi import BLAZEPOSE_TO_TOKEN, JOINTS, ROOT, Evidence, encoder_tokens
+from sigmapose.skeleton import BODY_26
+
+IGNORE = -1
+TRUNCATED = 3
+FLIP = np.array(BODY_26.flip)
+IN_ENCODER = np.zeros(JOINTS, dtype=bool)
+IN_ENCODER[[joint for _, joint in BLAZEPOSE_TO_TOKEN]] = True
+# body_26 joints that no encoder landmark stands for borrow the detector error of a neighbour
+_NEIGHBOUR = {"head_top": "nose", "neck": "left_shoulder", "mid_hip": "left_hip",
+              "left_small_toe": "left_big_toe", "right_small_toe": "right_big_toe"}  # fmt: skip
+NOISE_OF = np.array([BODY_26.index(_NEIGHBOUR.get(name, name)) for name in BODY_26.joints])
+
+
+@dataclass(frozen=True)
+class Views:
+    """People before cameras: everything that does not depend on what the network is shown."""
+
+    points_px: Float[np.ndarray, "sample 26 2"]
+    depth_mm: Float[np.ndarray, "sample 26"]
+    """Root-relative depth."""
+    root_depth_mm: Float[np.ndarray, " sample"]
+    stature_mm: Float[np.ndarray, " sample"]
+    focal_px: Float[np.ndarray, " sample"]
+    principal_px: Float[np.ndarray, "sample 2"]
+    image_size: Float[np.ndarray, "sample 2"]
+    visibility: Int[np.ndarray, "sample 26"]
+
+    def __len__(self) -> int:
+        return len(self.points_px)
+
+    def take(self, rows: np.ndarray) -> Self:
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Feature shards of one split: views, the crops shown, and each encoder's tokens."""
+
+    views: Views
+    centre_px: Float[np.ndarray, "sample 2"]
+    size_px: Float[np.ndarray, " sample"]
+    tokens: dict[str, Float[np.ndarray, "sample 26 16"]]
+    valid: dict[str, Bool[np.ndarray, " sample"]]
+    subject: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What Φ sees and what it should say; tensors in the upright crop frame."""
+
+    tokens: torch.Tensor
+    context: torch.Tensor
+    points: torch.Tensor
+    relative: torch.Tensor
+    log_stature: torch.Tensor
+    visibility: torch.Tensor
+    mm_per_crop: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def load_pictures(folder: Path, split: str) -> Pictures:
+    """Read all feature shards of a folder, samples of one split only."""
+    shards = sorted(folder.glob("*.npz"))
+    if not shards:
+        raise DataError(f"no feature shards (*.npz) in '{folder}': make them with sigmapose.data.features")
+    parts: dict[str, list[np.ndarray]] = {}
+    for shard in shards:
+        with np.load(shard, allow_pickle=False) as data:
+            keep = data["split"].astype(str) == split
+            for key in data.files:
+                if data[key].shape[:1] == keep.shape:
+                    parts.setdefault(key, []).append(data[key][keep])
+    raw = {key: np.concatenate(value) for key, value in parts.items()}
+    if not len(raw["points_px"]):
+        raise DataError(f"no '{split}' samples in '{folder}': build more shards or check the split")
+    joints = raw["joints_camera_mm"].astype(np.float64)
+    crop = raw["crop"].astype(np.float64)
+    camera = raw["K"].astype(np.float64)
+    views = Views(
+        points_px=raw["points_px"].astype(np.float64),
+        depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],
+        root_depth_mm=joints[:, ROOT, 2],
+        stature_mm=raw["stature_mm"].astype(np.float64),
+        focal_px=camera[:, 0],
+        principal_px=camera[:, 2:4],
+        image_size=raw["image_size"].astype(np.float64),
+        visibility=raw["visibility"].astype(np.int64),
+    )
+    rotation = torch.tensor(np.stack((np.cos(crop[:, 3]), np.sin(crop[:, 3])), axis=1), dtype=torch.float32)
+    tokens, valid = {}, {}
+    for name in ENCODERS[1:]:
+        if f"landmarks_{name}" not in raw:
+            continue
+        evidence = Evidence(*(
+            torch.tensor(raw[f"{part}_{name}"].astype(np.float32)) for part in ("landmarks", "world", "spread", "heat")
+        ))
+        tokens[name] = encoder_tokens(evidence, rotation).numpy()
+        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (raw[f"flag_{name}"].astype(np.float32) > 0.5)
+    return Pictures(views, crop[:, :2], crop[:, 2], tokens, valid, raw["subject"].astype(str))
+
+
+def detector_errors(pictures: Pictures) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
+    """Real 2D errors of Θ (crop widths) with the score logits that came with them, pose by pose."""
+    truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]
+    errors, scores = [], []
+    for name, tokens in pictures.tokens.items():
+        rows = pictures.valid[name]
+        errors.append((tokens[rows, :, :2] - truth[rows])[:, NOISE_OF])
+        scores.append(tokens[rows, :, 3][:, NOISE_OF])
+    return np.concatenate(errors).astype(np.float32), np.concatenate(scores).astype(np.float32)
+
+
+def make_batch(
+    views: Views,
+    tokens: Float[np.ndarray, "sample 26 16"],
+    centre_px: Float[np.ndarray, "sample 2"],
+    size_px: Float[np.ndarray, " sample"],
+    *,
+    encoder: np.ndarray,
+    image_known: Bool[np.ndarray, " sample"],
+    focal_known: Bool[np.ndarray, " sample"],
+) -> Batch:
+    """Targets and context for tokens already in the crop (centre_px, size_px)."""
+    mm_per_crop = views.root_depth_mm * size_px / views.focal_px
+    points = (views.points_px - centre_px[:, None]) / size_px[:, None, None]
+    relative = np.concatenate((points - points[:, ROOT : ROOT + 1], (views.depth_mm / mm_per_crop[:, None])[..., None]), -1)
+    context = crop_context(
+        centre_px, size_px, image_size=views.image_size, principal_px=views.principal_px, focal_px=views.focal_px,
+        image_known=image_known, focal_known=focal_known, encoder=list(encoder),
+    )  # fmt: skip
+    as_float = lambda x: torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))  # noqa: E731
+    return Batch(
+        as_float(tokens), torch.from_numpy(context), as_float(points), as_float(relative),
+        as_float(np.log(views.stature_mm / mm_per_crop)), torch.from_numpy(views.visibility), as_float(mm_per_crop),
+    )  # fmt: skip
+
+
+def into_keypoints(
+    views: Views, tokens: np.ndarray, centre_px: np.ndarray, size_px: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Forget the picture: keep joints and scores, re-crop around them as the keypoint path does.
+
+    Returns tokens, centre_px, size_px and the rows that have at least three joints.
+    """
+    present = tokens[..., 2] > 0.5
+    points_px = tokens[..., :2].astype(np.float64) * size_px[:, None, None] + centre_px[:, None]
+    centre, side = keypoint_square(points_px, present)
+    usable = (present.sum(1) >= 3) & (side > 1e-6)
+    centre, side = np.where(usable[:, None], centre, 0.0), np.where(usable, side, 1.0)
+    bare = np.zeros_like(tokens)
+    bare[..., :2] = np.where(present[..., None], (points_px - centre[:, None]) / side[:, None, None], 0.0)
+    bare[..., 2] = present
+    bare[..., 3] = np.where(present, tokens[..., 3], 0.0)
+    return bare, centre, side, usable
+
+
+def mirror(batch: Batch) -> Batch:
+    """The same sample in a mirror: left and right swap names, x changes sign. Twice is the identity."""
+    flip = torch.from_numpy(FLIP)
+    tokens = batch.tokens[:, flip].clone()
+    tokens[..., [0, 6, 7, 12]] *= -1
+    context = batch.context.clone()
+    context[:, [0, 6]] *= -1
+    points = batch.points[:, flip].clone()
+    points[..., 0] *= -1
+    relative = batch.relative[:, flip].clone()
+    relative[..., 0] *= -1
+    return replace(batch, tokens=tokens, context=context, points=points, relative=relative,
+                   visibility=batch.visibility[:, flip])  # fmt: skip
+
+
+def concatenate(batches: list[Batch]) -> Batch:
+    return Batch(*(torch.cat([getattr(b, f.name) for b in batches]) for f in fields(Batch)))
