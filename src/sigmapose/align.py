@@ -50,8 +50,8 @@ def procrustes(
 
     Args:
         pred, truth: poses of one shape.
-        present: joints the fit uses, None for all. A NaN among those makes that pose's result NaN, as do fewer
-            than three of them or a pose that is a single point.
+        present: joints the fit uses, None for all. A NaN among those makes that pose's result NaN, as do
+            fewer than three of them or a pose that is a single point.
 
     Raises:
         InputError: the shapes differ.

@@ -78,7 +78,8 @@ class Camera:
         matrix = matrix / matrix[2, 2]
         if np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-3 * abs(matrix[0, 0]):
             raise CameraError(
-                f"camera matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] without skew, got {matrix.tolist()}"
+                f"camera matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] without skew, "
+                f"got {matrix.tolist()}"
             )
         return cls(
             width, height, float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]),
@@ -193,7 +194,7 @@ class Camera:
         return np.concatenate((flat, np.where(np.isnan(flat[..., :1]), np.nan, 1.0)), axis=-1)
 
     def distort(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
-        """Ideal pixels to pixels of the picture; NaN beyond the fold radius, where the model has no answer."""
+        """Ideal pixels to pixels of the picture; NaN beyond the fold radius, where the model ends."""
         points_px = np.asarray(points_px, dtype=np.float64)
         if not self._distorts:
             return points_px.copy()
@@ -293,7 +294,7 @@ class RootDepth:
     @property
     def sigma_mm(self) -> Float[Array, "*batch"]:
         """Standard deviation of the depth, mm."""
-        return self.depth_mm * np.hypot(self.sigma_log_length, self.sigma_log_focal)
+        return np.asarray(self.depth_mm * np.hypot(self.sigma_log_length, self.sigma_log_focal))
 
     def __repr__(self) -> str:
         return f"RootDepth(depth_mm={self.depth_mm.shape})"
@@ -311,7 +312,8 @@ def root_depth_from_length(
 
     With depths in units of the root's depth, joint j lies at `d_root * (1 + s z_j) * ray_j`: every length is
     proportional to `d_root`, so `d_root = length_mm / unit_length`. To first order its relative variance is
-    the sum of those of both lengths; `unit_length` is proportional to 1/focal, so the relative focal error adds as is.
+    the sum of those of both lengths; `unit_length` is proportional to 1 / focal, so the relative error of the
+    focal length adds as it is.
 
     Args:
         length_mm, length_sigma_mm: the known length (stature, or a bone) and its standard deviation.
@@ -327,4 +329,5 @@ def root_depth_from_length(
     )
     good = (length > 0) & (unit > 0) & np.isfinite(length) & np.isfinite(unit)
     length, unit = np.where(good, length, np.nan), np.where(good, unit, np.nan)
-    return RootDepth(length / unit, np.hypot(length_sigma / length, unit_s / unit), focal_s.copy())
+    sigma_log_length = np.hypot(length_sigma / length, unit_s / unit)
+    return RootDepth(np.asarray(length / unit), np.asarray(sigma_log_length), focal_s.copy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class SigmaposeError(Exception):
-    """Base of every error that sigmapose raises for its caller; the command line turns it into exit code 2."""
+    """Base of every error that sigmapose raises for its caller; the command line exits with 2."""
 
 
 class InputError(SigmaposeError):

@@ -1,7 +1,7 @@
 """Gaussians: regions, push-forward, and the way of the network's 2.5D Gaussian to camera millimetres.
 
-The network's coordinates are (du, dv, dz) = (u_j - u_root, v_j - v_root, d_rel_j * f / (d_root * crop_px)), all in
-crop widths; u and v in ideal square pixels. Camera frame: x right, y down, z forward, millimetres.
+The network's coordinates are (du, dv, dz) = (u_j - u_root, v_j - v_root, d_rel_j f / (d_root crop_px)), all
+in crop widths; u and v in ideal square pixels. Camera frame: x right, y down, z forward, millimetres.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sigmapose.errors import InputError
 from sigmapose.shapes import Array, Float
 
 SIGMA_FLOOR_MM = 0.5
-"""Standard deviation added in quadrature to every covariance in mm^2; nobody knows a joint better than this."""
+"""Standard deviation added in quadrature to covariances in mm^2: nobody knows a joint better than this."""
 SIGMA_FLOOR_PX = 0.05
 """The same for covariances in px^2."""
 SIGMA_FLOOR_CROP = 1e-4
@@ -41,12 +41,12 @@ def symmetric(cov: Float[Array, "*batch dim dim"]) -> Float[Array, "*batch dim d
 
 
 def add_floor(cov: Float[Array, "*batch dim dim"], sigma_floor: float) -> Float[Array, "*batch dim dim"]:
-    """The covariance plus an independent error of `sigma_floor` on every axis; symmetric, positive definite."""
+    """The covariance plus an independent error of `sigma_floor` on every axis; positive definite."""
     return symmetric(cov) + sigma_floor**2 * np.eye(cov.shape[-1])
 
 
 def _upper_gamma(half_dims: float, x: float) -> float:
-    """Regularised upper incomplete gamma Q(a, x) for a = 1/2, 1, 3/2, ..., x > 0: finite sum (DLMF 8.4, 8.8)."""
+    """Regularised upper incomplete gamma Q(a, x) for a = 1/2, 1, 3/2, ...: finite sum (DLMF 8.4, 8.8)."""
     a = 0.5 if half_dims % 1 else 1.0
     total = math.erfc(math.sqrt(x)) if half_dims % 1 else math.exp(-x)
     while a < half_dims:
@@ -68,9 +68,9 @@ def _lower_gamma(half_dims: float, x: float) -> float:
 
 @lru_cache(maxsize=256)
 def chi2_radius(level: float, dims: int) -> float:
-    """Mahalanobis radius that holds `level` of a Gaussian in `dims` dimensions: sqrt of the chi-square quantile.
+    """Mahalanobis radius that holds `level` of a Gaussian: the root of the chi-square quantile.
 
-    90 % of a 3D Gaussian lie within 2.50; radius 1 holds only 19.9 %. Bisection on the smaller of the two tails.
+    90 % of a 3D Gaussian lie within 2.50; radius 1 holds only 19.9 %. Bisection on whichever tail is smaller.
 
     Raises:
         InputError: `level` is not strictly between 0 and 1, or `dims` is not positive.
@@ -100,8 +100,8 @@ def chi2_radius(level: float, dims: int) -> float:
 
 
 def interval(
-    mean: Float[Array, "*batch"], sigma: Float[Array, "*batch"], level: float = 0.9
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    mean: Float[Array, "*batch"] | float, sigma: Float[Array, "*batch"] | float, level: float = 0.9
+) -> tuple[Float[Array, "*batch"] | float, Float[Array, "*batch"] | float]:
     """Low and high end of the central interval of a 1D Gaussian."""
     half = chi2_radius(level, 1) * sigma
     return mean - half, mean + half
@@ -125,7 +125,9 @@ def region_volume(cov: Float[Array, "*batch dim dim"], level: float = 0.9) -> Fl
     """Volume of the region that holds `level`, in the unit of the covariance to the power dim / 2."""
     dims = cov.shape[-1]
     unit_ball = math.pi ** (dims / 2) / math.gamma(dims / 2 + 1)
-    return unit_ball * chi2_radius(level, dims) ** dims * np.sqrt(np.maximum(np.linalg.det(cov), 0.0))
+    return np.asarray(
+        unit_ball * chi2_radius(level, dims) ** dims * np.sqrt(np.maximum(np.linalg.det(cov), 0.0))
+    )
 
 
 def mahalanobis(
@@ -137,7 +139,7 @@ def mahalanobis(
         numpy.linalg.LinAlgError: a covariance is singular; see `add_floor`.
     """
     solved = np.linalg.solve(cov, residual[..., None])[..., 0]
-    return np.sqrt(np.maximum(np.sum(residual * solved, axis=-1), 0.0))
+    return np.asarray(np.sqrt(np.maximum(np.sum(residual * solved, axis=-1), 0.0)))
 
 
 def push_forward(
@@ -195,8 +197,8 @@ def relative_from_25d(
 ) -> Gaussian:
     """Root-relative joints in camera millimetres from the network's 2.5D Gaussian.
 
-    With M = `scale_mm`, s = `crop_ratio`, r = `root_ray`: X = M ((1 + s dz) (du, dv, 0) + dz r). The mean is X at
-    the mean; the covariance goes by the exact Jacobian of X, right while s sigma_dz is well below 1; the
+    With M = `scale_mm`, s = `crop_ratio`, r = `root_ray`: X = M ((1 + s dz) (du, dv, 0) + dz r). The mean is
+    X at the mean; the covariance goes by the exact Jacobian of X, right while s sigma_dz is well below 1; the
     uncertainty of M, common to all joints, adds the rank-one term sigma_log_scale^2 X X^T.
 
     Args:
@@ -250,7 +252,7 @@ def root_position(
         sigma_log_depth: standard deviation of the log of the depth at a given focal length.
         sigma_log_focal: standard deviation of the log of the focal length.
         depth_from_length: True if the depth followed from a known length. A longer focal length then moves
-            the person away and leaves it on its place across: derivative (0, 0, Z). If the depth was measured,
+            the person away and leaves X and Y as they are: derivative (0, 0, Z). If the depth was measured,
             the derivative is (-X, -Y, 0).
 
     Returns:

@@ -109,10 +109,11 @@ class Pose:
                 )
 
     def __repr__(self) -> str:
+        sigma = np.nanmedian(self.sigma_mm) if np.isfinite(self.sigma_mm).any() else np.nan
         return (
             f"Pose({self.skeleton.name}, joints_mm={self.joints_mm.shape}, cov_mm2={self.cov_mm2.shape}, "
-            f"median sigma {np.nanmedian(self.sigma_mm):.0f} mm, root_mm=({', '.join(f'{x:.0f}' for x in self.root_mm)}), "
-            f"score={self.score:.2f}, track={self.track}, calibration={self.calibration!r})"
+            f"median sigma={sigma:.0f} mm, root depth={self.root_mm[2]:.0f} mm, score={self.score:.2f}, "
+            f"track={self.track}, calibration={self.calibration!r})"
         )
 
     @property
@@ -122,25 +123,27 @@ class Pose:
 
     @property
     def sigma_mm(self) -> Float[Array, " joint"]:
-        """One number per joint: sqrt(trace(cov) / 3), the root mean square of the standard deviations of x, y, z."""
+        """One number per joint: sqrt(trace(cov) / 3), the root mean square of those of x, y, z."""
         return np.sqrt(np.trace(self.cov_mm2, axis1=-2, axis2=-1) / 3)
 
     def ellipsoid(self, level: float = 0.9) -> Float[Array, "joint 3 3"]:
-        """Regions that hold each joint with probability `level`: [j, k] is the k-th semi-axis, mm, longest first."""
+        """Regions that hold a joint with probability `level`: [j, k] is semi-axis k in mm, longest first."""
         return semi_axes(self.cov_mm2, level)
 
     def ellipse(self, level: float = 0.9) -> Float[Array, "joint 2 2"]:
-        """The same in the picture: [j, k] is the k-th semi-axis in px, longest first."""
+        """The same in the picture: [j, k] is semi-axis k in px, longest first."""
         return semi_axes(self.cov_px2, level)
 
     def interval(self, name: str, level: float = 0.9) -> Interval:
         """Central interval of an angle (deg) or a length (mm), by seeded Monte Carlo.
 
-        An angle is the included angle at its joint, 0 to 180. `knee`, `elbow`: 180 is a straight limb. `hip`, between
-        shoulder and thigh: 180 is upright. `shoulder`, between trunk and upper arm: 0 is a hanging arm, 180 a raised
-        one. `ankle`, between shank and big toe: about 110 standing. A length is the distance of two joints. Joints are
-        taken as independent, which makes an interval too wide where their errors go together (the common
-        scale of a length, above all). A joint that is NaN makes the interval NaN.
+        An angle is the included angle at its joint, 0 to 180. `knee`, `elbow`: 180 is a straight limb.
+        `hip`, between shoulder and thigh: 180 is upright. `shoulder`, between trunk and upper arm: 0 is a
+        hanging arm, 180 a raised one. `ankle`, between shank and big toe: about 110 when standing. A length
+        is the distance of two joints. The names are INTERVAL_NAMES.
+
+        Joints are taken as independent: too wide where their errors go together, too narrow where they oppose
+        each other. A joint that is NaN makes the interval NaN.
 
         Raises:
             InputError: an unknown name, or a level outside (0, 1).
@@ -173,13 +176,18 @@ def _noise() -> Float[Array, "3 sample 3"]:
 
 
 def _included_angle_deg(points: Float[Array, "3 sample 3"]) -> Float[Array, " sample"]:
+    """Kahan's half-angle form: accurate at 0 and 180 degrees, where the arc cosine is not."""
     a, b = points[0] - points[1], points[2] - points[1]
-    sine = np.linalg.norm(np.cross(a, b), axis=-1)
-    return np.degrees(np.arctan2(sine, np.sum(a * b, axis=-1)))
+    long_a, long_b = _norm(b)[:, None] * a, _norm(a)[:, None] * b
+    return np.degrees(2 * np.arctan2(_norm(long_a - long_b), _norm(long_a + long_b)))
 
 
 def _length(points: Float[Array, "2 sample 3"]) -> Float[Array, " sample"]:
-    return np.linalg.norm(points[1] - points[0], axis=-1)
+    return _norm(points[1] - points[0])
+
+
+def _norm(vectors: Float[Array, "sample 3"]) -> Float[Array, " sample"]:
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ point, or one defined as a mean of such points), *approximate* (a stand-in), or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -43,9 +43,8 @@ class Skeleton:
             SkeletonError: no joint of that name.
         """
         if name not in self.joints:
-            raise SkeletonError(
-                f"skeleton {self.name!r} has no joint {name!r}: choose from {', '.join(self.joints)}"
-            )
+            names = ", ".join(self.joints)
+            raise SkeletonError(f"skeleton {self.name!r} has no joint {name!r}: choose from {names}")
         return self.joints.index(name)
 
     def mirror(
@@ -53,7 +52,7 @@ class Skeleton:
     ) -> Float[Array, "*batch joint dim"]:
         """The mirrored person: x becomes `x_sum - x`, left and right change places.
 
-        In camera axes `x_sum` is 0; in pixels of an image it is `width - 1`. Applied twice it is the identity.
+        In camera axes `x_sum` is 0, in pixels `width - 1`. Applied twice it is the identity.
         """
         mirrored = np.array(points[..., list(self.flip), :])
         mirrored[..., 0] = x_sum - mirrored[..., 0]
@@ -68,10 +67,6 @@ class JointMap:
     target: Skeleton
     weights: Float[Array, "target source"]
     status: tuple[Status, ...]
-    _needs: Bool[Array, "target source"] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_needs", self.weights != 0)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.status.count(s)} {s}" for s in ("exact", "approximate", "missing"))
@@ -98,12 +93,10 @@ class JointMap:
                 f"skeleton {self.source.name!r} has {len(self.source)} joints, got points of shape "
                 f"{points.shape}: pass (..., {len(self.source)}, D) or name another skeleton"
             )
-        known = np.isfinite(points).all(axis=-1)
+        known = np.asarray(np.isfinite(points).all(axis=-1))
         if present is not None:
             known = known & present
-        lacking = (~known).astype(np.float64) @ self._needs.T.astype(np.float64)
-        has_source = self._needs.any(axis=1)
-        target_present = (lacking == 0) & has_source
+        target_present = self._reachable(known)
         mapped = self.weights @ np.where(known[..., None], points, 0.0)
         return np.where(target_present[..., None], mapped, np.nan), target_present
 
@@ -112,12 +105,14 @@ class JointMap:
     ) -> Float[Array, "*batch target dim dim"]:
         """Covariances of the target joints, the source joints taken as independent; NaN where missing."""
         squared = self.weights**2
-        finite = np.isfinite(cov).all(axis=(-2, -1))
+        finite = np.asarray(np.isfinite(cov).all(axis=(-2, -1)))
         flat = np.where(finite[..., None, None], cov, 0.0).reshape(*cov.shape[:-2], -1)
         mapped = (squared @ flat).reshape(*cov.shape[:-3], len(self.target), *cov.shape[-2:])
-        lacking = (~finite).astype(np.float64) @ self._needs.T.astype(np.float64)
-        present = (lacking == 0) & self._needs.any(axis=1)
-        return np.where(present[..., None, None], mapped, np.nan)
+        return np.where(self._reachable(finite)[..., None, None], mapped, np.nan)
+
+    def _reachable(self, known: Bool[Array, "*batch source"]) -> Bool[Array, "*batch target"]:
+        needs = (self.weights != 0).astype(np.float64)
+        return ((~known).astype(np.float64) @ needs.T == 0) & needs.any(axis=1)
 
 
 def _partner(name: str) -> str:
@@ -133,8 +128,9 @@ def _skeleton(name: str, joints: str, bones: str, root: str | None) -> Skeleton:
     return Skeleton(name, names, pairs, None if root is None else names.index(root), flip)
 
 
-_COCO_JOINTS = """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
-    left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"""
+_COCO_JOINTS = """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder
+    left_elbow right_elbow left_wrist right_wrist left_hip right_hip
+    left_knee right_knee left_ankle right_ankle"""
 _FACE_BONES = "nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear"
 _ARM_BONES = (
     "left_shoulder-left_elbow left_elbow-left_wrist right_shoulder-right_elbow right_elbow-right_wrist"
@@ -148,7 +144,8 @@ BODY_26 = _skeleton(
     left_heel right_heel""",
     f"""mid_hip-neck neck-head_top neck-nose {_FACE_BONES} neck-left_shoulder neck-right_shoulder {_ARM_BONES}
     mid_hip-left_hip mid_hip-right_hip {_LEG_BONES} left_ankle-left_heel right_ankle-right_heel
-    left_ankle-left_big_toe right_ankle-right_big_toe left_ankle-left_small_toe right_ankle-right_small_toe""",
+    left_ankle-left_big_toe right_ankle-right_big_toe
+    left_ankle-left_small_toe right_ankle-right_small_toe""",
     "mid_hip",
 )
 
@@ -160,21 +157,23 @@ COCO_17 = _skeleton(
     None,
 )
 
-# Order of VideoPose3D (Pavllo et al. 2019). "foot" is the ankle joint, "neck_nose" lies between neck and nose.
+# Order of VideoPose3D (Pavllo et al. 2019). "foot" is the ankle, "neck_nose" lies between neck and nose.
 H36M_17 = _skeleton(
     "h36m_17",
     """hip right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_nose head
     left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist""",
-    f"""hip-right_hip right_hip-right_knee right_knee-right_foot hip-left_hip left_hip-left_knee left_knee-left_foot
-    hip-spine spine-thorax thorax-neck_nose neck_nose-head thorax-left_shoulder thorax-right_shoulder {_ARM_BONES}""",
+    f"""hip-right_hip right_hip-right_knee right_knee-right_foot
+    hip-left_hip left_hip-left_knee left_knee-left_foot hip-spine spine-thorax thorax-neck_nose neck_nose-head
+    thorax-left_shoulder thorax-right_shoulder {_ARM_BONES}""",
     "hip",
 )
 
 BLAZEPOSE_33 = _skeleton(
     "blazepose_33",
-    """nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear
-    mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist
-    left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee
+    """nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer
+    left_ear right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow
+    left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb
+    left_hip right_hip left_knee right_knee
     left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index""",
     f"""nose-left_eye_inner left_eye_inner-left_eye left_eye-left_eye_outer left_eye_outer-left_ear
     nose-right_eye_inner right_eye_inner-right_eye right_eye-right_eye_outer right_eye_outer-right_ear
@@ -246,7 +245,8 @@ def _joint_map(source: Skeleton, target: Skeleton) -> JointMap:
     for row, joint in enumerate(target.joints):
         same: Status = "approximate" if one_is_h36m and joint in _H36M_DIFFERS else "exact"
         status: Status = "missing"
-        for names, candidate in (((joint,), same), *_RULES.get(joint, ())):
+        candidates: tuple[tuple[tuple[str, ...], Status], ...] = (((joint,), same), *_RULES.get(joint, ()))
+        for names, candidate in candidates:
             if all(name in source.joints for name in names):
                 for name in names:
                     weights[row, source.index(name)] = 1.0 / len(names)
