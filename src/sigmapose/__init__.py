@@ -1,3 +1,70 @@
-"""3D human pose from one picture or video, with calibrated error bars."""
+"""3D human pose from one ordinary camera, with error bars.
+
+    import sigmapose
+    est = sigmapose.load()
+    poses = est(image_rgb)
+
+Camera frame: x right, y down, z forward, millimetres. Pixel (0, 0) is the centre of the top-left pixel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sigmapose.calibrator import Calibrator as Calibrator
+    from sigmapose.camera import Camera as Camera
+    from sigmapose.errors import SigmaposeError as SigmaposeError
+    from sigmapose.estimate.api import lift as lift
+    from sigmapose.estimate.api import lift_batch as lift_batch
+    from sigmapose.estimate.api import load as load
+    from sigmapose.estimate.assemble import PoseBatch as PoseBatch
+    from sigmapose.estimate.estimator import Estimator as Estimator
+    from sigmapose.pose import Frame as Frame
+    from sigmapose.pose import Interval as Interval
+    from sigmapose.pose import Pose as Pose
+
+_HOME = {
+    "Calibrator": "sigmapose.calibrator",
+    "Camera": "sigmapose.camera",
+    "Estimator": "sigmapose.estimate.estimator",
+    "Frame": "sigmapose.pose",
+    "Interval": "sigmapose.pose",
+    "Pose": "sigmapose.pose",
+    "PoseBatch": "sigmapose.estimate.assemble",
+    "SigmaposeError": "sigmapose.errors",
+    "lift": "sigmapose.estimate.api",
+    "lift_batch": "sigmapose.estimate.api",
+    "load": "sigmapose.estimate.api",
+}
+__all__ = [
+    "Calibrator",
+    "Camera",
+    "Estimator",
+    "Frame",
+    "Interval",
+    "Pose",
+    "PoseBatch",
+    "SigmaposeError",
+    "__version__",
+    "lift",
+    "lift_batch",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads the room of a public name on first use, so that ``import sigmapose`` costs nothing."""
+    if name in _HOME:
+        from importlib import import_module
+
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'sigmapose' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -31,8 +31,10 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         points = losses.beta_nll(point_error, answer.points_tril / SCALE, recipe.beta).mean()
     else:
         points = losses.squared(point_error).mean()
-    logits = answer.visibility_logits.flatten(0, 1)
-    visibility = nn.functional.cross_entropy(logits, batch.visibility.flatten(), ignore_index=IGNORE)
+    labelled = (batch.visibility != IGNORE).sum().clamp_min(1)
+    visibility = nn.functional.cross_entropy(
+        answer.visibility_logits.flatten(0, 1), batch.visibility.flatten(), ignore_index=IGNORE, reduction="sum"
+    ) / labelled
     stature_error = (batch.log_stature - answer.log_stature[:, 0])[:, None]
     stature = losses.nll(stature_error, answer.log_stature[:, 1, None, None]).mean()
     total = (

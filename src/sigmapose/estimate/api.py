@@ -1,0 +1,94 @@
+"""The public functions: load an estimator, lift keypoints."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from sigmapose.calibrator import Calibrator
+from sigmapose.camera import Camera
+from sigmapose.errors import InputError
+from sigmapose.estimate.assemble import PoseBatch
+from sigmapose.estimate.estimator import Estimator
+from sigmapose.estimate.lift import Lifter
+from sigmapose.pose import Pose
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import Skeleton
+
+
+def load(
+    model: str = "full",
+    *,
+    calibrator: Calibrator | Path | str | None = None,
+    device: str = "cpu",
+    people: int | None = None,
+    threads: int | None = None,
+) -> Estimator:
+    """An estimator with the embedded weights; no network access, no torch.
+
+    Args:
+        model: ``lite``, ``full`` or ``heavy`` (the last one once ``sigmapose export`` has made it).
+        calibrator: another calibrator than the shipped one, or its file; ``"none"`` for raw covariances.
+        device: ``cpu``, or ``cuda`` with onnxruntime-gpu.
+        people: at most this many people per picture; None for all.
+        threads: CPU threads of the network; None lets ONNX Runtime choose.
+
+    Raises:
+        ModelError: unknown model, a model that is not installed, or a device that is not there.
+    """
+    return Estimator(model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads)
+
+
+def lift(
+    points_px: Float[Array, "joint 2"],
+    scores: Float[Array, " joint"] | None = None,
+    *,
+    camera: Camera | None = None,
+    skeleton: str | Skeleton = "coco_17",
+    height_mm: float | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Pose:
+    """One person's 2D keypoints to a 3D pose; see :meth:`sigmapose.estimate.lift.Lifter.__call__`."""
+    points = np.asarray(points_px, dtype=np.float64)
+    if points.ndim != 2:
+        raise InputError(f"lift takes one person's keypoints of shape (joints, 2), got {points.shape}: use lift_batch")
+    score = None if scores is None else np.asarray(scores, dtype=np.float64)[None]
+    return lift_batch(
+        points[None], score, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
+    )[0]
+
+
+def lift_batch(
+    points_px: Float[Array, "person joint 2"],
+    scores: Float[Array, "person joint"] | None = None,
+    *,
+    camera: Camera | None = None,
+    skeleton: str | Skeleton = "coco_17",
+    height_mm: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    calibrator: Calibrator | Path | str | None = None,
+) -> PoseBatch:
+    """Many people (or frames of one) of one camera at once; arrays out, index them for poses."""
+    lifter = _lifter(None if calibrator is None else str(calibrator)) if not isinstance(calibrator, Calibrator) else (
+        Lifter(calibrator=calibrator)
+    )  # fmt: skip
+    return lifter(
+        points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
+    )
+
+
+@lru_cache(maxsize=4)
+def _lifter(calibrator: str | None) -> Lifter:
+    return Lifter(calibrator=resolve_calibrator(calibrator))
+
+
+def resolve_calibrator(calibrator: Calibrator | Path | str | None) -> Calibrator | None:
+    """The shipped calibrator for None, nothing for ``"none"``, else the given one or its file."""
+    if isinstance(calibrator, Calibrator):
+        return calibrator
+    if calibrator == "none":
+        return None
+    return Calibrator.load(Path(calibrator) if calibrator else Path(str(resources.files("sigmapose") / "weights/calibrator.json")))

@@ -1,0 +1,46 @@
+"""Body corpora as an endless supply of people before random cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sigmapose.data.cameras import sample_views
+from sigmapose.errors import DataError
+from sigmapose.learn.phi import ROOT
+from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
+
+
+def bodies_before_cameras(corpus: Path, split: str) -> Callable[[np.random.Generator, int], Views]:
+    """A sampler of views of one split's bodies; joints outside the picture are labelled truncated."""
+    shards = sorted(corpus.glob("*.npz"))
+    if not shards:
+        raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.data.bodies")
+    joints, statures = [], []
+    for shard in shards:
+        with np.load(shard, allow_pickle=False) as data:
+            keep = data["split"].astype(str) == split
+            joints.append(data["joints_mm"][keep].astype(np.float32))
+            statures.append(data["stature_mm"][keep].astype(np.float64))
+    joints_mm, stature_mm = np.concatenate(joints), np.concatenate(statures)
+    if not len(joints_mm):
+        raise DataError(f"no '{split}' bodies in '{corpus}'")
+
+    def draw(rng: np.random.Generator, count: int) -> Views:
+        rows = rng.integers(0, len(joints_mm), count)
+        seen = sample_views(rng, joints_mm[rows])
+        depth = seen.joints_camera_mm[..., 2]
+        return Views(
+            points_px=seen.points_px,
+            depth_mm=depth - depth[:, ROOT : ROOT + 1],
+            root_depth_mm=depth[:, ROOT],
+            stature_mm=stature_mm[rows],
+            focal_px=seen.focal_px,
+            principal_px=seen.principal_px,
+            image_size=seen.image_size.astype(np.float64),
+            visibility=np.where(seen.inside(), IGNORE, TRUNCATED),
+        )
+
+    return draw
