@@ -134,9 +134,10 @@ class Camera:
         Points beyond it have no place in the picture: the polynomial would put them inside it again.
         """
         k1, k2, _, _, k3 = self._coefficients
-        roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
-        real = [r.real for r in roots if abs(r.imag) < 1e-12 * max(1.0, abs(r)) and r.real > 0]
-        return math.sqrt(min(real)) if real else math.inf
+        # Zeros of the radial slope 1 + 3 k1 r^2 + 5 k2 r^4 + 7 k3 r^6, solved for 1 / r^2: scaled well.
+        inverse = np.roots([1.0, 3 * k1, 5 * k2, 7 * k3])
+        real = [w.real for w in inverse if abs(w.imag) < 1e-12 * abs(w) and w.real > 0]
+        return 1 / math.sqrt(max(real)) if real else math.inf
 
     @property
     def _coefficients(self) -> tuple[float, float, float, float, float]:
@@ -181,8 +182,7 @@ class Camera:
     def project(self, points_mm: Float[Array, "*batch 3"]) -> Float[Array, "*batch 2"]:
         """Camera space (mm) to pixels of the distorted picture; NaN for points not in front of the camera."""
         points_mm = np.asarray(points_mm, dtype=np.float64)
-        depth = np.where(points_mm[..., 2:] > 0, points_mm[..., 2:], np.nan)
-        return self.distort(self._to_px(points_mm[..., :2] / depth))
+        return self.distort(self._to_px(points_mm[..., :2] / _depth_in_front(points_mm)))
 
     def rays(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
         """Directions (x, y, 1) seen at pixels of the distorted picture."""
@@ -191,7 +191,8 @@ class Camera:
     def ideal_rays(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
         """Directions (x, y, 1) seen at ideal pixels."""
         flat = self._normalise(points_px)
-        return np.concatenate((flat, np.where(np.isnan(flat[..., :1]), np.nan, 1.0)), axis=-1)
+        known = np.where(np.isfinite(flat).all(axis=-1, keepdims=True), 1.0, np.nan)
+        return np.concatenate((flat * known, known), axis=-1)
 
     def distort(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
         """Ideal pixels to pixels of the picture; NaN beyond the fold radius, where the model ends."""
@@ -231,6 +232,12 @@ class Camera:
                 guess = _shrink(guess - _solve_2x2(self._bend_jacobian(guess), error), limit)
             found = np.abs(self._bend(guess) - goal).max(axis=-1, keepdims=True) < UNDISTORT_TOLERANCE
         return self._to_px(np.where(found, guess, np.nan))
+
+
+def _depth_in_front(points_mm: Float[Array, "*batch 3"]) -> Float[Array, "*batch 1"]:
+    """Depth of points that are finite and in front of the camera; NaN for the others."""
+    seen = np.isfinite(points_mm).all(axis=-1, keepdims=True) & (points_mm[..., 2:] > 0)
+    return np.where(seen, points_mm[..., 2:], np.nan)
 
 
 def _shrink(points: Float[Array, "*batch 2"], limit: float) -> Float[Array, "*batch 2"]:
@@ -275,8 +282,10 @@ def camera_to_25d(
     """
     joints_mm = np.asarray(joints_mm, dtype=np.float64)
     depth_mm = joints_mm[..., 2]
-    front = np.where(depth_mm > 0, depth_mm, np.nan)[..., None]
-    points_px = joints_mm[..., :2] / front * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    points_px = joints_mm[..., :2] / _depth_in_front(joints_mm) * (camera.fx, camera.fy) + (
+        camera.cx,
+        camera.cy,
+    )
     root_depth_mm = depth_mm[..., root]
     return points_px, depth_mm - root_depth_mm[..., None], root_depth_mm
 

@@ -124,10 +124,11 @@ def semi_axes(cov: Float[Array, "*batch dim dim"], level: float = 0.9) -> Float[
 def region_volume(cov: Float[Array, "*batch dim dim"], level: float = 0.9) -> Float[Array, "*batch"]:
     """Volume of the region that holds `level`, in the unit of the covariance to the power dim / 2."""
     dims = cov.shape[-1]
+    finite = np.asarray(np.isfinite(cov).all(axis=(-2, -1)))
+    determinant = np.linalg.det(np.where(finite[..., None, None], cov, np.eye(dims)))
     unit_ball = math.pi ** (dims / 2) / math.gamma(dims / 2 + 1)
-    return np.asarray(
-        unit_ball * chi2_radius(level, dims) ** dims * np.sqrt(np.maximum(np.linalg.det(cov), 0.0))
-    )
+    volume = unit_ball * chi2_radius(level, dims) ** dims * np.sqrt(np.maximum(determinant, 0.0))
+    return np.where(finite, volume, np.nan)
 
 
 def mahalanobis(
@@ -143,9 +144,12 @@ def mahalanobis(
 
 
 def push_forward(
-    cov: Float[Array, "*batch dim dim"], jacobian: Float[Array, "*batch out dim"]
-) -> Float[Array, "*batch out out"]:
-    """Covariance after a map with that Jacobian, to first order: J C J^T, exactly symmetric."""
+    cov: Float[Array, "*#batch dim dim"], jacobian: Float[Array, "*#batch out dim"]
+) -> Float[Array, "*#batch out out"]:
+    """Covariance after a map with that Jacobian, to first order: J C J^T, exactly symmetric.
+
+    The leading dimensions of both broadcast.
+    """
     return symmetric(jacobian @ cov @ np.swapaxes(jacobian, -1, -2))
 
 
@@ -184,6 +188,24 @@ def sampled(
     values = function(sample(mean, cov, count, rng))
     centre = values.mean(axis=0)
     return Gaussian(centre, symmetric((values - centre).T @ (values - centre)) / (count - 1))
+
+
+def turn_25d(
+    mean: Float[Array, "*batch joint 3"],
+    cov: Float[Array, "*batch joint 3 3"],
+    angle_rad: Float[Array, "*batch"] | float,
+) -> Gaussian:
+    """The 2.5D Gaussian of a crop that was turned in the picture, on the axes of the picture.
+
+    `angle_rad` turns the crop's x axis into the picture's, from x towards y.
+    """
+    angle = np.asarray(angle_rad, dtype=np.float64)
+    turn = np.zeros((*angle.shape, 1, 3, 3))
+    turn[..., 0, 0, 0] = turn[..., 0, 1, 1] = np.cos(angle)
+    turn[..., 0, 1, 0] = np.sin(angle)
+    turn[..., 0, 0, 1] = -turn[..., 0, 1, 0]
+    turn[..., 0, 2, 2] = 1.0
+    return Gaussian((turn @ np.asarray(mean, np.float64)[..., None])[..., 0], push_forward(cov, turn))
 
 
 def relative_from_25d(
