@@ -1,0 +1,402 @@
+"""Write and read `poses.json` (schema in `poses_schema`, explained in docs/formats.md).
+
+The writer holds one frame at a time, and the file on disk is a complete, readable document after every
+write: the closing part is written behind each frame and overwritten by the next. An interrupt, a crash or a
+full disk therefore leaves what was finished, marked `"complete": false`.
+
+Rounding: 0.01 mm and 0.01 px for positions, 7 significant digits for covariances, 4 decimals for
+probabilities, 1 microsecond for times. What is read and written again is the same file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from sigmapose.camera import Camera
+from sigmapose.errors import InputError, OutputError, SigmaposeError
+from sigmapose.io.poses_schema import (
+    FORMAT,
+    VERSION,
+    FrameModel,
+    HeadModel,
+    PersonModel,
+    TailModel,
+    UnitsModel,
+)
+from sigmapose.pose import Frame, Pose
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton
+
+_TAIL_MARK = b"\n],\n"
+_REMEDY = "write it again with `sigmapose predict` or see docs/formats.md"
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture or video: its name in frames, its camera (which knows the size), frames per second."""
+
+    file: str
+    camera: Camera
+    fps: float | None = None
+
+
+class PosesWriter:
+    """Write frames as they come. Use as a context manager.
+
+    Args:
+        target: a path, or a binary stream (`sys.stdout.buffer`), which gets its closing part on `close`.
+        skeleton: of all poses.
+
+    Raises:
+        OutputError: the file cannot be written, or a pose has another skeleton or calibrator than before.
+    """
+
+    def __init__(self, target: str | Path | BinaryIO, *, skeleton: Skeleton = BODY_26) -> None:
+        self._name = str(target) if isinstance(target, str | Path) else "standard output"
+        self._skeleton = skeleton
+        self._sources: dict[str, Source] = {}
+        self._messages: list[str] = []
+        self._calibrator: str | None = None
+        self._in_place = isinstance(target, str | Path)
+        self._frames, self._at, self._pending, self._closed = 0, 0, b"", False
+        try:
+            # Unbuffered: a frame and the closing part reach the file in one write.
+            self._out: Any = open(target, "w+b", buffering=0) if isinstance(target, str | Path) else target  # noqa: SIM115
+        except OSError as error:
+            raise OutputError(
+                f"{self._name}: cannot be written ({error.strerror}): choose another folder"
+            ) from error
+        self._pending = self._head()
+        self._flush(complete=False)
+
+    def __enter__(self) -> PosesWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(complete=kind is None)
+
+    def add_source(self, source: Source) -> None:
+        """Make a picture or video known before its frames are written."""
+        self._sources[source.file] = source
+
+    def add_message(self, message: str) -> None:
+        """Record what a reader should know, e.g. that the video was cut short."""
+        self._messages.append(message)
+
+    def write(self, frame: Frame) -> None:
+        """Append one frame. Its source becomes known from its poses when `add_source` did not name it."""
+        for pose in frame.poses:
+            self._check(pose, frame)
+        if frame.source not in self._sources:
+            if not frame.poses:
+                raise OutputError(
+                    f"{self._name}: unknown source {frame.source!r}: call add_source before write"
+                )
+            self.add_source(Source(frame.source, frame.poses[0].camera))
+        text = json.dumps(_frame_dict(frame), separators=(",", ":"), allow_nan=False)
+        self._pending += (b",\n" if self._frames else b"\n") + text.encode()
+        self._frames += 1
+        self._flush(complete=False)
+
+    def close(self, *, complete: bool = True) -> None:
+        """Close the document; `complete=False` marks it as interrupted."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._flush(complete=complete, last=True)
+        finally:
+            if self._in_place:
+                self._out.close()
+
+    def _check(self, pose: Pose, frame: Frame) -> None:
+        if pose.skeleton.name != self._skeleton.name:
+            raise OutputError(
+                f"{self._name}: frame {frame.index} has skeleton {pose.skeleton.name!r}, the file has "
+                f"{self._skeleton.name!r}: write another file for it"
+            )
+        if self._calibrator is None:
+            self._calibrator = pose.calibration
+        if pose.calibration != self._calibrator:
+            raise OutputError(
+                f"{self._name}: frame {frame.index} has calibration {pose.calibration!r}, the file has "
+                f"{self._calibrator!r}: write another file for it"
+            )
+
+    def _head(self) -> bytes:
+        skeleton = self._skeleton
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "generator": f"sigmapose {_version()}",
+            "units": UnitsModel().model_dump(),
+            "skeleton": {"name": skeleton.name, "joints": skeleton.joints, "bones": skeleton.bones},
+        }
+        return json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"frames":['
+
+    def _tail(self, complete: bool) -> bytes:
+        tail = {
+            "calibrator": self._calibrator or "none",
+            "sources": [_source_dict(s) for s in self._sources.values()],
+            "complete": complete,
+            "messages": self._messages,
+        }
+        return _TAIL_MARK + json.dumps(tail, separators=(",", ":"), allow_nan=False).encode()[1:] + b"\n"
+
+    def _flush(self, *, complete: bool, last: bool = False) -> None:
+        try:
+            if not self._in_place:
+                self._out.write(self._pending + (self._tail(complete) if last else b""))
+                self._out.flush()
+                self._pending = b""
+                return
+            # A long list of sources is not written behind every frame, but whenever as much has been added.
+            if not last and self._frames and len(self._pending) < 200 * (len(self._sources) - 16):
+                return
+            self._write_in_place(self._pending, self._tail(complete))
+        except OSError as error:
+            self._pending = b""
+            raise OutputError(
+                f"{self._name}: writing stopped ({error.strerror}): free some space or choose another folder"
+            ) from error
+        self._pending = b""
+
+    def _write_in_place(self, frames: bytes, tail: bytes) -> None:
+        try:
+            self._out.seek(self._at)
+            _write_all(self._out, frames + tail)
+        except OSError:  # a full disk: the closing part fits where it stood before
+            tail = self._tail(complete=False)
+            self._out.seek(self._at)
+            _write_all(self._out, tail)
+            self._out.truncate(self._at + len(tail))
+            raise
+        self._at += len(frames)
+        self._out.truncate(self._at + len(tail))
+
+
+@dataclass(frozen=True)
+class PosesFile:
+    """An opened `poses.json`; iterate over it to get its frames, one at a time."""
+
+    path: Path
+    generator: str
+    skeleton: Skeleton
+    calibrator: str
+    sources: tuple[Source, ...]
+    complete: bool
+    messages: tuple[str, ...]
+    _loaded: tuple[Any, ...] | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        cameras = {s.file: s.camera for s in self.sources}
+        for k, raw in enumerate(self._raw_frames()):
+            where = f"{self.path}: frame {k}"
+            model = _validate(FrameModel, raw, where)
+            if model.source not in cameras:
+                raise InputError(
+                    f"{where}: source {model.source!r} is not among the file's sources: {_REMEDY}"
+                )
+            people = (self._pose(p, cameras[model.source], where) for p in model.people)
+            yield Frame(model.index, model.time_s, tuple(people), model.source)
+
+    def _raw_frames(self) -> Iterator[Any]:
+        if self._loaded is not None:
+            yield from self._loaded
+            return
+        with self.path.open("rb") as file:
+            file.readline()
+            for line in file:
+                if line.startswith(b"]"):
+                    return
+                yield line.rstrip(b",\n")
+
+    def _pose(self, person: PersonModel, camera: Camera, where: str) -> Pose:
+        joints = len(self.skeleton)
+        for name in ("joints_mm", "cov_mm2", "points_px", "cov_px2", "visibility"):
+            if (got := len(getattr(person, name))) != joints:
+                raise InputError(f"{where}: {name} has {got} rows, expected {joints} joints: {_REMEDY}")
+        return Pose(
+            skeleton=self.skeleton,
+            joints_mm=_array(person.joints_mm, 3),
+            cov_mm2=_from_upper(_array(person.cov_mm2, 6), 3),
+            points_px=_array(person.points_px, 2),
+            cov_px2=_from_upper(_array(person.cov_px2, 3), 2),
+            visibility=_array(person.visibility, 4),
+            root_mm=np.array(person.root_mm, dtype=np.float64),
+            root_cov_mm2=_from_upper(np.array(person.root_cov_mm2, dtype=np.float64), 3),
+            score=person.score,
+            track=person.track,
+            camera=camera,
+            calibration=self.calibrator,
+        )
+
+
+def read_poses(path: str | Path) -> PosesFile:
+    """Open a `poses.json`. Frames are read one by one when the file has one per line, as the writer does.
+
+    Raises:
+        InputError: missing, not JSON, another format or version, an unknown skeleton, or malformed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file: give the poses.json that `sigmapose predict` wrote")
+    head, tail, frames = _split(path)
+    _check_format(head, path)
+    top = _validate(HeadModel, head, str(path))
+    end = _validate(TailModel, tail, str(path))
+    skeleton = _skeleton_of(top, path)
+    return PosesFile(
+        path, top.generator, skeleton, end.calibrator, tuple(_source(s) for s in end.sources), end.complete,
+        tuple(end.messages), frames,
+    )  # fmt: skip
+
+
+def _split(path: Path) -> tuple[Any, Any, tuple[Any, ...] | None]:
+    """Head and tail of the document, and its frames unless they stand one per line."""
+    with path.open("rb") as file:
+        first = file.readline().rstrip()
+        tail = _tail_text(file)
+    if first.endswith(b'"frames":[') and tail is not None:
+        try:
+            return json.loads(first + b"]}"), json.loads(b"{" + tail), None
+        except ValueError:
+            pass  # some other layout of the same document
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}): {_REMEDY}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("frames"), list):
+        _check_format(document, path)
+        raise InputError(f"{path}: has no list of frames: {_REMEDY}")
+    return document, document, tuple(document["frames"])
+
+
+def _tail_text(file: BinaryIO, step: int = 1 << 16) -> bytes | None:
+    """What follows the last line that holds only the end of the list of frames."""
+    end = file.seek(0, 2)
+    text = b""
+    while end > 0:
+        start = max(0, end - step)
+        file.seek(start)
+        text = file.read(end - start) + text
+        at = text.rfind(_TAIL_MARK)
+        if at >= 0:
+            return text[at + len(_TAIL_MARK) :]
+        end, step = start, step * 4
+    return None
+
+
+def _check_format(head: Any, path: Path) -> None:
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        got = head.get("format") if isinstance(head, dict) else type(head).__name__
+        raise InputError(f"{path}: format is {got!r}, expected {FORMAT!r}: give a poses.json of sigmapose")
+    if head.get("version") != VERSION:
+        raise InputError(
+            f"{path}: version {head.get('version')!r}, this program reads {VERSION}: update sigmapose"
+        )
+
+
+def _skeleton_of(head: HeadModel, path: Path) -> Skeleton:
+    try:
+        skeleton = get_skeleton(head.skeleton.name)
+    except SigmaposeError as error:
+        raise InputError(f"{path}: {error}") from error
+    if list(skeleton.joints) != head.skeleton.joints:
+        raise InputError(f"{path}: its joints are not those of {skeleton.name!r}, in that order: {_REMEDY}")
+    return skeleton
+
+
+def _validate(model: type[_Model], raw: Any, where: str) -> _Model:
+    try:
+        return model.model_validate_json(raw) if isinstance(raw, bytes) else model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise InputError(f"{where}: {place}: {first['msg'].lower()}: {_REMEDY}") from error
+
+
+def _source(model: Any) -> Source:
+    c = model.camera
+    camera = Camera(model.width, model.height, c.fx, c.fy, c.cx, c.cy, tuple(c.distortion), c.known)
+    return Source(model.file, camera, model.fps)
+
+
+def _source_dict(source: Source) -> dict[str, Any]:
+    c = source.camera
+    camera = {"fx": c.fx, "fy": c.fy, "cx": c.cx, "cy": c.cy, "distortion": c.distortion, "known": c.known}
+    return {"file": source.file, "width": c.width, "height": c.height, "fps": source.fps, "camera": camera}
+
+
+def _frame_dict(frame: Frame) -> dict[str, Any]:
+    people = [_person_dict(pose) for pose in frame.poses]
+    return {"index": frame.index, "time_s": round(frame.time_s, 6), "source": frame.source, "people": people}
+
+
+def _person_dict(pose: Pose) -> dict[str, Any]:
+    return {
+        "track": int(pose.track),
+        "score": round(float(pose.score), 4),
+        "joints_mm": _decimals(pose.joints_mm, 2),
+        "cov_mm2": _digits(_to_upper(pose.cov_mm2)),
+        "points_px": _decimals(pose.points_px, 2),
+        "cov_px2": _digits(_to_upper(pose.cov_px2)),
+        "visibility": _decimals(pose.visibility, 4),
+        "root_mm": _decimals(pose.root_mm, 2),
+        "root_cov_mm2": _digits(_to_upper(pose.root_cov_mm2)),
+    }
+
+
+def _decimals(values: Float[Array, "..."], places: int) -> Any:
+    return _nested(np.round(np.asarray(values, dtype=np.float64), places))
+
+
+def _digits(values: Float[Array, "..."]) -> Any:
+    exact = np.asarray(values, dtype=np.float64)
+    short = [float(f"{v:.7g}") for v in exact.ravel().tolist()]
+    return _nested(np.array(short).reshape(exact.shape))
+
+
+def _nested(values: Float[Array, "..."]) -> Any:
+    if np.isfinite(values).all():
+        return values.tolist()
+    return np.where(np.isfinite(values), values, np.array(None, dtype=object)).tolist()
+
+
+def _array(rows: list[Any], width: int) -> Float[Array, "joint width"]:
+    return np.array(rows, dtype=np.float64).reshape(-1, width)
+
+
+def _to_upper(cov: Float[Array, "... n n"]) -> Float[Array, "... upper"]:
+    row, column = np.triu_indices(cov.shape[-1])
+    return cov[..., row, column]
+
+
+def _from_upper(upper: Float[Array, "... upper"], size: int) -> Float[Array, "... n n"]:
+    cov = np.empty((*upper.shape[:-1], size, size))
+    row, column = np.triu_indices(size)
+    cov[..., row, column] = upper
+    cov[..., column, row] = upper
+    return cov
+
+
+def _write_all(out: Any, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[out.write(view) :]
+
+
+def _version() -> str:
+    try:
+        return version("sigmapose")
+    except PackageNotFoundError:
+        return "unknown"

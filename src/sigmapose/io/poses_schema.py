@@ -1,0 +1,120 @@
+"""The `poses.json` schema, version 1, as pydantic models; docs/formats.md explains it.
+
+Pydantic checks what comes from outside; the rest of the library works on `sigmapose.pose.Frame` and `Pose`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = "sigmapose/poses"
+VERSION = 1
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Maybe = Number | None
+"""null stands for NaN: the value does not exist."""
+Vector2 = tuple[Maybe, Maybe]
+Vector3 = tuple[Maybe, Maybe, Maybe]
+Upper2 = tuple[Maybe, Maybe, Maybe]
+Upper3 = tuple[Maybe, Maybe, Maybe, Maybe, Maybe, Maybe]
+Classes4 = tuple[Maybe, Maybe, Maybe, Maybe]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CameraModel(_Model):
+    """Intrinsics in pixels; pixel (0, 0) is the centre of the top-left pixel."""
+
+    fx: Number
+    fy: Number
+    cx: Number
+    cy: Number
+    distortion: list[Number] = Field(default=[], description="OpenCV order: k1, k2, p1, p2[, k3].")
+    known: bool = Field(description="false: the focal length was assumed, not measured.")
+
+
+class SourceModel(_Model):
+    """One picture or video that frames come from."""
+
+    file: str
+    width: int = Field(description="Of the upright picture, pixels.")
+    height: int
+    fps: Number | None = Field(default=None, description="Frames per second; null for a photo.")
+    camera: CameraModel
+
+
+class SkeletonModel(_Model):
+    """Joint order of every per-joint list."""
+
+    name: str
+    joints: list[str]
+    bones: list[tuple[int, int]] = Field(description="Pairs of joint indices, the one nearer the root first.")
+
+
+class UnitsModel(_Model):
+    """Fixed in version 1; written so that the file explains itself."""
+
+    length: Literal["mm"] = "mm"
+    image: Literal["px"] = "px"
+    time: Literal["s"] = "s"
+    axes: Literal["camera: x right, y down, z forward"] = "camera: x right, y down, z forward"
+
+
+class PersonModel(_Model):
+    """One person of one frame. Lists over joints follow `skeleton.joints`."""
+
+    track: int = Field(description="Number of the person through a video; -1 for none.")
+    score: Number = Field(description="0 to 1: that this is a person.")
+    joints_mm: list[Vector3] = Field(description="Relative to the root joint, camera axes.")
+    cov_mm2: list[Upper3] = Field(description="Covariance of joints_mm: xx, xy, xz, yy, yz, zz.")
+    points_px: list[Vector2] = Field(description="In the picture, lens distortion included.")
+    cov_px2: list[Upper2] = Field(description="Covariance of points_px: xx, xy, yy.")
+    visibility: list[Classes4] = Field(
+        description="Probabilities: visible, self_occluded, object_occluded, truncated."
+    )
+    root_mm: Vector3 = Field(description="The root joint in camera space.")
+    root_cov_mm2: Upper3 = Field(description="Covariance of root_mm: xx, xy, xz, yy, yz, zz.")
+
+
+class FrameModel(_Model):
+    """One picture with everybody found in it; `people` may be empty."""
+
+    index: int = Field(description="Number of the frame in its source, from 0.")
+    time_s: Number
+    source: str = Field(description="`file` of one of the sources.")
+    people: list[PersonModel]
+
+
+class HeadModel(_Model):
+    """What stands before the frames."""
+
+    format: Literal["sigmapose/poses"]
+    version: Literal[1]
+    generator: str = Field(description="Program and version that wrote the file.")
+    units: UnitsModel = UnitsModel()
+    skeleton: SkeletonModel
+
+
+class TailModel(_Model):
+    """What stands after the frames, because it is only known then."""
+
+    calibrator: str = Field(default="none", description="Calibrator of the covariances; none: uncalibrated.")
+    sources: list[SourceModel]
+    complete: bool = Field(default=True, description="false: writing was interrupted; the frames are good.")
+    messages: list[str] = Field(default=[], description="What the reader of the input had to report.")
+
+
+class PosesDocument(TailModel, HeadModel):
+    """3D human poses with covariances from pictures or videos."""
+
+    frames: list[FrameModel]
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of `poses.json` (draft 2020-12)."""
+    schema = PosesDocument.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
