@@ -21,10 +21,10 @@ DEFAULT_FOCAL_RATIO = 1.0
 FILM_WIDTH_MM = 36.0
 """Longer side of the 35 mm film frame, the reference of 35mm-equivalent focal lengths."""
 
-FIXED_POINT_STEPS = 4
+RADIAL_STEPS = 60
 NEWTON_STEPS = 25
 UNDISTORT_TOLERANCE = 1e-11
-"""Largest residual, in focal lengths, that counts as converged; about 1e-8 px."""
+"""Largest residual that counts as converged, in focal lengths: about 1e-8 px; relative beyond 1."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,28 @@ class Camera:
         last = radial + y * y * slope + 6 * p1 * y + 2 * p2 * x
         return np.stack((np.stack((first, mixed), axis=-1), np.stack((mixed, last), axis=-1)), axis=-2)
 
+    def _radial_inverse(self, goal: Float[Array, "*batch"], limit: float) -> Float[Array, "*batch"]:
+        """Factor that brings a distorted radius `goal` back: r (1 + k1 r^2 + ...) grows up to `limit`."""
+        k1, k2, _, _, k3 = self._coefficients
+
+        def residual(r: Array) -> Array:
+            r2 = r * r
+            return r * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) - goal
+
+        low, high = np.zeros_like(goal), np.full_like(goal, min(limit, 1.0))
+        while limit == math.inf and (residual(high) < 0).any():
+            high = np.where(residual(high) < 0, 2 * high, high)
+        radius = np.clip(goal, low, high)
+        for _ in range(RADIAL_STEPS):
+            error = residual(radius)
+            if not (np.abs(error) > UNDISTORT_TOLERANCE).any():
+                break
+            low, high = np.where(error < 0, radius, low), np.where(error > 0, radius, high)
+            r2 = radius * radius
+            step = radius - error / (1 + r2 * (3 * k1 + r2 * (5 * k2 + r2 * 7 * k3)))
+            radius = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+        return radius / np.where(goal > 0, goal, 1.0)
+
     def project(self, points_mm: Float[Array, "*batch 3"]) -> Float[Array, "*batch 2"]:
         """Camera space (mm) to pixels of the distorted picture; NaN for points not in front of the camera."""
         points_mm = np.asarray(points_mm, dtype=np.float64)
@@ -214,23 +236,24 @@ class Camera:
     def undistort(self, points_px: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
         """Pixels of the picture to ideal pixels; NaN where no ideal pixel lands.
 
-        A few fixed-point steps, then Newton's method with steps kept inside the fold radius.
+        The radial model is inverted by Newton's method inside a shrinking bracket, which always converges,
+        the tangential rest by Newton's method in both coordinates, kept inside the fold radius.
         """
         points_px = np.asarray(points_px, dtype=np.float64)
         if not self._distorts:
             return points_px.copy()
         goal = self._normalise(points_px)
+        goal = np.where(np.isfinite(goal).all(axis=-1, keepdims=True), goal, np.nan)
+        tolerance = UNDISTORT_TOLERANCE * (1 + np.abs(goal))
         limit = self.fold_radius * (1 - 1e-9)
-        guess = _shrink(goal, limit)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for _ in range(FIXED_POINT_STEPS):
-                guess = _shrink(guess + goal - self._bend(guess), limit)
+            guess = goal * self._radial_inverse(np.linalg.norm(goal, axis=-1, keepdims=True), limit)
             for _ in range(NEWTON_STEPS):
                 error = self._bend(guess) - goal
-                if not (np.abs(error) > UNDISTORT_TOLERANCE / 10).any():
+                if not (np.abs(error) > tolerance / 10).any():
                     break
                 guess = _shrink(guess - _solve_2x2(self._bend_jacobian(guess), error), limit)
-            found = np.abs(self._bend(guess) - goal).max(axis=-1, keepdims=True) < UNDISTORT_TOLERANCE
+            found = (np.abs(self._bend(guess) - goal) < tolerance).all(axis=-1, keepdims=True)
         return self._to_px(np.where(found, guess, np.nan))
 
 

@@ -98,6 +98,14 @@ def test_points_beyond_the_fold_do_not_come_back_into_the_picture() -> None:
     assert lens((0.3, 0.0, 0.0, 0.0)).fold_radius == math.inf
 
 
+def test_a_strong_pincushion_lens_is_inverted_far_out() -> None:
+    camera = lens((0.32, 0.11, 0.003, 0.002, 0.05))
+    rays = np.stack((np.linspace(-2, 2, 41), np.linspace(-1.5, 1.5, 41), np.ones(41)), axis=-1)
+    np.testing.assert_allclose(camera.rays(camera.project(rays)), rays, atol=1e-9)
+    lost = camera.undistort(np.array([[np.nan, 3.0], [np.inf, 1.0], [951.0, 562.0]]))
+    np.testing.assert_array_equal(lost, [[np.nan, np.nan], [np.nan, np.nan], [951.0, 562.0]])
+
+
 @pytest.mark.parametrize("distortion", LENSES)
 def test_distortion_jacobian_is_the_derivative(distortion: tuple[float, ...]) -> None:
     camera = lens(distortion)
