@@ -55,7 +55,7 @@ class Lifter:
             SkeletonError: unknown skeleton. InputError: wrong shapes, or a person with fewer than three joints.
         """
         points, score, present = _as_body_26(points_px, scores, skeleton)
-        _check_height(height_mm)
+        check_height(height_mm)
         place_known = camera is not None or image_size is not None
         if camera is None:
             camera = Camera.default(*image_size) if image_size else _assumed_camera(points, present)
@@ -127,7 +127,7 @@ def _check_joints(present: Array) -> None:
         raise InputError(f"person {who} has {int(present[who].sum())} usable keypoints (not NaN): lifting needs {MIN_JOINTS}")
 
 
-def _check_height(height_mm: float | None) -> None:
+def check_height(height_mm: float | None) -> None:
     if height_mm is not None and not 400.0 <= height_mm <= 2800.0:
         raise CameraError(f"height_mm must be a standing height of 400 to 2800 mm, got {height_mm}: is the unit mm?")
 

@@ -141,7 +141,7 @@ class LiftNetwork:
 
         A NaN score says that the detector gives none.
         """
-        feed = {"points": np.where(present[..., None], points, 0.0).astype(np.float32),
+        feed = {"keypoints": np.where(present[..., None], points, 0.0).astype(np.float32),
                 "scores": _score_logit(np.where(present, scores, np.nan)),
                 "present": present.astype(np.float32), "context": context}  # fmt: skip
         return Answer(*self.session.run(ANSWER_NAMES, feed))

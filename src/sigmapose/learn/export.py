@@ -26,12 +26,22 @@ def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
     """The tensors of the exported graphs, in the order of :class:`sigmapose.estimate.network.Answer`."""
     return (
         answer.points,
-        answer.points_tril @ answer.points_tril.transpose(-1, -2),
+        _covariance(answer.points_tril),
         answer.relative,
-        answer.relative_tril @ answer.relative_tril.transpose(-1, -2),
+        _covariance(answer.relative_tril),
         answer.visibility_logits.softmax(-1),
         answer.log_stature,
     )
+
+
+def _covariance(tril: Tensor) -> Tensor:
+    """L L^T written out: ONNX Runtime is slow at many small matrix products."""
+    size = tril.shape[-1]
+    entries = [
+        [sum(tril[..., i, k] * tril[..., j, k] for k in range(min(i, j) + 1)) for j in range(i + 1)] for i in range(size)
+    ]
+    rows = [torch.stack([entries[max(i, j)][min(i, j)] for j in range(size)], dim=-1) for i in range(size)]
+    return torch.stack(rows, dim=-2)
 
 
 class ImageModel(nn.Module):
@@ -54,8 +64,8 @@ class LiftModel(nn.Module):
         super().__init__()
         self.phi = phi
 
-    def forward(self, points: Tensor, scores: Tensor, present: Tensor, context: Tensor) -> tuple[Tensor, ...]:
-        tokens = torch.cat((points * present[..., None], present[..., None], (scores * present)[..., None]), dim=-1)
+    def forward(self, keypoints: Tensor, scores: Tensor, present: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        tokens = torch.cat((keypoints * present[..., None], present[..., None], (scores * present)[..., None]), dim=-1)
         tokens = nn.functional.pad(tokens, (0, TOKEN_FEATURES - tokens.shape[-1]))
         return answer_arrays(self.phi(tokens, context))
 
@@ -74,13 +84,13 @@ def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path)
 
 
 def export_lift_model(phi: DepthUncertaintyHead, out: Path) -> None:
-    """Write ``points, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
+    """Write ``keypoints, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
     from sigmapose.estimate.network import ANSWER_NAMES
 
     example = (
         torch.randn(2, JOINTS, 2) * 0.2, torch.zeros(2, JOINTS), torch.ones(2, JOINTS), torch.zeros(2, CONTEXT_FEATURES)
     )  # fmt: skip
-    _export(LiftModel(phi), example, ("points", "scores", "present", "context"), ANSWER_NAMES, out)
+    _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), ANSWER_NAMES, out)
 
 
 def _export(model: nn.Module, example: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...], out: Path) -> None:

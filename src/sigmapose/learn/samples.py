@@ -87,9 +87,9 @@ class Batch:
 
 def load_pictures(folder: Path, split: str) -> Pictures:
     """Read all feature shards of a folder, samples of one split only."""
-    shards = sorted(folder.glob("*.npz"))
+    shards = sorted(folder.glob("shard_*.npz"))
     if not shards:
-        raise DataError(f"no feature shards (*.npz) in '{folder}': make them with sigmapose.data.features")
+        raise DataError(f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.data.features")
     parts: dict[str, list[np.ndarray]] = {}
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:
@@ -102,7 +102,7 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         raise DataError(f"no '{split}' samples in '{folder}': build more shards or check the split")
     joints = raw["joints_camera_mm"].astype(np.float64)
     crop = raw["crop"].astype(np.float64)
-    camera = raw["K"].astype(np.float64)
+    camera = raw["intrinsics"].astype(np.float64)
     views = Views(
         points_px=raw["points_px"].astype(np.float64),
         depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],

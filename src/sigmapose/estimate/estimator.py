@@ -1,0 +1,179 @@
+"""The estimator: pictures and videos to people in 3D.
+
+``image -> crops -> network (Θ and Φ) -> Gaussian in 2.5D -> calibrated Gaussian in camera millimetres``
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from sigmapose.calibrator import Calibrator
+from sigmapose.camera import Camera
+from sigmapose.errors import CameraError, InputError
+from sigmapose.estimate.assemble import PoseBatch, assemble
+from sigmapose.estimate.context import crop_context
+from sigmapose.estimate.crop import Crop, extract_batch
+from sigmapose.estimate.detect import Detector
+from sigmapose.estimate.follow import Followed, Follower
+from sigmapose.estimate.lift import check_height
+from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
+from sigmapose.io.video import VideoFrame, VideoReader
+from sigmapose.pose import Frame, Pose
+from sigmapose.shapes import Array, UInt8
+
+log = logging.getLogger(__name__)
+PHOTO_TILE_ROWS = 2
+PHOTO_ROUNDS = 2
+
+
+class Estimator:
+    """People in pictures and videos; made by :func:`sigmapose.load`."""
+
+    def __init__(
+        self,
+        model: str = "full",
+        *,
+        calibrator: Calibrator | None = None,
+        device: str = "cpu",
+        people: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """See :func:`sigmapose.load`."""
+        if people is not None and people < 1:
+            raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
+        self.network = ImageNetwork(model, threads=threads, device=device)
+        self.detector = Detector(weights_path("detector"), threads=threads)
+        self.calibrator = calibrator
+        self.model = model
+        self.people = people
+
+    def __repr__(self) -> str:
+        name = self.calibrator.name if self.calibrator else "none"
+        return f"Estimator(model={self.model!r}, calibrator={name!r}, people={self.people})"
+
+    def __call__(
+        self,
+        image_rgb: UInt8[Array, "h w 3"],
+        *,
+        camera: Camera | None = None,
+        height_mm: float | None = None,
+        people: int | None = None,
+    ) -> list[Pose]:
+        """People of one photo; an empty list when there is nobody.
+
+        Args:
+            image_rgb: uint8, RGB.
+            camera: intrinsics; without them a default field of view is assumed (``pose.camera.known`` is False).
+            height_mm: standing height of the person or people, when known.
+            people: at most this many, the largest ones; None for the estimator's own limit.
+
+        Raises:
+            InputError: not a uint8 RGB picture. CameraError: a camera made for another picture size.
+        """
+        camera = _checked(image_rgb, camera)
+        check_height(height_mm)
+        follower = Follower(people or self.people, tile_rows=PHOTO_TILE_ROWS)
+        poses: list[Pose] = []
+        for turn in range(PHOTO_ROUNDS):  # the second look is with crops that fit
+            poses = self._look(image_rgb, follower, camera, height_mm, detect=turn == 0)
+            if not poses:
+                break
+        return poses
+
+    def video(
+        self,
+        path: Path | str,
+        *,
+        camera: Camera | None = None,
+        height_mm: float | None = None,
+        frames: tuple[int, int | None] | None = None,
+        people: int | None = None,
+    ) -> Iterator[Frame]:
+        """Frames of a video file, in order, as they are done; people keep their ``track`` number.
+
+        Args:
+            path: video file.
+            camera, height_mm, people: as for a photo.
+            frames: ``(first, last)`` for first <= index < last; last may be None.
+
+        Raises:
+            InputError: not a readable video. A video that breaks in the middle ends there, with a logged warning.
+        """
+        reader = VideoReader(path, frames)
+        yield from self.follow(reader, camera=camera, height_mm=height_mm, people=people)
+        if reader.broken:
+            log.warning("%s", reader.broken)
+
+    def follow(
+        self,
+        frames: Iterable[VideoFrame],
+        *,
+        camera: Camera | None = None,
+        height_mm: float | None = None,
+        people: int | None = None,
+    ) -> Iterator[Frame]:
+        """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture)."""
+        check_height(height_mm)
+        follower = Follower(people or self.people)
+        for index, time_s, picture in frames:
+            seen_by = _checked(picture, camera)
+            yield Frame(index, time_s, tuple(self._look(picture, follower, seen_by, height_mm)))
+
+    def _look(
+        self, image: Array, follower: Follower, camera: Camera, height_mm: float | None, *, detect: bool = True
+    ) -> list[Pose]:
+        crops = follower.crops_for(image, self.detector if detect else None)
+        if not crops:
+            return []
+        centre, size, rotation, context = self._inputs(crops, camera)
+        answer, landmarks = self.network(extract_batch(image, crops), rotation, context)
+        people = follower.update(landmarks.landmarks, landmarks.flag)
+        if not people:
+            return []
+        batch = self._assemble(answer, landmarks, people, centre, size, camera, height_mm)
+        return [batch[i] for i in range(len(batch))]
+
+    def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
+        centre = camera.undistort(np.array([crop.center_px for crop in crops]))
+        size = np.array([crop.size_px for crop in crops])
+        angle = np.array([crop.angle_rad for crop in crops])
+        count = len(crops)
+        context = crop_context(
+            centre, size, image_size=np.tile([float(camera.width), float(camera.height)], (count, 1)),
+            principal_px=np.tile([camera.cx, camera.cy], (count, 1)), focal_px=np.full(count, camera.focal_px),
+            image_known=np.ones(count, dtype=bool), focal_known=np.full(count, camera.known),
+            encoder=[self.model] * count,
+        )  # fmt: skip
+        return centre, size, np.stack((np.cos(angle), np.sin(angle)), axis=1), context
+
+    def _assemble(
+        self, answer: Answer, landmarks: Landmarks, people: list[Followed], centre: Array, size: Array,
+        camera: Camera, height_mm: float | None,
+    ) -> PoseBatch:  # fmt: skip
+        rows = np.array([person.row for person in people])
+        chosen = Answer(**{f.name: getattr(answer, f.name)[rows] for f in fields(Answer)})
+        return assemble(
+            chosen, centre_px=centre[rows], size_px=size[rows], camera=camera, height_mm=height_mm,
+            calibrator=self.calibrator, source=self.model, score=landmarks.flag[rows],
+            track=tuple(person.track for person in people),
+        )  # fmt: skip
+
+
+def _checked(image: Array, camera: Camera | None) -> Camera:
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"a picture must be a uint8 RGB array of shape (height, width, 3), got {got}")
+    height, width = image.shape[:2]
+    if camera is None:
+        return Camera.default(width, height)
+    if (camera.width, camera.height) != (width, height):
+        raise CameraError(
+            f"the camera was made for pictures of {camera.width}x{camera.height} px, this one has {width}x{height}: "
+            "scale the calibration or give the right one"
+        )
+    return camera

