@@ -1,0 +1,86 @@
+"""Joint orders of other people's 2D detectors, and where our joints stand in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sigmapose.errors import InputError
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import SKELETONS, get_skeleton
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A joint order: `joints[k]` is the joint of `skeleton` at place k, or "" where the skeleton has none."""
+
+    name: str
+    skeleton: str
+    joints: tuple[str, ...]
+
+    def to_skeleton(self, values: Float[Array, "source dim"]) -> Float[Array, "joint dim"]:
+        """Reorder rows to the skeleton's joints; NaN where this layout has no such joint."""
+        target = get_skeleton(self.skeleton).joints
+        place = {joint: k for k, joint in enumerate(self.joints) if joint}
+        rows = [values[place[j]] if j in place else np.full(values.shape[1], np.nan) for j in target]
+        return np.stack(rows)
+
+
+def _layout(name: str, skeleton: str, joints: str) -> Layout:
+    return Layout(name, skeleton, tuple("" if j == "-" else j for j in joints.split()))
+
+
+_COCO = " ".join(SKELETONS["coco_17"].joints)
+_FEET = "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel"
+_RIGHT_THEN_LEFT = """right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist"""
+
+# Sources: COCO keypoint and COCO-WholeBody annotations; OpenPose doc/02_output.md (BODY_25, COCO) and its
+# experimental BODY_25B; Halpe-FullBody (its 26 body joints are our body_26).
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        *(Layout(s.name, s.name, s.joints) for s in SKELETONS.values()),
+        Layout("halpe_26", "body_26", SKELETONS["body_26"].joints),
+        _layout("coco_foot_23", "body_26", f"{_COCO} {_FEET}"),
+        _layout("coco_wholebody_133", "body_26", f"{_COCO} {_FEET} " + "- " * 110),
+        _layout(
+            "openpose_18",
+            "coco_17",
+            f"""nose - {_RIGHT_THEN_LEFT} right_hip right_knee right_ankle left_hip left_knee left_ankle
+            right_eye left_eye right_ear left_ear""",
+        ),
+        _layout(
+            "openpose_25",
+            "body_26",
+            f"""nose neck {_RIGHT_THEN_LEFT} mid_hip right_hip right_knee right_ankle
+            left_hip left_knee left_ankle right_eye left_eye right_ear left_ear {_FEET}""",
+        ),
+        _layout("openpose_25b", "body_26", f"{_COCO} neck head_top {_FEET}"),
+    )
+}
+_BY_COUNT = {
+    17: "coco_17",
+    18: "openpose_18",
+    23: "coco_foot_23",
+    25: "openpose_25",
+    26: "halpe_26",
+    33: "blazepose_33",
+    133: "coco_wholebody_133",
+}
+
+
+def get_layout(name: str) -> Layout:
+    """The layout of that name.
+
+    Raises:
+        InputError: no such layout.
+    """
+    if name not in LAYOUTS:
+        raise InputError(f"unknown skeleton {name!r}: choose from {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+def layout_by_count(count: int) -> Layout | None:
+    """The usual layout of that many joints; None if there is none."""
+    return LAYOUTS[_BY_COUNT[count]] if count in _BY_COUNT else None
