@@ -96,6 +96,9 @@ def test_points_beyond_the_fold_do_not_come_back_into_the_picture() -> None:
     assert 0 < folded[0, 0, 0] < 1920
     assert np.isnan(camera.project(outside)).all()
     assert lens((0.3, 0.0, 0.0, 0.0)).fold_radius == math.inf
+    # 1 - 3 * 0.6 r^2 + 5 * 0.13 r^4 has two zeros: the model turns back at the nearer one.
+    turning = lens((-0.6, 0.13, 0.0, 0.0)).fold_radius
+    assert turning == pytest.approx(math.sqrt((1.8 - math.sqrt(1.8**2 - 4 * 0.65)) / (2 * 0.65)))
 
 
 def test_a_strong_pincushion_lens_is_inverted_far_out() -> None:
