@@ -79,14 +79,32 @@ class BodyAtlas:
                 FOOT: faces_of("foot.L", "foot.R"),
                 HEAD: faces_of("head", *eyes, *inner),
             }
-            eye = faces_of(*eyes)
-        coordinates = _coordinates(rest, keypoints)
-        vertex_part = _limb_parts(rest, keypoints)
+            return BodyAtlas.from_rest(rest, faces, keypoints, named, faces_of(*eyes))
+
+    @staticmethod
+    def from_rest(
+        rest_m: Float[Array, "vertex 3"],
+        faces: Int[Array, "face 3"],
+        keypoints_m: dict[str, Float[Array, " 3"]],
+        named: dict[int, Bool[Array, " face"]],
+        eye: Bool[Array, " face"],
+    ) -> BodyAtlas:
+        """The atlas of any body mesh at rest with the arms hanging off the trunk.
+
+        Args:
+            rest_m: vertices in metres, x to the person's left, y backwards, z up.
+            faces: triangles.
+            keypoints_m: eyes, shoulders, elbows, wrists, hips, knees, ankles as `left_eye`, `right_eye`, ...
+            named: faces of the hands, the feet and the head, by `HAND`, `FOOT`, `HEAD`.
+            eye: faces of the eyeballs.
+        """
+        vertex_part = _limb_parts(rest_m, keypoints_m)
         face_part = np.median(vertex_part[faces], axis=1).astype(np.int64)
         for part, mask in named.items():
             face_part[mask] = part
             vertex_part[np.unique(faces[mask])] = part
-        return BodyAtlas(faces, coordinates.astype(np.float32), face_part, vertex_part, eye)
+        coordinates = _coordinates(rest_m, keypoints_m).astype(np.float32)
+        return BodyAtlas(faces, coordinates, face_part, vertex_part, eye)
 
 
 def _along(points: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -122,7 +140,7 @@ def _limb_parts(rest: np.ndarray, keypoints: dict[str, np.ndarray]) -> np.ndarra
     """Part of every vertex at rest: beyond the shoulder and near the arm is arm, below the hips is leg."""
     shoulder, elbow = keypoints["left_shoulder"], keypoints["left_elbow"]
     hips = _middle(keypoints, "hip")
-    mirrored = rest * [1, 1, 1]
+    mirrored = rest.copy()
     mirrored[:, 0] = np.abs(mirrored[:, 0])
     axis = (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
     reach = (mirrored - shoulder) @ axis

@@ -23,7 +23,7 @@ LONGEST_SIDE = 640
 
 @dataclass(frozen=True, repr=False)
 class PictureFolder:
-    """The pictures of a folder in memory, uint8, RGB or RGBA; an empty one means procedural textures only."""
+    """A folder's pictures in memory, uint8 RGB or premultiplied RGBA; none means procedural textures only."""
 
     pictures: tuple[np.ndarray, ...] = ()
 
@@ -59,7 +59,11 @@ def _read(path: Path) -> np.ndarray:
     scale = LONGEST_SIDE / max(data.shape[:2])
     if scale < 1:
         data = cv2.resize(data, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(data[..., order])
+    picture = np.ascontiguousarray(data[..., order])
+    if picture.shape[2] == 4:
+        alpha = picture[..., 3:].astype(np.uint16)
+        picture[..., :3] = (picture[..., :3] * alpha + 127) // 255
+    return picture
 
 
 def procedural_texture(rng: np.random.Generator, size: int) -> Float[Array, "size size 3"]:
@@ -131,16 +135,17 @@ def _silhouette(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _object(rng: np.random.Generator, cutouts: PictureFolder) -> np.ndarray:
-    """One object, uint8 RGBA: a cut-out, or (1 in 4, or without cut-outs) a textured shape."""
+    """One object, premultiplied uint8 RGBA: a cut-out, or (1 in 4, or without cut-outs) a textured shape."""
     if cutouts.pictures and rng.random() < 0.75:
         item = cutouts.pictures[rng.integers(len(cutouts.pictures))]
         if item.shape[2] == 4:
-            return item[:, ::-1] if rng.random() < 0.5 else item
+            return np.ascontiguousarray(item[:, ::-1]) if rng.random() < 0.5 else item
     size = 128
     texture = procedural_texture(rng, size)
     if rng.random() < 0.5:
         texture = 0.15 * texture + 0.85 * rng.random(3)
-    return np.dstack([(255 * texture).astype(np.uint8), _silhouette(rng, size)])
+    alpha = _silhouette(rng, size)
+    return np.dstack([np.where(alpha[..., None] > 0, 255 * texture, 0).astype(np.uint8), alpha])
 
 
 def _paste(
@@ -148,17 +153,27 @@ def _paste(
 ) -> np.ndarray:
     """The layer with an object over it; `extent` is the object's size (root of its area) in pixels."""
     size = layer.shape[0]
-    opaque = max(float((item[..., 3] > 127).sum()), 16.0)
-    scale = extent / np.sqrt(opaque)
+    opaque = max(float(np.count_nonzero(item[..., 3] > 127)), 16.0)
     height, width = item.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(rng.normal(0, 25)), scale)
+    matrix = cv2.getRotationMatrix2D(
+        (width / 2, height / 2), float(rng.normal(0, 25)), extent / np.sqrt(opaque)
+    )
     matrix[0, 0:2] *= rng.uniform(0.8, 1.25)
+    gain = np.float32(np.exp(rng.normal(0, 0.2)) / 255)
     matrix[:, 2] += centre - (matrix @ np.array([width / 2, height / 2, 1.0]))
-    straight = item.astype(np.float32) / 255
-    straight[..., :3] *= straight[..., 3:]
-    over = _warp(np.ascontiguousarray(straight), matrix, size, cv2.BORDER_CONSTANT)
-    over[..., :3] *= np.float32(np.exp(rng.normal(0, 0.2)))
-    return over + layer * (1 - over[..., 3:])
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float) @ matrix.T
+    low = np.clip(np.floor(corners.min(0)).astype(int) - 1, 0, size)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + 2, 0, size)
+    if (high <= low).any():
+        return layer
+    matrix[:, 2] -= low
+    shape = (int(high[0] - low[0]), int(high[1] - low[1]))
+    warped = np.asarray(cv2.warpAffine(item, matrix, shape, flags=cv2.INTER_LINEAR)).astype(np.float32)
+    warped *= np.array([gain, gain, gain, 1 / 255], np.float32)
+    result = layer.copy()
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    result[window] = warped + layer[window] * (1 - warped[..., 3:])
+    return result
 
 
 def clutter(
