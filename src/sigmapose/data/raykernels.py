@@ -6,6 +6,9 @@ Their bodies are Warp's language, which Python type checkers cannot follow.
 
 import warp as wp
 
+# a library prints nothing: no banner, no notice of every compiled module
+wp.config.log_level = wp.LOG_ERROR
+
 
 @wp.kernel
 def cast_rays(

@@ -92,7 +92,6 @@ class MeshTracer:
     """Traces bodies of one topology, one after the other, on the CPU or on a CUDA device."""
 
     def __init__(self, faces: Int[Array, "face 3"], vertex_count: int, device: str = "cpu") -> None:
-        setattr(wp.config, "quiet", True)  # noqa: B010
         self.faces = np.ascontiguousarray(faces, np.int32)
         self.device = device
         self._points = wp.zeros(vertex_count, dtype=wp.vec3, device=device)
