@@ -1,0 +1,67 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+DEV := .venv-dev
+RUN := .venv
+CHROMIUM ?= /usr/bin/chromium
+PYTEST_ARGS ?=
+DEMO_INPUT ?= examples/street.mp4
+DEMO_OUT ?= demo-out
+
+.PHONY: help demo test quick lint format bench clean
+
+help:
+	@echo "make demo    build $(RUN) (runtime only) and find people in $(DEMO_INPUT)"
+	@echo "make test    build $(DEV) (with the training stack) and run every test"
+	@echo "make quick   the tests that take seconds"
+	@echo "make lint    ruff, import-linter, pyright"
+	@echo "make bench   speed and accuracy on this machine"
+
+$(RUN)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("sigmapose needs Python 3.11 or newer: make demo PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(RUN)/bin/python || $(PYTHON) -m venv $(RUN)
+	$(RUN)/bin/python -m pip install --disable-pip-version-check --quiet --editable .
+	$(RUN)/bin/python -m pip uninstall --quiet --yes setuptools 2>/dev/null || true
+	touch $@
+
+$(DEV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("sigmapose needs Python 3.11 or newer: make test PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(DEV)/bin/python || $(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python -m pip install --disable-pip-version-check --quiet $(TORCH)
+	$(DEV)/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[train,view,dev]'
+	touch $@
+
+# The scene page is tested by using it in a browser.
+$(CHROMIUM):
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
+	else echo "install Chromium, or name yours: make test CHROMIUM=/path/to/chromium" >&2; exit 1; fi
+
+demo: $(RUN)/.installed
+	$(RUN)/bin/sigmapose predict $(DEMO_INPUT) --out $(DEMO_OUT) --overwrite
+	@echo "The results lie in $(DEMO_OUT)/: open $(DEMO_OUT)/scene.html in a browser."
+
+test: $(DEV)/.installed $(CHROMIUM)
+	SIGMAPOSE_CHROMIUM=$(CHROMIUM) $(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+quick: $(DEV)/.installed
+	$(DEV)/bin/python -m pytest -m "not slow and not bench" $(PYTEST_ARGS)
+
+lint: $(DEV)/.installed
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/lint-imports
+	$(DEV)/bin/pyright
+
+format: $(DEV)/.installed
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+bench: $(DEV)/.installed
+	$(DEV)/bin/python -m pytest -m bench -s $(PYTEST_ARGS)
+	$(DEV)/bin/sigmapose bench pose2sim --json bench-pose2sim.json
+
+clean:
+	rm -rf $(RUN) $(DEMO_OUT) dist
