@@ -1,0 +1,1 @@
+"""Training data: motion capture, bodies, rendered pictures and the shards they become."""
