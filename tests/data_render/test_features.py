@@ -134,3 +134,35 @@ def test_scenes_and_faults_keep_their_range_and_vary() -> None:
     assert blurred.dtype == np.uint8 and blurred.shape == (128, 128, 3)
     edges = [np.abs(np.diff(p.astype(int), axis=1)).mean() for p in (blurred, sharp)]
     assert edges[0] < edges[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_build_can_be_stopped_and_is_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
+    from sigmapose.data.bodies import build_bodies
+
+    build_bodies(None, 8, 0, tmp_path / "corpus")
+    tiny_encoder(tmp_path / "encoder_full.onnx")
+    one = FeatureBuild(
+        tmp_path / "corpus", tmp_path / "one", tmp_path, count=5, workers=1, shard_size=2, variants=("full",)
+    )
+    first = next(build_features(one))
+    made = first.stat().st_mtime_ns
+    paths = list(build_features(one))
+    assert [p.name for p in paths] == [f"shard_{i:05d}.npz" for i in range(3)]
+    assert first.stat().st_mtime_ns == made, "finished shards are kept"
+    two = list(build_features(replace(one, out=tmp_path / "two", workers=2)))
+    for a, b in zip(paths, two, strict=True):
+        with np.load(a) as left, np.load(b) as right:
+            assert set(left.files) == set(right.files)
+            assert all(
+                np.array_equal(left[k], right[k], equal_nan=left[k].dtype.kind == "f") for k in left.files
+            )
+    with np.load(paths[2]) as last:
+        assert last["joints_camera_mm"].shape == (1, 26, 3)
+        depth = last["joints_camera_mm"][0, :, 2:]
+        fx, fy, cx, cy = last["intrinsics"][0]
+        projected = last["joints_camera_mm"][0, :, :2] / depth * [fx, fy] + [cx, cy]
+        assert np.allclose(projected, last["points_px"][0], atol=0.05)
+    with np.load(tmp_path / "one" / "crops_00000.npz") as packed:
+        assert unpack_pictures(dict(packed)).shape == (2, 256, 256, 3)
