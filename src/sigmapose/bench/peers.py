@@ -1,0 +1,144 @@
+"""What others give on the same video: BlazePose's landmarks, through our port of its networks.
+
+The network's own pipeline is kept: find the person, cut a turned square around them, read the landmarks,
+place the next square from them, and look for the person again when the network says nobody is there. Its
+smoothing in time is left out. World landmarks come in the axes of the turned square and are turned back to
+those of the picture, as MediaPipe does; hip-centred metres become millimetres.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sigmapose.errors import ModelError
+from sigmapose.estimate.crop import crop_from_landmarks, extract
+from sigmapose.estimate.detect import Detector
+from sigmapose.estimate.network import cache_folder, open_session, weights_path
+from sigmapose.io.video import VideoReader
+from sigmapose.shapes import Array, Bool, Float
+
+EVIDENCE_VERSION = 1
+LANDMARKS = 33
+HIP_CENTER, BODY_TOP = 33, 34
+"""The two auxiliary landmarks that place the next crop."""
+PERSON_THERE = 0.5
+"""Below this probability of a person in the crop, the frame is missed and the person is sought again."""
+
+
+@dataclass(frozen=True, repr=False)
+class Evidence:
+    """BlazePose on one video. NaN where nobody was found."""
+
+    points_px: Float[Array, "f 33 2"]
+    visibility: Float[Array, "f 33"]
+    world_mm: Float[Array, "f 33 3"]
+    found: Bool[Array, " f"]
+    seconds: float
+    """Wall time of the whole video, decoding included, on the machine that made it."""
+
+    def first(self, limit: int | None) -> Evidence:
+        """The first `limit` frames (None: all), with their share of the time."""
+        total = len(self.found)
+        kept = total if limit is None else min(limit, total)
+        points, visibility, world, found = (
+            a[:kept] for a in (self.points_px, self.visibility, self.world_mm, self.found)
+        )
+        return Evidence(points, visibility, world, found, float(self.seconds) * kept / max(total, 1))
+
+    def __repr__(self) -> str:
+        return f"Evidence(frames={len(self.found)}, found={int(self.found.sum())})"
+
+
+def encoder_path(variant: str) -> Path:
+    """The network that gives BlazePose's landmarks: `encoder_<variant>.onnx`, else the model itself.
+
+    Raises ModelError where neither is installed.
+    """
+    folder = os.environ.get("SIGMAPOSE_MODELS")
+    for place in (Path(folder) if folder else None, cache_folder()):
+        if place is not None and (place / f"encoder_{variant}.onnx").is_file():
+            return place / f"encoder_{variant}.onnx"
+    return weights_path(variant)
+
+
+class BlazePose:
+    """Landmarks of the one person in a video."""
+
+    def __init__(self, variant: str, *, threads: int | None = None) -> None:
+        self.path = encoder_path(variant)
+        self.session = open_session(self.path, threads=threads)
+        outputs = {output.name for output in self.session.get_outputs()}
+        if not {"landmarks", "world", "flag"} <= outputs:
+            raise ModelError(f"'{self.path}' gives no BlazePose landmarks: export it again")
+        self._context = {
+            given.name: np.zeros((1, given.shape[1]), np.float32)
+            for given in self.session.get_inputs()
+            if given.name != "crops"
+        }
+        self.detector = Detector(weights_path("detector"))
+
+    def video(self, path: Path, limit: int | None = None) -> Evidence:
+        """Landmarks of every frame, following the person as MediaPipe does."""
+        reader = VideoReader(path, (0, limit))
+        points, scores, world, found = [], [], [], []
+        crop, begin = None, time.perf_counter()
+        for frame in tqdm(
+            reader, total=reader.frame_count, desc=f"{path.name} BlazePose", leave=False, disable=None
+        ):
+            if crop is None:
+                people = self.detector(frame.rgb, 1)
+                crop = people[0].crop if people else None
+            if crop is not None:
+                feed = {"crops": extract(frame.rgb, crop)[None], **self._context}
+                answers = self.session.run(("landmarks", "world", "flag"), feed)
+                landmarks, joints, flag = (np.asarray(answer) for answer in answers)
+            if crop is None or float(flag.ravel()[0]) < PERSON_THERE:
+                crop = None
+                points.append(np.full((LANDMARKS, 2), np.nan))
+                scores.append(np.full(LANDMARKS, np.nan))
+                world.append(np.full((LANDMARKS, 3), np.nan))
+                found.append(False)
+                continue
+            cos, sin = np.cos(crop.angle_rad), np.sin(crop.angle_rad)
+            turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+            pixels = crop.to_image(landmarks[0, :, :2].astype(np.float64))
+            points.append(pixels[:LANDMARKS])
+            scores.append(landmarks[0, :LANDMARKS, 3].astype(np.float64))
+            world.append(1000.0 * joints[0, :LANDMARKS].astype(np.float64) @ turn.T)
+            found.append(True)
+            crop = crop_from_landmarks(pixels[HIP_CENTER], pixels[BODY_TOP])
+        return Evidence(
+            np.array(points), np.array(scores), np.array(world), np.array(found), time.perf_counter() - begin
+        )
+
+
+def file_hash(path: Path) -> str:
+    """First 16 hexadecimal digits of the file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def cached_evidence(video: Path, variant: str, limit: int | None = None) -> Evidence:
+    """`BlazePose(variant).video(video)`, kept in the user's cache by the contents of video and networks."""
+    network, detector = encoder_path(variant), weights_path("detector")
+    folder = cache_folder() / "bench" / "evidence"
+    key = f"{EVIDENCE_VERSION}-{file_hash(video)}-{file_hash(network)}-{file_hash(detector)}"
+    whole, stored = folder / f"{key}-all.npz", folder / f"{key}-{limit or 'all'}.npz"
+    names = [field.name for field in fields(Evidence)]
+    for file in (stored, whole):
+        if file.is_file():
+            with np.load(file) as arrays:
+                return Evidence(**{name: arrays[name] for name in names}).first(limit)
+    evidence = BlazePose(variant).video(video, limit)
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    partial = stored.with_suffix(f".{os.getpid()}.npz")
+    np.savez_compressed(partial, **{name: getattr(evidence, name) for name in names})  # pyright: ignore
+    partial.replace(stored)
+    return evidence

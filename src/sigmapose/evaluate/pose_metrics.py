@@ -1,0 +1,105 @@
+"""Errors of 3D poses in millimetres and degrees.
+
+Every function takes `predicted` and `truth` of shape (*batch, joints, 3) and returns the errors before any
+averaging, so that a caller can group them. A NaN in either input gives NaN in the output: nothing is dropped
+here. `mean_error` is the one place where entries are left out, and it needs an explicit mask to do so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sigmapose.align import procrustes
+from sigmapose.errors import InputError
+from sigmapose.shapes import Array, Bool, Float
+
+MIN_LIMB_MM = 1.0
+"""A limb shorter than this has no direction: its joint angle is NaN."""
+
+
+def check_same_shape(predicted: np.ndarray, truth: np.ndarray) -> None:
+    """Raise InputError unless both are (*batch, joints, 3) and equal in shape."""
+    if predicted.shape != truth.shape or predicted.shape[-1:] != (3,):
+        raise InputError(
+            f"predicted and truth must both be (..., joints, 3), got {predicted.shape} and {truth.shape}"
+        )
+
+
+def joint_errors_mm(predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"]) -> Float[Array, "*b j"]:
+    """Distance of every joint from the truth, as the poses stand. MPJPE is its mean."""
+    check_same_shape(predicted, truth)
+    return np.linalg.norm(predicted - truth, axis=-1)
+
+
+def root_aligned(joints_mm: Float[Array, "*b j 3"], root: tuple[int, ...]) -> Float[Array, "*b j 3"]:
+    """Joints relative to the mean of the `root` joints (both hips, say). A NaN root makes the pose NaN."""
+    return joints_mm - joints_mm[..., list(root), :].mean(axis=-2, keepdims=True)
+
+
+def aligned_errors_mm(
+    predicted: Float[Array, "*b j 3"],
+    truth: Float[Array, "*b j 3"],
+    used: Bool[Array, "*b j"],
+    *,
+    min_joints: int = 4,
+) -> Float[Array, "*b j"]:
+    """Distance of every `used` joint after the best similarity (rotation, scale, translation) of that pose.
+
+    PA-MPJPE is its mean over `used`. Joints not used, and poses with fewer than `min_joints` of them, are
+    NaN, as is a pose with a NaN among its used joints.
+    """
+    check_same_shape(predicted, truth)
+    used = np.broadcast_to(used, truth.shape[:-1])
+    aligned = procrustes(predicted, truth, used).aligned
+    errors = np.linalg.norm(aligned - truth, axis=-1)
+    enough = used.sum(-1, keepdims=True) >= min_joints
+    return np.where(used & enough, errors, np.nan)
+
+
+def joint_angles_deg(
+    joints_mm: Float[Array, "*b j 3"], chains: tuple[tuple[int, int, int], ...]
+) -> Float[Array, "*b c"]:
+    """Interior angle (0..180) at the middle joint of every chain (a, b, c), e.g. hip, knee, ankle."""
+    chain = np.asarray(chains)
+    upper = joints_mm[..., chain[:, 0], :] - joints_mm[..., chain[:, 1], :]
+    lower = joints_mm[..., chain[:, 2], :] - joints_mm[..., chain[:, 1], :]
+    lengths = np.linalg.norm(upper, axis=-1), np.linalg.norm(lower, axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosine = (upper * lower).sum(-1) / (lengths[0] * lengths[1])
+    degenerate = (lengths[0] < MIN_LIMB_MM) | (lengths[1] < MIN_LIMB_MM)
+    return np.where(degenerate, np.nan, np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def angle_errors_deg(
+    predicted: Float[Array, "*b j 3"],
+    truth: Float[Array, "*b j 3"],
+    chains: tuple[tuple[int, int, int], ...],
+) -> Float[Array, "*b c"]:
+    """Absolute error of every interior joint angle. MPJAE is its mean."""
+    check_same_shape(predicted, truth)
+    return np.abs(joint_angles_deg(predicted, chains) - joint_angles_deg(truth, chains))
+
+
+def mean_error(errors: Float[Array, "*b"], used: Bool[Array, "*b"]) -> float:
+    """Mean of the `used` errors. A NaN among them, or none used, gives NaN."""
+    chosen = np.asarray(errors)[np.broadcast_to(used, np.shape(errors))]
+    return float(chosen.mean()) if chosen.size else float("nan")
+
+
+def mpjpe_mm(predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"]) -> float:
+    """Mean per-joint position error of poses in the same frame (align the roots first). NaN in, NaN out."""
+    return float(joint_errors_mm(predicted, truth).mean())
+
+
+def pa_mpjpe_mm(predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"]) -> float:
+    """Mean per-joint position error after a similarity per pose (never a reflection). NaN in, NaN out."""
+    return float(aligned_errors_mm(predicted, truth, np.ones(truth.shape[:-1], bool)).mean())
+
+
+def mpjae_deg(
+    predicted: Float[Array, "*b j 3"],
+    truth: Float[Array, "*b j 3"],
+    chains: tuple[tuple[int, int, int], ...],
+) -> float:
+    """Mean absolute error of interior joint angles in degrees. NaN in, NaN out."""
+    return float(angle_errors_deg(predicted, truth, chains).mean())
