@@ -1,0 +1,101 @@
+"""From the network's Gaussian to millimetres: laws that hold whatever the weights are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sigmapose.camera import Camera
+from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURE_PRIOR_MM, assemble
+from sigmapose.estimate.network import Answer
+from sigmapose.skeleton import BODY_26
+
+ROOT = BODY_26.index("mid_hip")
+
+
+def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, sigma: float = 0.01):
+    """A true person before a camera, and the Answer of a network that knows everything up to ``sigma``."""
+    rng = np.random.default_rng(0)
+    joints = rng.normal(0, 250, (26, 3)) + [300, -100, 4200]
+    ideal = joints[:, :2] / joints[:, 2:] * camera.focal_px + [camera.cx, camera.cy]
+    centre = ideal[ROOT] + [15.0, -7.0]
+    scale = joints[ROOT, 2] * size_px / camera.focal_px
+    points = (ideal - centre) / size_px
+    relative = np.concatenate([points - points[ROOT], ((joints[:, 2] - joints[ROOT, 2]) / scale)[:, None]], 1)
+    answer = Answer(
+        points=points[None], points_cov=np.tile(sigma**2 * np.eye(2), (1, 26, 1, 1)), relative=relative[None],
+        relative_cov=np.tile(sigma**2 * np.eye(3), (1, 26, 1, 1)), visibility=np.full((1, 26, 4), 0.25),
+        log_stature=np.array([[np.log(stature_mm / scale), 0.03]]),
+    )  # fmt: skip
+    return joints, answer, centre[None], np.array([size_px])
+
+
+def run(camera: Camera, answer: Answer, centre, size, **options):
+    keywords = {"height_mm": 1750.0, "calibrator": None, "source": "full", "score": np.ones(1)} | options
+    return assemble(answer, centre_px=centre, size_px=size, camera=camera, **keywords)[0]
+
+
+@pytest.mark.parametrize("distortion", [(), (-0.2, 0.05, 0.001, -0.002)])
+@pytest.mark.parametrize("size_px", [150.0, 700.0])
+def test_a_perfect_answer_gives_the_scene_back_from_any_crop(distortion, size_px: float) -> None:
+    camera = Camera(1280, 960, 1100.0, 1100.0, 650.0, 470.0, distortion)
+    joints, answer, centre, size = scene(camera, size_px)
+    pose = run(camera, answer, centre, size)
+    np.testing.assert_allclose(pose.joints_mm, joints - joints[ROOT], atol=1e-6)
+    np.testing.assert_allclose(pose.root_mm, joints[ROOT], rtol=1e-9)
+    np.testing.assert_allclose(pose.points_px, camera.project(joints), atol=1e-6)
+
+
+def test_half_the_height_is_half_the_person_at_half_the_distance() -> None:
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera)
+    tall, small = (run(camera, answer, centre, size, height_mm=h) for h in (1800.0, 900.0))
+    np.testing.assert_allclose(small.joints_mm, tall.joints_mm / 2)
+    np.testing.assert_allclose(small.root_mm, tall.root_mm / 2)
+
+
+def test_an_unknown_height_widens_joints_along_their_own_direction() -> None:
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera, sigma=1e-6)
+    pose = run(camera, answer, centre, size, height_mm=None)
+    prior = STATURE_PRIOR_MM[1] / STATURE_PRIOR_MM[0]
+    relative = np.hypot(prior, 0.03)
+    wrist = pose.skeleton.index("left_wrist")
+    along = pose.joints_mm[wrist] / np.linalg.norm(pose.joints_mm[wrist])
+    sigma = np.sqrt(along @ pose.cov_mm2[wrist] @ along)
+    assert sigma == pytest.approx(relative * np.linalg.norm(pose.joints_mm[wrist]), rel=0.01)
+    known = run(camera, answer, centre, size)
+    assert np.sqrt(along @ known.cov_mm2[wrist] @ along) == pytest.approx(
+        np.hypot(HEIGHT_SIGMA_MM / 1750, 0.03) * np.linalg.norm(known.joints_mm[wrist]), rel=0.01
+    )
+
+
+def test_an_assumed_focal_length_blurs_the_distance_and_not_the_pose() -> None:
+    known = Camera.from_fov(1280, 960, 2 * np.degrees(np.arctan(0.5)))
+    assumed = Camera.default(1280, 960)
+    assert assumed.focal_px == pytest.approx(known.focal_px)
+    _, answer, centre, size = scene(known)
+    a, b = run(known, answer, centre, size), run(assumed, answer, centre, size)
+    np.testing.assert_allclose(a.cov_mm2, b.cov_mm2)
+    assert b.root_cov_mm2[2, 2] > 20 * a.root_cov_mm2[2, 2]
+
+
+def test_the_covariance_is_that_of_sampled_answers() -> None:
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera, sigma=0.01)
+    pose = run(camera, answer, centre, size, height_mm=None)
+    rng = np.random.default_rng(1)
+    count = 40_000
+    relative = answer.relative + 0.01 * rng.normal(size=(count, 26, 3))
+    relative[:, ROOT] = 0
+    prior, sigma = STATURE_PRIOR_MM
+    stature = prior + sigma * rng.normal(size=count)
+    log_stature = answer.log_stature[0, 0] + 0.03 * rng.normal(size=count)
+    scale = (stature / np.exp(log_stature))[:, None, None]
+    ratio = size[0] / camera.focal_px
+    ray = camera.ideal_rays(centre + answer.points[:, ROOT] * size[0])[0]
+    planar = (1 + ratio * relative[..., 2:]) * relative[..., :2] + relative[..., 2:] * ray[:2]
+    drawn = scale * np.concatenate([planar, relative[..., 2:]], -1)
+    for joint in (0, 9, 16):
+        expected = np.cov(drawn[:, joint].T)
+        np.testing.assert_allclose(pose.cov_mm2[joint], expected, atol=0.03 * np.trace(expected))
