@@ -17,7 +17,7 @@ import warp as wp
 from sigmapose.data.cameras import Crops
 from sigmapose.data.raykernels import cast_rays, cast_shadows
 from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Bool, Float, Int
+from sigmapose.shapes import Array, Bool, Float, Int, UInt8
 
 VISIBLE, SELF_OCCLUDED, OBJECT_OCCLUDED, TRUNCATED = range(4)
 """Visibility classes, in the order of `sigmapose.skeleton.VISIBILITY`."""
@@ -224,7 +224,7 @@ def visibility_classes(
     joints_crop: Float[Array, "26 2"],
     inside_picture: Bool[Array, " 26"],
     occluder_alpha: Float[Array, "size size"],
-) -> Int[Array, " 26"]:
+) -> UInt8[Array, " 26"]:
     """Class of every joint; the strongest reason wins: truncated, then object-occluded, then self-occluded.
 
     Joints outside the crop but inside the picture cannot be behind a pasted object: nothing is pasted there.
