@@ -195,7 +195,7 @@ def _frame_weights(motion: Motion) -> Float[Array, "frame"]:
     step = np.linalg.norm(np.diff(turns, axis=0, prepend=turns[:1]), axis=(1, 2))
     trunk = SEGMENTS.index("chest")
     upright = -(motion.turns[:, trunk] @ motion.directions[trunk])[:, 1]
-    return (step + 0.05) * (1.0 + 2.0 * (1.0 - np.clip(upright, -1.0, 1.0)))
+    return motion.usable() * (step + 0.05) * (1.0 + 2.0 * (1.0 - np.clip(upright, -1.0, 1.0)))
 
 
 def _apportion(shares: Float[Array, "clip"], total: int) -> Int[Array, "clip"]:

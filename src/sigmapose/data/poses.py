@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.data.body import SEGMENTS
+from sigmapose.data.mocap_bvh import axis_rotation
+from sigmapose.data.retarget import axis_angle
 from sigmapose.shapes import Array, Float
 
 _AT = {name: s for s, name in enumerate(SEGMENTS)}
@@ -125,7 +127,9 @@ _ANY_ARMS = "down swing front side up hip lap face any any"
 FAMILIES: dict[str, Family] = {
     "stand": _family(
         0.12, _ANY_ARMS, hip_flexion=(-8, 12), hip_abduction=(-3, 18), knee=(0, 15), ankle=(-6, 6),
-        trunk={"spine_flexion": (-10, 18), "spine_side": (-10, 10), "spine_twist": (-20, 20), "pitch": (-6, 8)},
+        trunk={
+            "spine_flexion": (-10, 18), "spine_side": (-10, 10), "spine_twist": (-20, 20), "pitch": (-6, 8),
+        },
     ),
     "stride": _family(
         0.11, "swing swing down front", left={"hip_flexion": (10, 60), "knee": (0, 75)},
@@ -243,39 +247,39 @@ def _turns(angles: dict[str, Float[Array, "body"]]) -> Float[Array, "body segmen
     rad = {name: np.deg2rad(a) for name, a in angles.items()}
     third = {k: rad[f"spine_{k}"] / 3 for k in ("flexion", "side", "twist")}
     half = {k: rad[f"neck_{k}"] / 2 for k in ("flexion", "side", "twist")}
-    bend = _rot(0, third["flexion"]) @ _rot(2, third["side"]) @ _rot(1, third["twist"])
-    nod = _rot(0, half["flexion"]) @ _rot(2, half["side"]) @ _rot(1, half["twist"])
+    bend = (
+        axis_rotation(0, third["flexion"])
+        @ axis_rotation(2, third["side"])
+        @ axis_rotation(1, third["twist"])
+    )
+    nod = axis_rotation(0, half["flexion"]) @ axis_rotation(2, half["side"]) @ axis_rotation(1, half["twist"])
     local = {name: bend for name in ("spine_low", "spine_mid", "chest")} | {"neck": nod, "head": nod}
-    local["pelvis"] = _rot(1, rad["yaw"]) @ _rot(0, rad["pitch"]) @ _rot(2, rad["roll"])
+    local["pelvis"] = (
+        axis_rotation(1, rad["yaw"]) @ axis_rotation(0, rad["pitch"]) @ axis_rotation(2, rad["roll"])
+    )
     for side, s in (("left", 1.0), ("right", -1.0)):
         a = {name: rad[f"{side}_{name}"] for name in _SIDED_ANGLES}
         plane = -s * a["shoulder_plane"]
-        lift = _rot(1, plane) @ _rot(0, -a["shoulder_elevation"]) @ _rot(1, -plane)
+        lift = axis_rotation(1, plane) @ axis_rotation(0, -a["shoulder_elevation"]) @ axis_rotation(1, -plane)
         local |= {
-            f"{side}_collar": _rot(2, -s * a["collar_lift"]),
-            f"{side}_upper_arm": lift @ _rot(1, s * a["shoulder_twist"]),
-            f"{side}_forearm": _rot(0, -a["elbow"]),
-            f"{side}_hand": _rot(1, s * a["forearm_twist"])
-            @ _rot(2, s * a["wrist_flexion"])
-            @ _rot(0, a["wrist_side"]),
-            f"{side}_thigh": _rot(2, -s * a["hip_abduction"])
-            @ _rot(0, -a["hip_flexion"])
-            @ _rot(1, -s * a["hip_rotation"]),
-            f"{side}_shin": _rot(0, a["knee"]),
-            f"{side}_foot": _rot(0, -a["ankle"]) @ _rot(1, -s * a["foot_turn"]),
-            f"{side}_toes": _rot(0, -a["toes"]),
+            f"{side}_collar": axis_rotation(2, -s * a["collar_lift"]),
+            f"{side}_upper_arm": lift @ axis_rotation(1, s * a["shoulder_twist"]),
+            f"{side}_forearm": axis_rotation(0, -a["elbow"]),
+            f"{side}_hand": axis_rotation(1, s * a["forearm_twist"])
+            @ axis_rotation(2, s * a["wrist_flexion"])
+            @ axis_rotation(0, a["wrist_side"]),
+            f"{side}_thigh": axis_rotation(2, -s * a["hip_abduction"])
+            @ axis_rotation(0, -a["hip_flexion"])
+            @ axis_rotation(1, -s * a["hip_rotation"]),
+            f"{side}_shin": axis_rotation(0, a["knee"]),
+            f"{side}_foot": axis_rotation(0, -a["ankle"]) @ axis_rotation(1, -s * a["foot_turn"]),
+            f"{side}_toes": axis_rotation(0, -a["toes"]),
         }
     out = np.empty((len(rad["yaw"]), len(SEGMENTS), 3, 3))
     for name in _TREE:
         parent = _PARENT.get(name)
         out[:, _AT[name]] = local[name] if parent is None else out[:, _AT[parent]] @ local[name]
     return out
-
-
-def _rot(axis: int, angle_rad: Float[Array, "body"]) -> Float[Array, "body 3 3"]:
-    from sigmapose.data.mocap_bvh import axis_rotation
-
-    return axis_rotation(axis, angle_rad)
 
 
 def _stick(turns: Float[Array, "body segment 3 3"]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -375,20 +379,11 @@ def _flex(
     part = np.divide(wanted, flexion, out=np.ones_like(flexion), where=flexion > 0.2)
     axis = np.cross(upper, now)
     axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-9)
-    turn = _axis_angle(axis, (part - 1.0) * flexion)
+    turn = axis_angle(axis, (part - 1.0) * flexion)
     return turn @ local
 
 
 def _small_rotation(count: int, sigma_rad: float, rng: np.random.Generator) -> Float[Array, "count 3 3"]:
     vector = rng.normal(0.0, sigma_rad, (count, 3))
     angle = np.linalg.norm(vector, axis=-1)
-    return _axis_angle(vector / np.maximum(angle, 1e-12)[:, None], angle)
-
-
-def _axis_angle(axis: Float[Array, "body 3"], angle_rad: Float[Array, "body"]) -> Float[Array, "body 3 3"]:
-    """Rodrigues' formula."""
-    x, y, z = axis.T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
-    sin, cos = np.sin(angle_rad)[:, None, None], np.cos(angle_rad)[:, None, None]
-    return np.eye(3) + sin * cross + (1 - cos) * cross @ cross
+    return axis_angle(vector / np.maximum(angle, 1e-12)[:, None], angle)

@@ -17,63 +17,24 @@ import numpy as np
 
 from sigmapose.data.body import SEGMENTS
 from sigmapose.data.mocap import MotionClip
+from sigmapose.data.mocap_names import LIMBS, SIDES, segment_joints
 from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26
 
-_SIDES = ("left", "right")
-_CMU = {
-    "pelvis": "Hips", "spine_low": "lowerback|LowerBack", "spine_mid": "Chest|Spine",
-    "chest": "Chest2|Spine1",
-    "neck": "lowerneck|Neck", "head": "Head", "{}_collar": "{Side}Collar|{Side}Shoulder",
-    "{}_upper_arm": "{Side}Arm|{Side}Shoulder", "{}_forearm": "{Side}Elbow|{Side}ForeArm",
-    "{}_hand": "{s}hand|{Side}FingerBase|{Side}Hand|{Side}Wrist",
-    "{}_hand_end": "{S}Fingers|{Side}HandIndex1|{Side}HandEnd|{Side}HandMiddle1",
-    "{}_thigh": "{Side}UpLeg|{Side}Hip", "{}_shin": "{Side}Knee|{Side}Leg",
-    "{}_foot": "{Side}Ankle|{Side}Foot",
-    "{}_toes": "{Side}Toe|{Side}ToeBase",
-}  # fmt: skip
-_FIVE_SPINES = {**_CMU, "spine_low": "Spine1", "spine_mid": "Spine2", "chest": "Spine3", "neck": "Neck"}
-_BIPED = {**_CMU, "spine_low": "Spine", "spine_mid": "Spine1", "chest": "Spine2", "neck": "Neck"}
-_SHORT = {**_CMU, "spine_low": "", "spine_mid": "Chest", "chest": "CS_BVH", "neck": "Neck"}
-_POSER = {
-    "pelvis": "hip", "spine_low": "abdomen", "chest": "chest", "neck": "neck", "head": "head",
-    "{}_collar": "{s}Collar", "{}_upper_arm": "{s}Shldr", "{}_forearm": "{s}ForeArm", "{}_hand": "{s}Hand",
-    "{}_hand_end": "{s}Mid1", "{}_thigh": "{s}Thigh", "{}_shin": "{s}Shin", "{}_foot": "{s}Foot",
-}  # fmt: skip
-_MAKEHUMAN = {
-    "pelvis": "root", "spine_low": "spine04", "spine_mid": "spine02", "chest": "spine01", "neck": "neck01",
-    "head": "head", "{}_collar": "clavicle.{S}", "{}_upper_arm": "upperarm01.{S}",
-    "{}_forearm": "lowerarm01.{S}",
-    "{}_hand": "wrist.{S}", "{}_hand_end": "finger3-1.{S}", "{}_thigh": "upperleg01.{S}",
-    "{}_shin": "lowerleg01.{S}",
-    "{}_foot": "foot.{S}", "{}_toes": "toe3-1.{S}",
-}  # fmt: skip
-_ACCLAIM = {
-    "pelvis": "root", "spine_low": "lowerback", "spine_mid": "upperback", "chest": "thorax",
-    "neck": "lowerneck",
-    "head": "head", "{}_collar": "{s}clavicle", "{}_upper_arm": "{s}humerus", "{}_forearm": "{s}radius",
-    "{}_hand": "{s}hand", "{}_hand_end": "{s}fingers", "{}_thigh": "{s}femur", "{}_shin": "{s}tibia",
-    "{}_foot": "{s}foot", "{}_toes": "{s}toes",
-}  # fmt: skip
-_DEEPMIMIC = {
-    "pelvis": "root", "chest": "chest", "neck": "neck", "head": "neck", "{}_upper_arm": "{}_shoulder",
-    "{}_forearm": "{}_elbow", "{}_hand": "{}_wrist", "{}_thigh": "{}_hip", "{}_shin": "{}_knee",
-    "{}_foot": "{}_ankle",
-}  # fmt: skip
-_NAMINGS: Mapping[str, Mapping[str, str]] = {
-    "lShldr": _POSER,
-    "upperarm01.L": _MAKEHUMAN,
-    "lhumerus": _ACCLAIM,
-    "left_shoulder": _DEEPMIMIC,
-    "CS_BVH": _SHORT,
-    "Spine3": _FIVE_SPINES,
-    "Spine2": _BIPED,
-    "Hips": _CMU,
-}
-"""Naming schemes by a joint only they have; the first that fits is used."""
-
-_LIMBS = (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))
+_LIMITS = (
+    ("neck", "chest", 60.0),
+    ("head", "neck", 65.0),
+    ("{}_hand", "{}_forearm", 95.0),
+    ("{}_foot", "{}_shin", 75.0),
+    ("{}_toes", "{}_foot", 60.0),
+)
+"""Segments whose recorded rotation is sometimes impossible, the neighbour they hang on, and the largest angle
+in degrees between them. Markers are few there: some CMU clips have a head or a foot turned by half a
+circle."""
+_GLITCH_DEG = 40.0
+"""An angle that much beyond its limit is an error of the file, not a strained joint."""
+_MAX_TRUNK_TWIST_DEG = 95.0
 _MIN_FLEXION_RAD = 0.35
 _MIN_FLEXED_FRAMES = 10
 _MIN_HINGE_AGREEMENT = 0.8
@@ -96,6 +57,11 @@ class Motion:
     def __repr__(self) -> str:
         return f"Motion({self.clip!r})"
 
+    def usable(self) -> Bool[Array, "frame"]:
+        """Frames whose trunk is not bent or twisted further than a spine allows."""
+        pelvis, chest = self.turns[:, SEGMENTS.index("pelvis")], self.turns[:, SEGMENTS.index("chest")]
+        return angle_deg(np.swapaxes(pelvis, -1, -2) @ chest) < _MAX_TRUNK_TWIST_DEG
+
 
 def to_motion(clip: MotionClip) -> Motion:
     """Bring a clip to our axes and segments.
@@ -106,7 +72,7 @@ def to_motion(clip: MotionClip) -> Motion:
     Raises:
         DataError: if its joint names follow none of the known schemes.
     """
-    joints = _segment_joints(clip)
+    joints = segment_joints(clip)
     rotations, positions, reference = clip.global_rotations(), clip.positions(), clip.rest_positions()
     if _stands(reference, joints):
         world = _world_axes(reference, joints, up=_snap(_up(reference, joints)))
@@ -120,41 +86,16 @@ def to_motion(clip: MotionClip) -> Motion:
         if name in joints:
             turns[:, s] = world @ rotations[:, joints[name]] @ world.T
     _fill_missing(turns)
+    _repair(turns)
     directions = _directions(reference @ world.T, joints, clip)
-    for side in _SIDES:
-        for start, end in ((f"{side}_{a}", f"{side}_{b}") for a, b in _LIMBS):
+    for side in SIDES:
+        for start, end in ((f"{side}_{a}", f"{side}_{b}") for a, b in LIMBS):
             limb, s = (
                 (positions[:, joints[end]] - positions[:, joints[start]]) @ world.T,
                 SEGMENTS.index(start),
             )
             turns[:, s] = smallest_rotation(turns[:, s] @ directions[s], _normalised(limb)) @ turns[:, s]
     return Motion(clip, turns, directions, _hinges(turns, directions))
-
-
-def _segment_joints(clip: MotionClip) -> dict[str, int]:
-    """Joint index of each segment (where it starts) that the clip has, and of the hands' ends."""
-    naming = next((n for key, n in _NAMINGS.items() if key in clip.joints), None)
-    if naming is None:
-        known = ", ".join(_NAMINGS)
-        raise DataError(
-            f"{clip.name}: unknown joint names ({', '.join(clip.joints[:6])}, ...): expected one of {known}"
-        )
-    out: dict[str, int] = {}
-    for segment, pattern in naming.items():
-        for side in _SIDES if "{}" in segment else ("",):
-            for option in pattern.split("|"):
-                name = option.replace("{Side}", side.capitalize()).replace("{}", side)
-                name = name.replace("{S}", side[:1].upper()).replace("{s}", side[:1])
-                if name and name in clip.joints:
-                    out[segment.format(side)] = clip.joints.index(name)
-                    break
-    needed = ["pelvis", "chest", "head", *(f"{s}_{p}" for s in _SIDES for pair in _LIMBS for p in pair)]
-    missing = [n for n in needed if n not in out]
-    if missing:
-        raise DataError(
-            f"{clip.name}: no joint for {', '.join(missing)} among {', '.join(clip.joints[:8])}, ..."
-        )
-    return out
 
 
 def _up(positions: Float[Array, "joint 3"], joints: Mapping[str, int]) -> Float[Array, "3"]:
@@ -164,7 +105,7 @@ def _up(positions: Float[Array, "joint 3"], joints: Mapping[str, int]) -> Float[
 
 def _stands(positions: Float[Array, "joint 3"], joints: Mapping[str, int]) -> bool:
     """Whether the legs point away from the head."""
-    legs = sum(positions[joints[f"{s}_foot"]] - positions[joints[f"{s}_thigh"]] for s in _SIDES)
+    legs = sum(positions[joints[f"{s}_foot"]] - positions[joints[f"{s}_thigh"]] for s in SIDES)
     up = _up(positions, joints)
     return bool(-legs @ up > 0.7 * np.linalg.norm(legs) * np.linalg.norm(up))
 
@@ -203,10 +144,56 @@ def _fill_missing(turns: Float[Array, "frame segment 3 3"]) -> None:
     ):
         if np.isnan(at[name]).any():
             at[name][:] = between(at[first], at[second], weight)
-    for side in _SIDES:
+    for side in SIDES:
         for name, neighbour in (("collar", "chest"), ("hand", "forearm"), ("toes", "foot")):
             if np.isnan(at[f"{side}_{name}"]).any():
                 at[f"{side}_{name}"][:] = at[neighbour if neighbour == "chest" else f"{side}_{neighbour}"]
+
+
+def _repair(turns: Float[Array, "frame segment 3 3"]) -> None:
+    """Bring impossible rotations of head, hands and feet back to their limit.
+
+    Where a file is plainly wrong, the segment follows its neighbour.
+    """
+    for pattern, onto, limit_deg in _LIMITS:
+        for side in SIDES if "{}" in pattern else ("",):
+            child, parent = SEGMENTS.index(pattern.format(side)), SEGMENTS.index(onto.format(side))
+            relative = np.swapaxes(turns[:, parent], -1, -2) @ turns[:, child]
+            angle = angle_deg(relative)
+            part = np.where(
+                angle > limit_deg + _GLITCH_DEG, 0.0, np.minimum(1.0, limit_deg / np.maximum(angle, 1e-6))
+            )
+            turns[:, child] = turns[:, parent] @ _shortened(relative, part)
+
+
+def angle_deg(rotations: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch"]:
+    """Angle by which rotations turn, 0 to 180 degrees."""
+    cosine = (np.trace(rotations, axis1=-2, axis2=-1) - 1) / 2
+    return np.rad2deg(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+def _shortened(
+    rotations: Float[Array, "frame 3 3"], part: Float[Array, "frame"]
+) -> Float[Array, "frame 3 3"]:
+    """The same rotations by a part of their angle; exact where the part is 0 or 1."""
+    angle = np.deg2rad(angle_deg(rotations))
+    skew = rotations - np.swapaxes(rotations, -1, -2)
+    axis = np.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], axis=-1)
+    axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-9)
+    turned = axis_angle(axis, part * angle)
+    turned[part == 0.0] = np.eye(3)
+    return np.where((part == 1.0)[:, None, None], rotations, turned)
+
+
+def axis_angle(
+    axis: Float[Array, "*batch 3"], angle_rad: Float[Array, "*batch"]
+) -> Float[Array, "*batch 3 3"]:
+    """Rotation about a unit axis (Rodrigues' formula)."""
+    x, y, z = np.moveaxis(axis, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*axis.shape[:-1], 3, 3)
+    sin, cos = np.sin(angle_rad)[..., None, None], np.cos(angle_rad)[..., None, None]
+    return np.eye(3) + sin * cross + (1 - cos) * cross @ cross
 
 
 def _directions(
@@ -215,7 +202,7 @@ def _directions(
     """Where limbs, hands and the trunk (stored for the chest) point in the reference pose."""
     out = np.full((len(SEGMENTS), 3), np.nan)
     place = {name: reference[j] for name, j in joints.items()}
-    ends = [(f"{s}_{a}", f"{s}_{b}") for s in _SIDES for a, b in (*_LIMBS, ("hand", "hand_end"))]
+    ends = [(f"{s}_{a}", f"{s}_{b}") for s in SIDES for a, b in (*LIMBS, ("hand", "hand_end"))]
     for start, end in ends:
         if end in place:
             out[SEGMENTS.index(start)] = _unit(place[end] - place[start], f"{clip.name}: {start}")
@@ -237,7 +224,7 @@ def _hinges(
     """Axis, in the reference pose, about which the lower segment bends, averaged over the frames where it
     does."""
     out = np.full((len(SEGMENTS), 3), np.nan)
-    for side in _SIDES:
+    for side in SIDES:
         for upper_name, lower_name in (("upper_arm", "forearm"), ("thigh", "shin")):
             upper, lower = SEGMENTS.index(f"{side}_{upper_name}"), SEGMENTS.index(f"{side}_{lower_name}")
             axes = np.cross(turns[:, upper] @ directions[upper], turns[:, lower] @ directions[lower])
@@ -270,7 +257,7 @@ def fit(
     for name in ("spine_low", "spine_mid", "chest"):
         correction[:, at[name]] = trunk
     sideways = np.broadcast_to([1.0, 0.0, 0.0], (len(turns), 3))
-    for side in _SIDES:
+    for side in SIDES:
         point = {
             name: joint[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
         }
