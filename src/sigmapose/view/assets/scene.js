@@ -73,6 +73,10 @@ const joints = instanced(ball, most * J, {});
 const bones = instanced(rod, most * data.bones.length, {});
 const ghosts = instanced(rod, most * data.bones.length, { transparent: true, opacity: 0.5 });
 const ellipsoids = instanced(ball, most * J, { transparent: true, opacity: 0.3, depthWrite: false });
+// Joints of the face and the feet lie close together: their ellipsoids are fainter, or they would hide the skeleton.
+const faint = instanced(ball, most * J, { transparent: true, opacity: 0.1, depthWrite: false });
+const meshes = [joints, bones, ghosts, ellipsoids, faint];
+const isSmall = data.joints.map((name) => /eye|ear|toe|heel/.test(name));
 
 const middle = new THREE.Vector3();
 const floorY = data.floor_mm === null ? -1 : -data.floor_mm / 1000;
@@ -124,13 +128,13 @@ function put(mesh, matrix, tint) {
   mesh.setColorAt(mesh.count++, tint);
 }
 function drawPeople() {
-  for (const mesh of [joints, bones, ghosts, ellipsoids]) mesh.count = 0;
+  for (const mesh of meshes) mesh.count = 0;
   for (const person of people(state.frame)) {
     for (const [from, to] of data.bones) drawBone(person, from, to);
     for (let joint = 0; joint < J; joint++) drawJoint(person, joint);
   }
-  ellipsoids.visible = $("ellipsoids").checked;
-  for (const mesh of [joints, bones, ghosts, ellipsoids]) {
+  ellipsoids.visible = faint.visible = $("ellipsoids").checked;
+  for (const mesh of meshes) {
     mesh.instanceMatrix.needsUpdate = true;
     mesh.instanceColor.needsUpdate = true;
   }
@@ -151,14 +155,14 @@ function drawJoint(person, joint) {
   if (!Number.isFinite(a.x)) return;
   const mm = sigmas(person, joint).all;
   sigmaColour(mm, colour);
-  const small = /eye|ear|toe|heel/.test(data.joints[joint]) ? 0.013 : 0.02;
+  const small = isSmall[joint] ? 0.013 : 0.02;
   m.makeScale(small, small, small).setPosition(a);
   put(joints, m, colour);
   if (!Number.isFinite(mm)) return;
   const [xx, xy, xz, yy, yz, zz] = spread.subarray(6 * (person * J + joint), 6 * (person * J + joint) + 6);
   const r = data.levels[state.level] / 1000; // half turn about x: S = F A F with F = diag(1, -1, -1)
   m.set(r * xx, -r * xy, -r * xz, a.x, -r * xy, r * yy, r * yz, a.y, -r * xz, r * yz, r * zz, a.z, 0, 0, 0, 1);
-  put(ellipsoids, m, colour);
+  put(isSmall[joint] ? faint : ellipsoids, m, colour);
 }
 
 // ---- labels and hover, in the plane of the screen ----
@@ -406,7 +410,7 @@ window.sigmapose = {
   frame: () => state.frame,
   setFrame,
   setView,
-  counts: () => ({ people: data.frames[state.frame]?.people ?? 0, joints: joints.count, bones: bones.count + ghosts.count, ellipsoids: ellipsoids.visible ? ellipsoids.count : 0 }),
+  counts: () => ({ people: data.frames[state.frame]?.people ?? 0, joints: joints.count, bones: bones.count + ghosts.count, ellipsoids: ellipsoids.visible ? ellipsoids.count + faint.count : 0 }),
   onScreen: (person, joint) => onScreen(position(people(state.frame)[person], data.joints.indexOf(joint))),
   sigma: (person, joint) => sigmas(people(state.frame)[person], data.joints.indexOf(joint)),
 };
