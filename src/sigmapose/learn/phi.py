@@ -176,9 +176,12 @@ class DepthUncertaintyHead(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(config.width, config.dropout) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(config.width)
         self.mean = nn.Linear(config.width, JOINTS * 3)
+        self.shortcut = nn.Linear(inputs, JOINTS * 3)  # what the evidence says plainly, untouched by the norms
         self.tril = nn.Linear(config.width, JOINTS * 9)
         self.visibility = nn.Linear(config.width, JOINTS * 4)
         self.stature = nn.Linear(config.width, 2)
+        nn.init.zeros_(self.shortcut.weight)
+        nn.init.zeros_(self.shortcut.bias)
         for head in (self.mean, self.tril, self.visibility, self.stature):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
@@ -189,8 +192,9 @@ class DepthUncertaintyHead(nn.Module):
         mask = tokens[..., 2:3]
         centre = (tokens[..., :2] * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1.0)
         anchor = torch.where(mask > 0.5, tokens[..., :2], centre)
-        features = self.norm(self.blocks(self.embed(torch.cat((tokens.flatten(1), context), dim=1))))
-        mean = SCALE * self.mean(features).unflatten(1, (JOINTS, 3))
+        seen = torch.cat((tokens.flatten(1), context), dim=1)
+        features = self.norm(self.blocks(self.embed(seen)))
+        mean = SCALE * (self.mean(features) + self.shortcut(seen)).unflatten(1, (JOINTS, 3))
         points = anchor + mean[..., :2]
         planar = points - points[:, ROOT : ROOT + 1]
         depth = mean[..., 2:] - mean[:, ROOT : ROOT + 1, 2:]
