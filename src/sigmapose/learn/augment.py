@@ -124,14 +124,14 @@ class BatchSource:
     def _picture_parts(self, rng: np.random.Generator, count: int) -> list[Batch]:
         pictures, a = self.pictures, self.augmentation
         assert pictures is not None
+        names = np.array(list(pictures.tokens))
         rows = rng.integers(0, len(pictures), count)
-        encoder = rng.choice(list(pictures.tokens), count)
-        tokens = np.empty((count, JOINTS, TOKEN_FEATURES), dtype=np.float32)
-        valid = np.zeros(count, dtype=bool)
-        for name, all_tokens in pictures.tokens.items():
-            mine = encoder == name
-            tokens[mine], valid[mine] = all_tokens[rows[mine]], pictures.valid[name][rows[mine]]
-        rows, encoder, tokens = rows[valid], encoder[valid], tokens[valid]
+        seen_by = np.stack([pictures.valid[name][rows] for name in names], axis=1)
+        rows, seen_by = rows[seen_by.any(1)], seen_by[seen_by.any(1)]
+        encoder = names[(rng.random(seen_by.shape) * seen_by).argmax(1)]
+        tokens = np.empty((len(rows), JOINTS, TOKEN_FEATURES), dtype=np.float32)
+        for name in names:
+            tokens[encoder == name] = pictures.tokens[name][rows[encoder == name]]
         seen = tokens[..., 2] > 0.5
         kept = drop_some_joints(rng, seen, a.drop_joints * 0.4)
         tokens = np.where(kept[..., None], tokens, np.float32(0.0))
