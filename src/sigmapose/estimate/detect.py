@@ -20,6 +20,7 @@ from sigmapose.shapes import Array, Float, UInt8
 DETECTOR_PX = 224
 MIN_SCORE = 0.5
 NMS_OVERLAP = 0.3
+MOST_TILES = 8
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,23 @@ class Detector:
         *,
         regions: Sequence[Crop] | None = None,
     ) -> list[Detection]:
-        """People in the picture, best first, looked for in these regions: by default all of
-        :func:`regions_of`."""
+        """People in the picture, best first, looked for in these regions; by default all of `regions_of`."""
         regions = regions_of(image) if regions is None else regions
         if not regions:
             return []
         pixels = np.stack([sample(image, region, DETECTOR_PX) for region in regions])
         inputs = pixels.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
-        boxes, keypoints, scores = self.session.run(["boxes", "keypoints", "scores"], {"images": inputs})
+        outputs = self.session.run(["boxes", "keypoints", "scores"], {"images": inputs})
+        boxes, keypoints, scores = (np.asarray(output, np.float64) for output in outputs)
         found_boxes, found_keypoints, found_scores = [], [], []
         for region, box, keypoint, score in zip(regions, boxes, keypoints, scores, strict=True):
             kept = score >= self.min_score
             found_boxes.append(region.to_image(box[kept].reshape(-1, 2, 2) - 0.5).reshape(-1, 4))
             found_keypoints.append(region.to_image(keypoint[kept] - 0.5))
             found_scores.append(score[kept])
-        merged = weighted_nms(*(np.concatenate(x) for x in (found_boxes, found_keypoints, found_scores)))
+        merged = weighted_nms(
+            np.concatenate(found_boxes), np.concatenate(found_keypoints), np.concatenate(found_scores)
+        )
         people = [
             Detection(crop_from_landmarks(points[0], points[1]), float(score), tuple(box.tolist()))
             for box, points, score in zip(*merged, strict=True)
@@ -83,21 +86,22 @@ class Detector:
 
 
 def regions_of(image: UInt8[Array, "h w 3"], rows: int = 1) -> list[Crop]:
-    """The whole picture, then tiles in 1 .. `rows` rows: the more rows, the smaller the people that are
-    found."""
-    return [whole_image(image), *(tile for count in range(1, rows + 1) for tile in tiles(image, count))]
+    """The whole picture, then tiles in 1 .. `rows` rows: more rows find smaller people."""
+    grids = [tiles(image, count) for count in range(1, rows + 1)]
+    return [whole_image(image), *(tile for grid in grids if len(grid) > 1 for tile in grid)]
 
 
 def tiles(image: UInt8[Array, "h w 3"], rows: int, overlap: float = 0.25) -> list[Crop]:
-    """Upright square windows, `rows` along the shorter side, that cover the picture and overlap by that
-    part."""
+    """Upright square windows, `rows` along the shorter side, that cover the picture and overlap by that part.
+
+    At most MOST_TILES along a side: very long pictures are not covered.
+    """
     height, width = image.shape[:2]
     side = min(height, width) / (rows - overlap * (rows - 1))
 
     def centres(length: int) -> Float[Array, " count"]:
-        count = max(int(np.ceil((length - side * overlap) / (side * (1 - overlap)) - 1e-6)), 1)
-        margin = min(side, length) / 2
-        return np.linspace(margin, length - margin, count) - 0.5
+        count = int(np.ceil((length - side * overlap) / (side * (1 - overlap)) - 1e-6))
+        return np.linspace(side / 2, length - side / 2, min(max(count, 1), MOST_TILES)) - 0.5
 
     return [Crop((float(x), float(y)), side) for y in centres(height) for x in centres(width)]
 

@@ -16,17 +16,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.estimate.crop import Crop, crop_from_landmarks
-from sigmapose.estimate.detect import Detection, box_overlap, regions_of
+from sigmapose.estimate.detect import Detection, regions_of
 from sigmapose.shapes import Array, Float, UInt8
 
 CENTER, OUTERMOST = 33, 34
 """The landmarks of BlazePose that give the next crop."""
 BODY = slice(0, 33)
 MIN_FLAG = 0.5
+NEWCOMER_PEAK = 0.5
+"""Mean heatmap peak of a newcomer: 0.55 and more for people, 0.35 to 0.45 for mistakes of the detector, also
+where the flag is 0.97 (measured on four clips with lite and full)."""
+NEWCOMER_FLAG = 0.8
+"""Trees and machines reach 0.7 now and then, people in a fitting crop 0.9."""
 SAME_PERSON = 0.08
 """Two crops show one person when the landmarks lie closer than this on average, in crop widths."""
+NEW_PERSON = 0.15
+"""A detection is somebody new when the crop's centre, the hips, is this far from all others, in crop
+widths."""
 MEMORY_FRAMES = 60
 """How long a lost person's number is kept, and a region without anybody is not looked at in detail again."""
+SURE_FRAMES = 5
+"""Somebody lost sooner was a mistake of the detector: the number is not kept."""
 MOST_PEOPLE = 12
 MIN_CROP_PX = 16.0
 
@@ -48,6 +58,7 @@ class _Track:
     number: int
     crop: Crop
     landmarks_px: Float[Array, "33 2"]
+    frames: int
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,17 @@ class Follower:
             self._crops += [c for c in found if self._is_new(c)][: max(2 * room, 0)]
         return list(self._crops)
 
-    def update(self, landmarks: Float[Array, "crop 39 _"], flags: Float[Array, " crop"]) -> list[Followed]:
-        """What the network says about those crops, in their order; returns who is there, first come first."""
+    def update(
+        self,
+        landmarks: Float[Array, "crop 39 _"],
+        flags: Float[Array, " crop"],
+        heat: Float[Array, "crop 39 3"] | None = None,
+    ) -> list[Followed]:
+        """What the network says about those crops, in their order; returns who is there, first come first.
+
+        With `heat`, the encoder's heatmap statistics, mistakes of the detector are told from people far
+        better.
+        """
         assert len(landmarks) == len(flags) == len(self._crops)
         known = len(self._tracks)
         points = [
@@ -110,15 +130,21 @@ class Follower:
             for crop, row in zip(self._crops, landmarks, strict=True)
         ]
         next_crops = [crop_from_landmarks(p[CENTER], p[OUTERMOST]) for p in points]
-        rows = [
-            i for i, crop in enumerate(next_crops) if flags[i] >= self.min_flag and _usable(crop, points[i])
-        ]
-        rows = self._without_doubles(rows, known, next_crops, points, flags)
-        self._forget(known, set(rows))
+        likely = {
+            i
+            for i, flag in enumerate(flags)
+            if flag >= self.min_flag
+            and _usable(next_crops[i], points[i])
+            and (i < known or _convincing(float(flag), None if heat is None else heat[i]))
+        }
+        rows = self._without_doubles(likely, known, next_crops, points, flags)
+        self._note(known, likely, rows)
         tracks, followed = [], []
         for row in rows:
-            number = self._tracks[row].number if row < known else self._number(next_crops[row])
-            tracks.append(_Track(number, next_crops[row], points[row][BODY]))
+            before = self._tracks[row] if row < known else None
+            number = before.number if before else self._number(next_crops[row])
+            frames = before.frames + 1 if before else 1
+            tracks.append(_Track(number, next_crops[row], points[row][BODY], frames))
             followed.append(Followed(row, number, self._crops[row]))
         self._tracks = tracks
         return followed
@@ -142,11 +168,11 @@ class Follower:
 
     def _is_new(self, crop: Crop) -> bool:
         taken = [track.crop for track in self._tracks] + [p.crop for p in self._places if p.number < 0]
-        return not taken or bool(box_overlap(_box(crop), np.stack([_box(c) for c in taken])).max() < 0.5)
+        return all(_gap(crop, other) > NEW_PERSON for other in taken)
 
     def _without_doubles(
         self,
-        rows: list[int],
+        rows: set[int],
         known: int,
         next_crops: Sequence[Crop],
         points: Sequence[Float[Array, "39 2"]],
@@ -172,30 +198,38 @@ class Follower:
                 kept.append(row)
         return sorted(kept[: self.people or MOST_PEOPLE])
 
-    def _forget(self, known: int, kept: set[int]) -> None:
-        """Note where people were lost, and where the detector was wrong."""
+    def _note(self, known: int, likely: set[int], kept: list[int]) -> None:
+        """Remember where people were lost, and where the detector was wrong."""
         for row, crop in enumerate(self._crops):
-            if row not in kept:
-                number = self._tracks[row].number if row < known else -1
-                self._places.append(_Place(number, crop, self._frame))
+            if row < known and row not in kept and self._tracks[row].frames >= SURE_FRAMES:
+                self._places.append(_Place(self._tracks[row].number, crop, self._frame))
+            elif row >= known and row not in likely:
+                self._places.append(_Place(-1, crop, self._frame))
 
     def _number(self, crop: Crop) -> int:
         """The number of somebody lost near here not long ago, or a new one."""
         for place in reversed(self._places):
-            gap = np.hypot(*np.subtract(crop.center_px, place.crop.center_px)) / place.crop.size_px
             reach = 0.3 + 0.03 * (self._frame - place.frame)
-            if place.number >= 0 and gap < reach and 0.5 < crop.size_px / place.crop.size_px < 2.0:
+            if (
+                place.number >= 0
+                and _gap(crop, place.crop) < reach
+                and 0.5 < crop.size_px / place.crop.size_px < 2.0
+            ):
                 self._places.remove(place)
                 return place.number
         self._next_number += 1
         return self._next_number - 1
 
 
-def _box(crop: Crop) -> Float[Array, "4"]:
-    x, y = crop.center_px
-    half = crop.size_px / 2
-    return np.array([x - half, y - half, x + half, y + half])
+def _gap(crop: Crop, other: Crop) -> float:
+    """Distance of the centres in widths of the smaller crop."""
+    return float(np.hypot(*np.subtract(crop.center_px, other.center_px))) / min(crop.size_px, other.size_px)
 
 
 def _usable(crop: Crop, points_px: Float[Array, "39 2"]) -> bool:
     return bool(np.isfinite(points_px).all()) and crop.size_px >= MIN_CROP_PX
+
+
+def _convincing(flag: float, heat: Float[Array, "39 3"] | None) -> bool:
+    """Whether a newcomer is a person and not a mistake of the detector."""
+    return flag >= NEWCOMER_FLAG and (heat is None or bool(heat[BODY, 2].mean() >= NEWCOMER_PEAK))
