@@ -119,8 +119,8 @@ def _measure(
     )  # fmt: skip
 
 
-def _numbers(measured: _Measured, frames: np.ndarray, skeleton: BenchSkeleton) -> dict[str, float]:
-    """Every metric on the given frames. A person not found counts as all joints at the root, never inside."""
+def _means(measured: _Measured, frames: np.ndarray) -> dict[str, float]:
+    """Metrics that are averages, on the given frames. A person not found counts as all joints at the root."""
     used, mean = measured.used[frames], pose_metrics.mean_error
     there = used & ~measured.missed[frames][:, None]
     result = {
@@ -136,6 +136,12 @@ def _numbers(measured: _Measured, frames: np.ndarray, skeleton: BenchSkeleton) -
         result[f"coverage_{round(100 * level)}"] = mean(hit[frames].astype(float), used)
     if measured.volume is not None:
         result["volume_90_mm3"] = mean(measured.volume[frames], there)
+    return result
+
+
+def _rankings(measured: _Measured, frames: np.ndarray) -> dict[str, float]:
+    """Metrics of how well doubt tells wrong joints from right ones, on the given frames."""
+    used, result = measured.used[frames], {}
     error, wrong = measured.error[frames][used], measured.error[frames][used] > WRONG_MM
     if measured.uncertainty is not None:
         doubt = measured.uncertainty[frames][used]
@@ -146,10 +152,6 @@ def _numbers(measured: _Measured, frames: np.ndarray, skeleton: BenchSkeleton) -
         result["false_positive_rate"] = uncertainty_metrics.false_positive_rate(wrong, sure)
         result["false_discovery_rate"] = uncertainty_metrics.false_discovery_rate(wrong, sure)
     return result
-
-
-POOLED = ("ause", "auroc_100mm", "false_positive_rate", "false_discovery_rate")
-"""Rankings are made over all cameras together; every other number is the mean over the cameras."""
 
 
 def score(
@@ -164,6 +166,7 @@ def score(
 ) -> tuple[dict[str, float | list[float]], list[dict[str, float]]]:
     """All metrics with their intervals, and those of every camera without.
 
+    Averages are the mean over the cameras; rankings (AUROC, AUSE, false positives) take all cameras together.
     Intervals: 95 %, bootstrap over blocks of `block` frames within each camera. Joints that are not `used`
     play no part; a person not found counts as every joint at the root. Undefined numbers are left out.
     """
@@ -172,9 +175,8 @@ def score(
     camera_of = np.repeat(np.arange(cameras), frames)
 
     def overall(chosen: np.ndarray) -> dict[str, float]:
-        pooled = _numbers(measured, chosen, skeleton)
-        each = [_numbers(measured, chosen[camera_of[chosen] == c], skeleton) for c in range(cameras)]
-        return {k: v if k in POOLED else float(np.mean([e[k] for e in each])) for k, v in pooled.items()}
+        each = [_means(measured, chosen[camera_of[chosen] == c]) for c in range(cameras)]
+        return {k: float(np.mean([e[k] for e in each])) for k in each[0]} | _rankings(measured, chosen)
 
     everything = np.arange(cameras * frames)
     values = overall(everything)
@@ -190,7 +192,8 @@ def score(
             result[name] = value
             if name in spans and np.isfinite(spans[name]).all():
                 result[f"{name}_ci"] = list(spans[name])
-    per_camera = [_numbers(measured, np.flatnonzero(camera_of == c), skeleton) for c in range(cameras)]
+    own = [np.flatnonzero(camera_of == c) for c in range(cameras)]
+    per_camera = [_means(measured, chosen) | _rankings(measured, chosen) for chosen in own]
     return result, [{k: v for k, v in numbers.items() if np.isfinite(v)} for numbers in per_camera]
 
 
