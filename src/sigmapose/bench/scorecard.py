@@ -22,6 +22,7 @@ COLUMNS = {
     "worst_group_coverage_90": ("worst 90", "{:.2f}"),
     "auroc_100mm": ("AUROC", "{:.2f}"),
     "false_positive_rate": ("FPR", "{:.2f}"),
+    "confident_rate": ("sure", "{:.2f}"),
     "ause": ("AUSE", "{:.2f}"),
     "missed_rate": ("missed", "{:.2f}"),
     "fps": ("fps", "{:.1f}"),

@@ -149,6 +149,7 @@ def _rankings(measured: _Measured, frames: np.ndarray) -> dict[str, float]:
         result["auroc_100mm"] = uncertainty_metrics.auroc(wrong, doubt)
     if measured.confident is not None:
         sure = measured.confident[frames][used]
+        result["confident_rate"] = float(sure.mean()) if sure.size else float("nan")
         result["false_positive_rate"] = uncertainty_metrics.false_positive_rate(wrong, sure)
         result["false_discovery_rate"] = uncertainty_metrics.false_discovery_rate(wrong, sure)
     return result
