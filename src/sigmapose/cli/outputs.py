@@ -97,14 +97,20 @@ class Outputs:
                     writer = PosesWriter(target)
                     stack.callback(lambda writer=writer: writer.close(complete=self._complete))
                     self._writers.append(writer)
-            self._sink = Sink(self._consume)
-            stack.callback(self._sink.close)
             self._stack = stack.pop_all()
+        self._sink = Sink(self._consume)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._complete = self._complete and kind is None
-        self._stack.close()
+        with (
+            self._stack
+        ):  # the files close when everything queued is written, also after an error of the sink
+            try:
+                self._sink.close()
+            except BaseException:
+                self._complete = False
+                raise
 
     def write(self, seen: Seen) -> None:
         """Queue one picture."""

@@ -76,7 +76,12 @@ class PosesWriter:
                 f"{self._name}: cannot be written ({error.strerror}): choose another folder"
             ) from error
         self._pending = self._head()
-        self._flush(complete=False)
+        try:
+            self._flush(complete=False)
+        except OutputError:
+            if self._in_place:
+                self._out.close()
+            raise
 
     def __enter__(self) -> PosesWriter:
         return self
