@@ -1,8 +1,13 @@
 """The first scorecard on real video: the single-person demo of the package `pose2sim`.
 
-Four calibrated cameras, 100 frames, one man walking on a treadmill. There are no markers in the package, so
-the truth is triangulated from BlazePose's 2D detections, for every camera from the *other three*: what a
-camera's own detector gets wrong cannot leak into the truth it is judged by.
+Four calibrated cameras, 100 frames, one man balancing along a beam. The package holds no marker data, so the
+truth is triangulated from BlazePose's 2D detections, for every camera from the *other three*: what a camera's
+own detector gets wrong cannot leak into the truth it is judged by. All that leaks is its pose, six numbers
+refined on the whole recording.
+
+How good it is: from three cameras or from four, it moves by 13 mm (median, root-relative). That is too kind,
+as all views share one detector: triangulated from BlazePose `full` instead of `heavy`, it moves by 31 mm, and
+the peer's error from 111.0 to 114.7 mm (PA 82.9 to 84.9). Count on 3 cm.
 
 THIS IS TEST DATA. Nothing here may be used to train, select, tune or calibrate a model; evaluate with it.
 """
@@ -286,6 +291,7 @@ def run(
     notes = [
         "a person not found is scored as every joint at the root, and as outside every region",
         "joints are those that BlazePose's 2D defines: another definition of a hip costs millimetres",
+        "the truth is good to about 3 cm: another 2D network moves it by 31 mm (median)",
         f"fps: this machine now, decoding included{_load_average()}",
     ]
     for variant in ("heavy", "full"):
