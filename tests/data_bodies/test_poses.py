@@ -1,0 +1,68 @@
+"""Invented poses keep within human limits, and small changes stay small."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from sigmapose.data.bodies import matrix_quaternions
+from sigmapose.data.body import SEGMENTS
+from sigmapose.data.mocap_deepmimic import quaternion_matrices
+from sigmapose.data.poses import FAMILIES, perturb, sample_motion
+from sigmapose.data.retarget import angle_deg
+
+AT = {name: s for s, name in enumerate(SEGMENTS)}
+MOTION = sample_motion(800, np.random.default_rng(0))
+
+
+def relative(parent: str, child: str) -> np.ndarray:
+    return np.swapaxes(MOTION.turns[:, AT[parent]], -1, -2) @ MOTION.turns[:, AT[child]]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_knees_bend_back_and_elbows_forward(side: str) -> None:
+    shin = relative(f"{side}_thigh", f"{side}_shin") @ [0.0, 1.0, 0.0]
+    forearm = relative(f"{side}_upper_arm", f"{side}_forearm") @ [0.0, 1.0, 0.0]
+    # z points backward for a person facing the camera; sideways a hinge does not move.
+    np.testing.assert_allclose(shin[:, 0], 0.0, atol=1e-12)
+    np.testing.assert_allclose(forearm[:, 0], 0.0, atol=1e-12)
+    assert shin[:, 2].min() >= 0.0
+    assert forearm[:, 2].max() <= 0.0
+    assert angle_deg(relative(f"{side}_thigh", f"{side}_shin")).max() <= 148.0 + 1e-6
+
+
+def test_thin_families_of_recorded_motion_are_there() -> None:
+    counts = {name: MOTION.families.count(name) for name in FAMILIES}
+    assert min(counts.values()) > 12
+    trunk = MOTION.turns[:, AT["chest"]] @ [0.0, -1.0, 0.0]
+    lying = np.array([f in ("lie", "prone") for f in MOTION.families])
+    standing = np.array([f == "stand" for f in MOTION.families])
+    assert np.median(np.abs(trunk[lying, 1])) < 0.35
+    assert np.median(trunk[standing, 1]) < -0.95
+
+
+def test_same_seed_same_poses() -> None:
+    again = sample_motion(800, np.random.default_rng(0))
+    np.testing.assert_array_equal(again.turns, MOTION.turns)
+    assert not np.allclose(sample_motion(800, np.random.default_rng(1)).turns, MOTION.turns)
+
+
+def test_perturbed_poses_are_near_and_hinges_stay_hinges() -> None:
+    moved = perturb(MOTION.turns, MOTION.directions, np.random.default_rng(3))
+    np.testing.assert_allclose(np.linalg.det(moved), 1.0, atol=1e-9)
+    change = angle_deg(np.swapaxes(MOTION.turns, -1, -2) @ moved)
+    assert 3.0 < np.median(change[:, AT["left_upper_arm"]]) < 25.0
+    shin = np.swapaxes(moved[:, AT["left_thigh"]], -1, -2) @ moved[:, AT["left_shin"]] @ [0.0, 1.0, 0.0]
+    np.testing.assert_allclose(shin[:, 0], 0.0, atol=1e-6)
+    assert shin[:, 2].min() > -1e-6
+
+
+def test_quaternions_survive_every_rotation() -> None:
+    rotations = Rotation.random(2000, rng=np.random.default_rng(1))
+    half_turns = Rotation.from_rotvec(np.pi * np.concatenate([np.eye(3), [[0.6, 0.8, 0.0]]]))
+    matrices = np.concatenate([rotations.as_matrix(), half_turns.as_matrix(), np.eye(3)[None]])
+    quaternions = matrix_quaternions(matrices)
+    np.testing.assert_allclose(quaternion_matrices(quaternions), matrices, atol=1e-9)
+    expected = rotations.as_quat(canonical=True, scalar_first=True)
+    np.testing.assert_allclose(quaternions[:2000], expected, atol=1e-9)
