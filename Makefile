@@ -8,6 +8,9 @@ DEV := .venv-dev
 RUN := .venv
 CHROMIUM ?= /usr/bin/chromium
 PYTEST_ARGS ?=
+PIP := -m pip --disable-pip-version-check --quiet
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
+	sys.exit("sigmapose needs Python 3.11 or newer, for example: make PYTHON=python3.12")'
 DEMO_INPUT ?= examples/street.mp4
 DEMO_OUT ?= demo-out
 
@@ -21,30 +24,31 @@ help:
 	@echo "make bench   speed and accuracy on this machine"
 
 $(RUN)/.installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("sigmapose needs Python 3.11 or newer: make demo PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	test -x $(RUN)/bin/python || $(PYTHON) -m venv $(RUN)
-	$(RUN)/bin/python -m pip install --disable-pip-version-check --quiet --editable .
-	$(RUN)/bin/python -m pip uninstall --quiet --yes setuptools 2>/dev/null || true
-	touch $@
+	@$(CHECK_PYTHON)
+	@echo 'Installing the runtime into $(RUN) (about 440 MB) ...'
+	@test -x $(RUN)/bin/python || $(PYTHON) -m venv $(RUN)
+	@$(RUN)/bin/python $(PIP) install --editable .
+	@$(RUN)/bin/python $(PIP) uninstall --yes setuptools 2>/dev/null || true
+	@touch $@
 
 $(DEV)/.installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("sigmapose needs Python 3.11 or newer: make test PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(CHECK_PYTHON)
 	test -x $(DEV)/bin/python || $(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/python -m pip install --disable-pip-version-check --quiet $(TORCH)
-	$(DEV)/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[train,view,dev]'
+	$(DEV)/bin/python $(PIP) install $(TORCH)
+	$(DEV)/bin/python $(PIP) install --editable '.[train,view,dev]'
 	touch $@
 
 # The scene page is tested by using it in a browser.
 $(CHROMIUM):
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
-	else echo "install Chromium, or name yours: make test CHROMIUM=/path/to/chromium" >&2; exit 1; fi
+	else echo "install Chromium, or name yours: make test CHROMIUM=$$(command -v google-chrome)" >&2; exit 1; fi
 
 demo: $(RUN)/.installed
 	$(RUN)/bin/sigmapose predict $(DEMO_INPUT) --out $(DEMO_OUT) --overwrite
 	@echo "The results lie in $(DEMO_OUT)/: open $(DEMO_OUT)/scene.html in a browser."
 
 test: $(DEV)/.installed $(CHROMIUM)
-	SIGMAPOSE_CHROMIUM=$(CHROMIUM) $(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 
 quick: $(DEV)/.installed
 	$(DEV)/bin/python -m pytest -m "not slow and not bench" $(PYTEST_ARGS)

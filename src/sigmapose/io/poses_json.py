@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from sigmapose import __version__
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError, OutputError, SigmaposeError
 from sigmapose.io.poses_schema import (
@@ -76,12 +76,7 @@ class PosesWriter:
                 f"{self._name}: cannot be written ({error.strerror}): choose another folder"
             ) from error
         self._pending = self._head()
-        try:
-            self._flush(complete=False)
-        except OutputError:
-            if self._in_place:
-                self._out.close()
-            raise
+        self._flush(complete=False)
 
     def __enter__(self) -> PosesWriter:
         return self
@@ -142,7 +137,7 @@ class PosesWriter:
         head = {
             "format": FORMAT,
             "version": VERSION,
-            "generator": f"sigmapose {_version()}",
+            "generator": f"sigmapose {__version__}",
             "units": UnitsModel().model_dump(),
             "skeleton": {"name": skeleton.name, "joints": skeleton.joints, "bones": skeleton.bones},
         }
@@ -170,6 +165,8 @@ class PosesWriter:
             self._write_in_place(self._pending, self._tail(complete))
         except OSError as error:
             self._pending = b""
+            if self._in_place and not self._at:  # not even the head: nobody will call close
+                self._out.close()
             raise OutputError(
                 f"{self._name}: writing stopped ({error.strerror}): free some space or choose another folder"
             ) from error
@@ -398,10 +395,3 @@ def _write_all(out: Any, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[out.write(view) :]
-
-
-def _version() -> str:
-    try:
-        return version("sigmapose")
-    except PackageNotFoundError:
-        return "unknown"

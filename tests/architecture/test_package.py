@@ -1,0 +1,86 @@
+"""The house as a whole: what is imported, shipped, documented."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sigmapose import __version__
+
+WHEEL_LIMIT_MB = 30
+LINES_LIMIT = 400
+
+
+def _tracked(repository: Path, *patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", *patterns], cwd=repository, capture_output=True, text=True, check=True
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := repository / name).exists()]
+
+
+def test_rooms_import_downwards_only(repository: Path) -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    ran = subprocess.run([linter, "--no-cache"], cwd=repository, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+
+
+def test_version_is_the_same_everywhere(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
+    assert f"\nversion: {__version__}\n" in (repository / "CITATION.cff").read_text()
+    assert f"## {__version__}" in (repository / "CHANGELOG.md").read_text()
+
+
+def test_modules_stay_readable(repository: Path) -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in _tracked(repository, "*.py")}
+    assert {path.name: n for path, n in lengths.items() if n > LINES_LIMIT} == {}
+
+
+def test_links_of_the_documents_lead_somewhere(repository: Path) -> None:
+    broken = [
+        f"{page.name}: {target}"
+        for page in _tracked(repository, "*.md")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_commands_in_the_readme_exist(repository: Path) -> None:
+    from sigmapose.cli.parser import _COMMANDS
+
+    named = set(re.findall(r"sigmapose ([a-z]+)", (repository / "README.md").read_text("utf-8")))
+    assert named - {"import"} <= set(_COMMANDS)
+
+
+@pytest.mark.slow
+def test_wheel_holds_weights_and_page_and_is_small(repository: Path, tmp_path: Path) -> None:
+    words = ["hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run([sys.executable, "-m", *words], cwd=repository, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.stat().st_size <= WHEEL_LIMIT_MB * 1e6
+    names = {name.removeprefix("sigmapose/") for name in zipfile.ZipFile(wheel).namelist()}
+    weights = ("lite.onnx", "full.onnx", "lift.onnx", "detector.onnx", "calibrator.json")
+    assert {f"weights/{name}" for name in weights} <= names
+    assert {"view/assets/scene.html", "view/assets/three.module.min.js", "cli/parser.py"} <= names
+    assert any(name.endswith("licenses/NOTICE") for name in names)
+
+
+@pytest.mark.slow
+def test_python_of_the_readme_runs(repository: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text("utf-8"), re.DOTALL)
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "(26, 3) (26, 3, 3)" in ran.stdout and "left_knee" not in ran.stderr
