@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sigmapose.learn.augment import Augmentation, BatchSource, swap_sides
+from sigmapose.learn.augment import Augmentation, BatchSource, sharpen, swap_sides
 from sigmapose.learn.phi import (
     ROOT,
     SIGMA_FLOOR,
@@ -157,3 +157,20 @@ def test_swapping_sides_swaps_arms_or_legs_as_a_whole() -> None:
     np.testing.assert_array_equal(changed[:, 13], changed[:, 25])
     rows = changed[:, 13]
     np.testing.assert_array_equal(swapped[rows, 13], points[rows, 14])
+
+
+def test_sharpening_moves_joints_in_view_to_the_truth_and_leaves_mistakes_alone() -> None:
+    views = dataclasses.replace(_views(400), visibility=np.random.default_rng(8).integers(0, 4, (400, 26)))
+    centre, size = views.points_px[:, ROOT], np.full(400, 900.0)
+    truth = (views.points_px - centre[:, None]) / 900.0
+    tokens = np.zeros((400, 26, 16), np.float32)
+    tokens[..., :2] = truth + np.random.default_rng(9).normal(0, 0.03, truth.shape)
+    tokens[..., 2] = 1
+    sharper = sharpen(np.random.default_rng(10), views, tokens, centre, size, 1.0, 0.0)
+    before, after = (np.linalg.norm(t[..., :2] - truth, axis=-1) for t in (tokens, sharper))
+    moved = (views.visibility <= 1) & (before < 0.08)
+    np.testing.assert_array_equal(after[~moved], before[~moved])
+    assert (after[moved] <= before[moved] + 1e-6).all()
+    assert after[moved].mean() == pytest.approx(before[moved].mean() / 2, rel=0.1)  # uniform factor in 0..1
+    same = sharpen(np.random.default_rng(10), views, tokens, centre, size, 0.0, 0.0)
+    np.testing.assert_allclose(same, tokens, atol=1e-6)

@@ -56,6 +56,14 @@ class Estimator:
         name = self.calibrator.name if self.calibrator else "none"
         return f"Estimator(model={self.model!r}, calibrator={name!r}, people={self.people})"
 
+    @property
+    def constant_sigma_mm(self) -> float | None:
+        """What one isotropic sigma for all joints would be on the calibration people: the baseline to beat."""
+        if self.calibrator is None:
+            return None
+        sigma = self.calibrator.scales_for(self.model).constant_sigma_mm
+        return float(np.sqrt(np.mean(sigma[sigma > 0] ** 2)))
+
     def __call__(
         self,
         image_rgb: UInt8[Array, "h w 3"],
@@ -132,14 +140,16 @@ class Estimator:
             return []
         centre, size, rotation, context = self._inputs(crops, camera)
         answer, landmarks = self.network(extract_batch(image, crops), rotation, context)
-        people = follower.update(landmarks.landmarks, landmarks.flag)
+        people = follower.update(landmarks.landmarks, landmarks.flag, landmarks.heat)
         if not people:
             return []
         batch = self._assemble(answer, landmarks, people, centre, size, camera, height_mm)
         return [batch[i] for i in range(len(batch))]
 
     def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
-        centre = camera.undistort(np.array([crop.center_px for crop in crops]))
+        seen = np.array([crop.center_px for crop in crops])
+        centre = camera.undistort(seen)
+        centre = np.where(np.isfinite(centre), centre, seen)  # a crop may reach beyond what the lens can show
         size = np.array([crop.size_px for crop in crops])
         angle = np.array([crop.angle_rad for crop in crops])
         count = len(crops)

@@ -50,6 +50,7 @@ class Landmarks:
 
     landmarks: Float[Array, "batch 39 5"]
     world: Float[Array, "batch 39 3"]
+    heat: Float[Array, "batch 39 3"]
     flag: Float[Array, " batch"]
 
 

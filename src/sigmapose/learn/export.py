@@ -58,7 +58,7 @@ class ImageModel(nn.Module):
     def forward(self, crops: Tensor, rotation: Tensor, context: Tensor) -> tuple[Tensor, ...]:
         seen = self.encoder(crops)
         tokens = encoder_tokens(Evidence(seen.landmarks, seen.world, seen.spread, seen.heat), rotation)
-        return (*answer_arrays(self.phi(tokens, context)), seen.landmarks, seen.world, seen.flag)
+        return (*answer_arrays(self.phi(tokens, context)), seen.landmarks, seen.world, seen.heat, seen.flag)
 
 
 class LiftModel(nn.Module):
@@ -122,7 +122,7 @@ def make_model(variant: Variant, *, phi: Path | None = None, packages: Path | No
 
 
 def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path) -> None:
-    """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, flag; float16 weights, float32 arithmetic."""
+    """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights, float32 arithmetic."""
     from sigmapose.estimate.network import ANSWER_NAMES, LANDMARK_NAMES
 
     example = (torch.rand(2, 256, 256, 3), torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, CONTEXT_FEATURES))

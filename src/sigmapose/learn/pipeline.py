@@ -23,6 +23,8 @@ from sigmapose.learn.sources import bodies_before_cameras
 
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000
+CLEAN_SHARE = 0.3
+"""Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,16 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
     """Feature shards: rendered people as the encoders see them."""
     from sigmapose.data.features import FeatureBuild, build_features
 
-    build = FeatureBuild(
-        corpus=bodies, out=plan.out / "pictures", encoders=encoders, count=plan.pictures, seed=plan.seed,
-        workers=plan.workers, backgrounds=plan.backgrounds, occluders=plan.occluders,
-    )  # fmt: skip
-    for _ in tqdm(build_features(build), desc="pictures", total=-(-build.count // build.shard_size), unit="shard"):
-        pass
-    return build.out
+    folder = plan.out / "pictures"
+    clean = round(plan.pictures * CLEAN_SHARE)
+    for name, count in (("occluded", plan.pictures - clean), ("clean", clean)):
+        build = FeatureBuild(
+            corpus=bodies, out=folder / name, encoders=encoders, count=count, seed=plan.seed + (name == "clean"), workers=plan.workers,
+            backgrounds=plan.backgrounds, occluders=plan.occluders, clean=name == "clean",
+        )  # fmt: skip
+        for _ in tqdm(build_features(build), desc=name, total=-(-count // build.shard_size), unit="shard"):
+            pass
+    return folder
 
 
 def chosen_recipe(plan: TrainingPlan) -> Recipe:

@@ -86,8 +86,12 @@ class Batch:
 
 
 def load_pictures(folder: Path, split: str) -> Pictures:
-    """Read all feature shards of a folder, samples of one split only."""
-    shards = sorted(folder.glob("shard_*.npz"))
+    """Read all feature shards of a folder and of the folders in it, samples of one split only.
+
+    Raises:
+        DataError: no shards, or none of that split.
+    """
+    shards = sorted(folder.rglob("shard_*.npz"))
     if not shards:
         raise DataError(f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.data.features")
     parts: dict[str, list[np.ndarray]] = {}
