@@ -7,6 +7,7 @@ width; depth in crop widths at the root.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -54,7 +55,8 @@ class Landmarks:
     flag: Float[Array, " batch"]
 
 
-ANSWER_NAMES = tuple(f.name for f in fields(Answer))
+GRAPH_OUTPUTS = ("points", "points_tril", "relative", "relative_tril", "visibility", "log_stature")
+"""Outputs of the ONNX files that make an Answer; Cholesky factors are packed lower triangles."""
 LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
 
 
@@ -90,6 +92,7 @@ def open_session(path: Path, *, threads: int | None = None, device: str = "cpu")
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
         if "CUDAExecutionProvider" not in ort.get_available_providers():
@@ -120,9 +123,9 @@ class ImageNetwork:
     ) -> tuple[Answer, Landmarks]:
         """``crops`` in 0..1, ``rotation`` = (cos, sin) of each crop's angle."""
         feed = {"crops": crops, "rotation": rotation.astype(np.float32), "context": context}
-        values = self.session.run((*ANSWER_NAMES, *LANDMARK_NAMES), feed)
-        count = len(ANSWER_NAMES)
-        return Answer(*values[:count]), Landmarks(*values[count:])
+        values = self.session.run((*GRAPH_OUTPUTS, *LANDMARK_NAMES), feed)
+        count = len(GRAPH_OUTPUTS)
+        return _answer(values[:count]), Landmarks(*values[count:])
 
 
 class LiftNetwork:
@@ -145,7 +148,23 @@ class LiftNetwork:
         feed = {"keypoints": np.where(present[..., None], points, 0.0).astype(np.float32),
                 "scores": _score_logit(np.where(present, scores, np.nan)),
                 "present": present.astype(np.float32), "context": context}  # fmt: skip
-        return Answer(*self.session.run(ANSWER_NAMES, feed))
+        return _answer(self.session.run(GRAPH_OUTPUTS, feed))
+
+
+def _answer(values: Sequence[Array]) -> Answer:
+    points, points_tril, relative, relative_tril, visibility, log_stature = values
+    return Answer(points, _product(points_tril, 2), relative, _product(relative_tril, 3), visibility, log_stature)
+
+
+def _product(packed: Float[Array, "*batch entry"], size: int) -> Float[Array, "*batch dim dim"]:
+    """L L^T of packed lower triangles, entry by entry: one pass over the batch each."""
+    row = {(i, j): i * (i + 1) // 2 + j for i in range(size) for j in range(i + 1)}
+    entries = np.moveaxis(packed, -1, 0)
+    cov = np.empty((*packed.shape[:-1], size, size), dtype=np.float64)
+    for i in range(size):
+        for j in range(i + 1):
+            cov[..., i, j] = cov[..., j, i] = sum(entries[row[i, k]] * entries[row[j, k]] for k in range(j + 1))
+    return cov
 
 
 def _score_logit(scores: Array) -> Array:

@@ -27,25 +27,21 @@ OPSET = 17
 
 
 def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
-    """The tensors of the exported graphs, in the order of :class:`sigmapose.estimate.network.Answer`."""
+    """The tensors of the exported graphs, in the order of `estimate.network.GRAPH_OUTPUTS`."""
     return (
         answer.points,
-        _covariance(answer.points_tril),
+        _packed(answer.points_tril),
         answer.relative,
-        _covariance(answer.relative_tril),
+        _packed(answer.relative_tril),
         answer.visibility_logits.softmax(-1),
         answer.log_stature,
     )
 
 
-def _covariance(tril: Tensor) -> Tensor:
-    """L L^T written out: ONNX Runtime is slow at many small matrix products."""
+def _packed(tril: Tensor) -> Tensor:
+    """Lower triangle row by row; the product with its transpose is cheaper outside of the graph."""
     size = tril.shape[-1]
-    entries = [
-        [sum(tril[..., i, k] * tril[..., j, k] for k in range(min(i, j) + 1)) for j in range(i + 1)] for i in range(size)
-    ]
-    rows = [torch.stack([entries[max(i, j)][min(i, j)] for j in range(size)], dim=-1) for i in range(size)]
-    return torch.stack(rows, dim=-2)
+    return torch.stack([tril[..., i, j] for i in range(size) for j in range(i + 1)], dim=-1)
 
 
 class ImageModel(nn.Module):
@@ -123,20 +119,20 @@ def make_model(variant: Variant, *, phi: Path | None = None, packages: Path | No
 
 def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path) -> None:
     """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights, float32 arithmetic."""
-    from sigmapose.estimate.network import ANSWER_NAMES, LANDMARK_NAMES
+    from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
 
     example = (torch.rand(2, 256, 256, 3), torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, CONTEXT_FEATURES))
-    _export(ImageModel(encoder, phi), example, ("crops", "rotation", "context"), (*ANSWER_NAMES, *LANDMARK_NAMES), out)
+    _export(ImageModel(encoder, phi), example, ("crops", "rotation", "context"), (*GRAPH_OUTPUTS, *LANDMARK_NAMES), out)
 
 
 def export_lift_model(phi: DepthUncertaintyHead, out: Path) -> None:
     """Write ``keypoints, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
-    from sigmapose.estimate.network import ANSWER_NAMES
+    from sigmapose.estimate.network import GRAPH_OUTPUTS
 
     example = (
         torch.randn(2, JOINTS, 2) * 0.2, torch.zeros(2, JOINTS), torch.ones(2, JOINTS), torch.zeros(2, CONTEXT_FEATURES)
     )  # fmt: skip
-    _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), ANSWER_NAMES, out)
+    _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), GRAPH_OUTPUTS, out)
 
 
 def _export(model: nn.Module, example: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...], out: Path) -> None:
