@@ -1,4 +1,5 @@
-"""A fitted calibrator: what it scales, what it was fitted on, its file. Fitting is in :mod:`sigmapose.calibrate`."""
+"""A fitted calibrator: what it scales, what it was fitted on, its file. Fitting is in
+:mod:`sigmapose.calibrate`."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FORMAT = "sigmapose/calibrator"
 
 @dataclass(frozen=True)
 class VarianceScales:
-    """Scales of one evidence source: ``relative`` for cov over (du, dv, dz), ``points`` for cov over (u, v)."""
+    """Scales of one evidence source: ``relative`` for cov over (du, dv, dz), ``points`` for cov over (u,
+    v)."""
 
     relative: Float[Array, "26 4"]
     points: Float[Array, "26 4"]
@@ -45,10 +47,13 @@ class Calibrator:
         """
         if self.skeleton != BODY_26.name:
             raise SkeletonError(
-                f"calibrator '{self.name}' was fitted on skeleton '{self.skeleton}', got '{BODY_26.name}': fit a new one"
+                f"calibrator '{self.name}' was fitted on skeleton '{self.skeleton}', "
+                f"got '{BODY_26.name}': fit a new one"
             )
         if source not in self.scales:
-            raise InputError(f"calibrator '{self.name}' knows {', '.join(self.scales)}, not '{source}': fit one for it")
+            raise InputError(
+                f"calibrator '{self.name}' knows {', '.join(self.scales)}, not '{source}': fit one for it"
+            )
         return self.scales[source]
 
     def save(self, path: Path) -> None:
@@ -62,8 +67,15 @@ class Calibrator:
             }
             for source, s in self.scales.items()
         }
-        content = {"format": FORMAT, "version": 1, "name": self.name, "skeleton": self.skeleton,
-                   "fitted_on": self.fitted_on, "samples": self.samples, "scales": scales}  # fmt: skip
+        content = {
+            "format": FORMAT,
+            "version": 1,
+            "name": self.name,
+            "skeleton": self.skeleton,
+            "fitted_on": self.fitted_on,
+            "samples": self.samples,
+            "scales": scales,
+        }
         path.write_text(json.dumps(content) + "\n")
 
     @classmethod
@@ -74,10 +86,15 @@ class Calibrator:
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read calibrator '{path}': {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != 1:
-            raise InputError(f"'{path}' is not a version 1 {FORMAT} file: fit one with this version of sigmapose")
+            raise InputError(
+                f"'{path}' is not a version 1 {FORMAT} file: fit one with this version of sigmapose"
+            )
         scales = {
             source: VarianceScales(
-                np.array(s["relative"]), np.array(s["points"]), float(s["stature"]), np.array(s["constant_sigma_mm"])
+                np.array(s["relative"]),
+                np.array(s["points"]),
+                float(s["stature"]),
+                np.array(s["constant_sigma_mm"]),
             )
             for source, s in content["scales"].items()
         }

@@ -16,17 +16,20 @@ ROOT = BODY_26.index("mid_hip")
 def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, sigma: float = 0.01):
     """A true person before a camera, and the Answer of a network that knows everything up to ``sigma``."""
     rng = np.random.default_rng(0)
-    joints = rng.normal(0, 250, (26, 3)) + [300, -100, 4200]
+    joints = np.array([300.0, -100.0, 4200.0]) + rng.normal(0, 250, (26, 3))
     ideal = joints[:, :2] / joints[:, 2:] * camera.focal_px + [camera.cx, camera.cy]
     centre = ideal[ROOT] + [15.0, -7.0]
     scale = joints[ROOT, 2] * size_px / camera.focal_px
     points = (ideal - centre) / size_px
     relative = np.concatenate([points - points[ROOT], ((joints[:, 2] - joints[ROOT, 2]) / scale)[:, None]], 1)
     answer = Answer(
-        points=points[None], points_cov=np.tile(sigma**2 * np.eye(2), (1, 26, 1, 1)), relative=relative[None],
-        relative_cov=np.tile(sigma**2 * np.eye(3), (1, 26, 1, 1)), visibility=np.full((1, 26, 4), 0.25),
+        points=points[None],
+        points_cov=np.tile(sigma**2 * np.eye(2), (1, 26, 1, 1)),
+        relative=relative[None],
+        relative_cov=np.tile(sigma**2 * np.eye(3), (1, 26, 1, 1)),
+        visibility=np.full((1, 26, 4), 0.25),
         log_stature=np.array([[np.log(stature_mm / scale), 0.03]]),
-    )  # fmt: skip
+    )
     return joints, answer, centre[None], np.array([size_px])
 
 

@@ -65,7 +65,8 @@ def test_nll_is_the_gaussian_density() -> None:
 
 
 def test_beta_nll_lets_hard_samples_pull_on_the_mean() -> None:
-    """Gradient on the mean of a wide sample relative to a narrow one: 1/sigma^2 for NLL, 1/sigma at beta = 1/2."""
+    """Gradient on the mean of a wide sample relative to a narrow one: 1/sigma^2 for NLL, 1/sigma at beta =
+    1/2."""
 
     def pull(loss, sigma: float) -> float:
         error = torch.tensor([1.0], requires_grad=True)

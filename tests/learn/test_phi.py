@@ -25,15 +25,21 @@ def _views(count: int, seed: int = 0) -> Views:
     rng = np.random.default_rng(seed)
     joints = rng.normal(0, 300, (count, 26, 3))
     joints[:, ROOT] = 0
-    place = np.stack([rng.normal(0, 500, count), rng.normal(0, 300, count), rng.uniform(3000, 6000, count)], 1)
+    place = np.stack(
+        [rng.normal(0, 500, count), rng.normal(0, 300, count), rng.uniform(3000, 6000, count)], 1
+    )
     seen = joints + place[:, None]
     focal = rng.uniform(800, 1500, count)
     return Views(
         points_px=seen[..., :2] / seen[..., 2:] * focal[:, None, None] + 500,
-        depth_mm=joints[..., 2], root_depth_mm=place[:, 2], stature_mm=np.full(count, 1700.0), focal_px=focal,
-        principal_px=np.full((count, 2), 500.0), image_size=np.full((count, 2), 1000.0),
+        depth_mm=joints[..., 2],
+        root_depth_mm=place[:, 2],
+        stature_mm=np.full(count, 1700.0),
+        focal_px=focal,
+        principal_px=np.full((count, 2), 500.0),
+        image_size=np.full((count, 2), 1000.0),
         visibility=np.full((count, 26), -1),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("covariance", ["fixed", "depth", "full"])
@@ -68,9 +74,11 @@ def test_tokens_do_not_depend_on_how_the_crop_is_turned() -> None:
     cos, sin = torch.cos(angle), torch.sin(angle)
     to_crop = torch.stack((torch.stack((cos, sin), -1), torch.stack((-sin, cos), -1)), -2)  # R(-angle)
     upright = Evidence(
-        torch.rand(1, 39, 5, generator=rng) * 0.5, torch.randn(1, 39, 3, generator=rng),
-        torch.rand(1, 39, 1, generator=rng) * torch.tensor([2e-3, 5e-4, 3e-3]), torch.rand(1, 39, 3, generator=rng) * 0.4,
-    )  # fmt: skip
+        torch.rand(1, 39, 5, generator=rng) * 0.5,
+        torch.randn(1, 39, 3, generator=rng),
+        torch.rand(1, 39, 1, generator=rng) * torch.tensor([2e-3, 5e-4, 3e-3]),
+        torch.rand(1, 39, 3, generator=rng) * 0.4,
+    )
 
     def turn(xy: torch.Tensor) -> torch.Tensor:
         return xy @ to_crop.mT
@@ -98,7 +106,9 @@ def test_mirror_twice_is_the_identity_and_once_is_a_mirrored_scene() -> None:
     twice = mirror(mirror(batch))
     for field in dataclasses.fields(batch):
         assert torch.equal(getattr(batch, field.name), getattr(twice, field.name))
-    flip = np.array([*[0], *[2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15], 17, 18, 19, 21, 20, 23, 22, 25, 24])
+    flip = np.array(
+        [*[0], *[2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15], 17, 18, 19, 21, 20, 23, 22, 25, 24]
+    )
     mirrored_points = views.points_px[:, flip] * [-1, 1] + [2 * 500.0, 0]
     mirrored = dataclasses.replace(views, points_px=mirrored_points, depth_mm=views.depth_mm[:, flip])
     other = make_batch(mirrored, tokens, mirrored_points[:, ROOT], np.full(6, 400.0), **args)
@@ -114,16 +124,27 @@ def test_targets_are_the_scene() -> None:
     views = _views(5)
     size = np.full(5, 350.0)
     batch = make_batch(
-        views, np.zeros((5, 26, 16), np.float32), views.points_px[:, ROOT] + 20, size, encoder=np.full(5, "none"),
-        image_known=np.ones(5, bool), focal_known=np.ones(5, bool),
-    )  # fmt: skip
+        views,
+        np.zeros((5, 26, 16), np.float32),
+        views.points_px[:, ROOT] + 20,
+        size,
+        encoder=np.full(5, "none"),
+        image_known=np.ones(5, bool),
+        focal_known=np.ones(5, bool),
+    )
     ray = np.concatenate([(views.points_px[:, ROOT] - 500) / views.focal_px[:, None], np.ones((5, 1))], 1)
     got = relative_from_25d(
-        batch.relative.double().numpy(), np.zeros((5, 26, 3, 3)), scale_mm=batch.mm_per_crop.double().numpy(),
-        crop_ratio=size / views.focal_px, root_ray=ray,
-    )  # fmt: skip
+        batch.relative.double().numpy(),
+        np.zeros((5, 26, 3, 3)),
+        scale_mm=batch.mm_per_crop.double().numpy(),
+        crop_ratio=size / views.focal_px,
+        root_ray=ray,
+    )
     depth = views.root_depth_mm[:, None] + views.depth_mm
-    camera = np.concatenate([(views.points_px - 500) / views.focal_px[:, None, None], np.ones((5, 26, 1))], -1) * depth[..., None]
+    camera = (
+        np.concatenate([(views.points_px - 500) / views.focal_px[:, None, None], np.ones((5, 26, 1))], -1)
+        * depth[..., None]
+    )
     np.testing.assert_allclose(got.mean, camera - camera[:, ROOT : ROOT + 1], atol=0.05)
 
 

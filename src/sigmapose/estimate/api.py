@@ -39,7 +39,9 @@ def load(
     Raises:
         ModelError: unknown model, a model that is not installed, or a device that is not there.
     """
-    return Estimator(model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads)
+    return Estimator(
+        model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads
+    )
 
 
 def lift(
@@ -54,7 +56,9 @@ def lift(
     """One person's 2D keypoints to a 3D pose; see :meth:`sigmapose.estimate.lift.Lifter.__call__`."""
     points = np.asarray(points_px, dtype=np.float64)
     if points.ndim != 2:
-        raise InputError(f"lift takes one person's keypoints of shape (joints, 2), got {points.shape}: use lift_batch")
+        raise InputError(
+            f"lift takes one person's keypoints of shape (joints, 2), got {points.shape}: use lift_batch"
+        )
     score = None if scores is None else np.asarray(scores, dtype=np.float64)[None]
     return lift_batch(
         points[None], score, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
@@ -72,9 +76,11 @@ def lift_batch(
     calibrator: Calibrator | Path | str | None = None,
 ) -> PoseBatch:
     """Many people (or frames of one) of one camera at once; arrays out, index them for poses."""
-    lifter = _lifter(None if calibrator is None else str(calibrator)) if not isinstance(calibrator, Calibrator) else (
-        Lifter(calibrator=calibrator)
-    )  # fmt: skip
+    lifter = (
+        _lifter(None if calibrator is None else str(calibrator))
+        if not isinstance(calibrator, Calibrator)
+        else (Lifter(calibrator=calibrator))
+    )
     return lifter(
         points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
     )
@@ -91,4 +97,8 @@ def resolve_calibrator(calibrator: Calibrator | Path | str | None) -> Calibrator
         return calibrator
     if calibrator == "none":
         return None
-    return Calibrator.load(Path(calibrator) if calibrator else Path(str(resources.files("sigmapose") / "weights/calibrator.json")))
+    return Calibrator.load(
+        Path(calibrator)
+        if calibrator
+        else Path(str(resources.files("sigmapose") / "weights/calibrator.json"))
+    )

@@ -24,7 +24,8 @@ UNKNOWN_FOCAL_SIGMA_LOG = 0.3
 
 @dataclass(frozen=True, repr=False)
 class PoseBatch:
-    """Poses as arrays: what :func:`sigmapose.lift_batch` gives. Index it for a :class:`~sigmapose.pose.Pose`."""
+    """Poses as arrays: what :func:`sigmapose.lift_batch` gives. Index it for a
+    :class:`~sigmapose.pose.Pose`."""
 
     joints_mm: Float[Array, "person 26 3"]
     cov_mm2: Float[Array, "person 26 3 3"]
@@ -46,11 +47,19 @@ class PoseBatch:
 
     def __getitem__(self, i: int) -> Pose:
         return Pose(
-            skeleton=BODY_26, joints_mm=self.joints_mm[i], cov_mm2=self.cov_mm2[i], points_px=self.points_px[i],
-            cov_px2=self.cov_px2[i], visibility=self.visibility[i], root_mm=self.root_mm[i],
-            root_cov_mm2=self.root_cov_mm2[i], score=float(self.score[i]), track=self.track[i],
-            camera=self.camera, calibration=self.calibration,
-        )  # fmt: skip
+            skeleton=BODY_26,
+            joints_mm=self.joints_mm[i],
+            cov_mm2=self.cov_mm2[i],
+            points_px=self.points_px[i],
+            cov_px2=self.cov_px2[i],
+            visibility=self.visibility[i],
+            root_mm=self.root_mm[i],
+            root_cov_mm2=self.root_cov_mm2[i],
+            score=float(self.score[i]),
+            track=self.track[i],
+            camera=self.camera,
+            calibration=self.calibration,
+        )
 
 
 def assemble(
@@ -78,30 +87,48 @@ def assemble(
     stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
     unit_stature = np.exp(answer.log_stature[:, 0].astype(np.float64)) * ratio
     depth = root_depth_from_length(
-        stature, sigma, unit_stature, unit_stature * stature_sigma,
+        stature,
+        sigma,
+        unit_stature,
+        unit_stature * stature_sigma,
         focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
-    )  # fmt: skip
+    )
     ideal_px = centre_px[:, None] + answer.points.astype(np.float64) * size[:, None, None]
     ideal_cov = points_cov * size[:, None, None, None] ** 2
     root_ray = camera.ideal_rays(ideal_px[:, ROOT])
     relative = relative_from_25d(
-        answer.relative, relative_cov, scale_mm=depth.depth_mm * ratio, crop_ratio=ratio, root_ray=root_ray,
+        answer.relative,
+        relative_cov,
+        scale_mm=depth.depth_mm * ratio,
+        crop_ratio=ratio,
+        root_ray=root_ray,
         sigma_log_scale=depth.sigma_log_length,
-    )  # fmt: skip
+    )
     root = root_position(
-        root_ray, ideal_cov[:, ROOT], depth.depth_mm, focal_px=(camera.fx, camera.fy),
-        sigma_log_depth=depth.sigma_log_length, sigma_log_focal=depth.sigma_log_focal,
-    )  # fmt: skip
+        root_ray,
+        ideal_cov[:, ROOT],
+        depth.depth_mm,
+        focal_px=(camera.fx, camera.fy),
+        sigma_log_depth=depth.sigma_log_length,
+        sigma_log_focal=depth.sigma_log_focal,
+    )
     points_px, cov_px2 = ideal_px, ideal_cov
     if camera.distortion:
         points_px = camera.distort(ideal_px)
         cov_px2 = push_forward(ideal_cov, camera.distort_jacobian(ideal_px))
     return PoseBatch(
-        joints_mm=relative.mean, cov_mm2=relative.cov, points_px=points_px, cov_px2=add_floor(cov_px2, SIGMA_FLOOR_PX),
-        visibility=answer.visibility.astype(np.float64), root_mm=root.mean, root_cov_mm2=root.cov,
-        score=np.asarray(score, dtype=np.float64), track=track or (-1,) * len(answer), camera=camera,
+        joints_mm=relative.mean,
+        cov_mm2=relative.cov,
+        points_px=points_px,
+        cov_px2=add_floor(cov_px2, SIGMA_FLOOR_PX),
+        visibility=answer.visibility.astype(np.float64),
+        root_mm=root.mean,
+        root_cov_mm2=root.cov,
+        score=np.asarray(score, dtype=np.float64),
+        track=track or (-1,) * len(answer),
+        camera=camera,
         calibration=calibrator.name if calibrator else "none",
-    )  # fmt: skip
+    )
 
 
 def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> tuple[Array, Array, Array]:

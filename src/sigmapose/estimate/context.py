@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from sigmapose.shapes import Array, Bool, Float
 
 ENCODERS = ("none", "lite", "full", "heavy")

@@ -58,7 +58,8 @@ class Estimator:
 
     @property
     def constant_sigma_mm(self) -> float | None:
-        """What one isotropic sigma for all joints would be on the calibration people: the baseline to beat."""
+        """What one isotropic sigma for all joints would be on the calibration people: the baseline to beat.
+        What one isotropic sigma for all joints would be on the calibration people: the baseline to beat."""
         if self.calibrator is None:
             return None
         sigma = self.calibrator.scales_for(self.model).constant_sigma_mm
@@ -76,7 +77,8 @@ class Estimator:
 
         Args:
             image_rgb: uint8, RGB.
-            camera: intrinsics; without them a default field of view is assumed (``pose.camera.known`` is False).
+            camera: intrinsics; without them a default field of view is assumed (``pose.camera.known`` is
+                False).
             height_mm: standing height of the person or people, when known.
             people: at most this many, the largest ones; None for the estimator's own limit.
 
@@ -110,7 +112,8 @@ class Estimator:
             frames: ``(first, last)`` for first <= index < last; last may be None.
 
         Raises:
-            InputError: not a readable video. A video that breaks in the middle ends there, with a logged warning.
+            InputError: not a readable video. A video that breaks in the middle ends there, with a logged
+                warning.
         """
         reader = VideoReader(path, frames)
         yield from self.follow(reader, camera=camera, height_mm=height_mm, people=people)
@@ -133,7 +136,13 @@ class Estimator:
             yield Frame(index, time_s, tuple(self._look(picture, follower, seen_by, height_mm)))
 
     def _look(
-        self, image: Array, follower: Follower, camera: Camera, height_mm: float | None, *, detect: bool = True
+        self,
+        image: Array,
+        follower: Follower,
+        camera: Camera,
+        height_mm: float | None,
+        *,
+        detect: bool = True,
     ) -> list[Pose]:
         crops = follower.crops_for(image, self.detector if detect else None)
         if not crops:
@@ -154,24 +163,40 @@ class Estimator:
         angle = np.array([crop.angle_rad for crop in crops])
         count = len(crops)
         context = crop_context(
-            centre, size, image_size=np.tile([float(camera.width), float(camera.height)], (count, 1)),
-            principal_px=np.tile([camera.cx, camera.cy], (count, 1)), focal_px=np.full(count, camera.focal_px),
-            image_known=np.ones(count, dtype=bool), focal_known=np.full(count, camera.known),
+            centre,
+            size,
+            image_size=np.tile([float(camera.width), float(camera.height)], (count, 1)),
+            principal_px=np.tile([camera.cx, camera.cy], (count, 1)),
+            focal_px=np.full(count, camera.focal_px),
+            image_known=np.ones(count, dtype=bool),
+            focal_known=np.full(count, camera.known),
             encoder=[self.model] * count,
-        )  # fmt: skip
+        )
         return centre, size, np.stack((np.cos(angle), np.sin(angle)), axis=1), context
 
     def _assemble(
-        self, answer: Answer, landmarks: Landmarks, people: list[Followed], centre: Array, size: Array,
-        camera: Camera, height_mm: float | None,
-    ) -> PoseBatch:  # fmt: skip
+        self,
+        answer: Answer,
+        landmarks: Landmarks,
+        people: list[Followed],
+        centre: Array,
+        size: Array,
+        camera: Camera,
+        height_mm: float | None,
+    ) -> PoseBatch:
         rows = np.array([person.row for person in people])
         chosen = Answer(**{f.name: getattr(answer, f.name)[rows] for f in fields(Answer)})
         return assemble(
-            chosen, centre_px=centre[rows], size_px=size[rows], camera=camera, height_mm=height_mm,
-            calibrator=self.calibrator, source=self.model, score=landmarks.flag[rows],
+            chosen,
+            centre_px=centre[rows],
+            size_px=size[rows],
+            camera=camera,
+            height_mm=height_mm,
+            calibrator=self.calibrator,
+            source=self.model,
+            score=landmarks.flag[rows],
             track=tuple(person.track for person in people),
-        )  # fmt: skip
+        )
 
 
 def _checked(image: Array, camera: Camera | None) -> Camera:
@@ -183,7 +208,8 @@ def _checked(image: Array, camera: Camera | None) -> Camera:
         return Camera.default(width, height)
     if (camera.width, camera.height) != (width, height):
         raise CameraError(
-            f"the camera was made for pictures of {camera.width}x{camera.height} px, this one has {width}x{height}: "
+            f"the camera was made for pictures of {camera.width}x{camera.height} "
+            f"px, this one has {width}x{height}: "
             "scale the calibration or give the right one"
         )
     return camera

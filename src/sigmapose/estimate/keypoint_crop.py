@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from sigmapose.shapes import Array, Bool, Float
 
 MARGIN = 1.25
@@ -21,6 +22,6 @@ def keypoint_square(
     with np.errstate(invalid="ignore"):
         centre = (low + high) / 2
         side = MARGIN * (high - low).max(axis=-1)
-    nothing = ~present.any(axis=-1)
+    nothing = np.asarray(~present.any(axis=-1))
     centre = np.where(nothing[..., None], np.nan, centre)
     return centre, np.where(nothing, np.nan, side)

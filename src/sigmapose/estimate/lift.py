@@ -26,7 +26,9 @@ ASSUMED_EXTENT = 2.0
 class Lifter:
     """Keypoints to poses; one network session, any number of calls."""
 
-    def __init__(self, *, calibrator: Calibrator | None, threads: int | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, *, calibrator: Calibrator | None, threads: int | None = None, device: str = "cpu"
+    ) -> None:
         self.network = LiftNetwork(threads=1 if threads is None else threads, device=device)
         self.workers = 2 if threads is None else 1
         self.calibrator = calibrator
@@ -52,7 +54,8 @@ class Lifter:
             height_mm: standing height, if known.
 
         Raises:
-            SkeletonError: unknown skeleton. InputError: wrong shapes, or a person with fewer than three joints.
+            SkeletonError: unknown skeleton. InputError: wrong shapes, or a person with fewer than three
+                joints.
         """
         points, score, present = _as_body_26(points_px, scores, skeleton)
         check_height(height_mm)
@@ -64,22 +67,36 @@ class Lifter:
         _check_joints(present)
         centre, size = keypoint_square(ideal, present)
         if (size < 1e-3).any():
-            raise InputError(f"person {int((size < 1e-3).argmax())} has all keypoints in one place: nothing to lift")
+            raise InputError(
+                f"person {int((size < 1e-3).argmax())} has all keypoints in one place: nothing to lift"
+            )
         context = crop_context(
-            centre, size, image_size=np.tile([camera.width, camera.height], (len(centre), 1)).astype(np.float64),
+            centre,
+            size,
+            image_size=np.tile([camera.width, camera.height], (len(centre), 1)).astype(np.float64),
             principal_px=np.tile([camera.cx, camera.cy], (len(centre), 1)),
-            focal_px=np.full(len(centre), camera.focal_px), image_known=np.full(len(centre), place_known),
-            focal_known=np.full(len(centre), place_known and camera.known), encoder=["none"] * len(centre),
-        )  # fmt: skip
+            focal_px=np.full(len(centre), camera.focal_px),
+            image_known=np.full(len(centre), place_known),
+            focal_known=np.full(len(centre), place_known and camera.known),
+            encoder=["none"] * len(centre),
+        )
         local = (ideal - centre[:, None]) / size[:, None, None]
 
         def lift_rows(rows: slice) -> PoseBatch:
             answer = self.network(local[rows], score[rows], present[rows], context[rows])
-            confidence = np.where(present[rows], np.nan_to_num(score[rows], nan=1.0), 0.0).sum(1) / present[rows].sum(1)
+            confidence = np.where(present[rows], np.nan_to_num(score[rows], nan=1.0), 0.0).sum(1) / present[
+                rows
+            ].sum(1)
             return assemble(
-                answer, centre_px=centre[rows], size_px=size[rows], camera=camera, height_mm=height_mm,
-                calibrator=self.calibrator, source="none", score=np.clip(confidence, 0.0, 1.0),
-            )  # fmt: skip
+                answer,
+                centre_px=centre[rows],
+                size_px=size[rows],
+                camera=camera,
+                height_mm=height_mm,
+                calibrator=self.calibrator,
+                source="none",
+                score=np.clip(confidence, 0.0, 1.0),
+            )
 
         chunks = [slice(i, i + CHUNK) for i in range(0, len(local), CHUNK)]
         if len(chunks) <= 1 or self.workers == 1:
@@ -88,13 +105,16 @@ class Lifter:
             return _join(list(pool.map(lift_rows, chunks)))
 
 
-def _as_body_26(points_px: Array, scores: Array | None, skeleton: str | Skeleton) -> tuple[Array, Array, Array]:
+def _as_body_26(
+    points_px: Array, scores: Array | None, skeleton: str | Skeleton
+) -> tuple[Array, Array, Array]:
     skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
     points = np.asarray(points_px, dtype=np.float64)
     joints = len(skeleton)
     if points.ndim != 3 or points.shape[1:] != (joints, 2):
         raise InputError(
-            f"keypoints of skeleton '{skeleton.name}' must have shape (people, {joints}, 2), got {points.shape}: "
+            f"keypoints of skeleton '{skeleton.name}' must have shape (people, "
+            f"{joints}, 2), got {points.shape}: "
             "pass skeleton= the one your detector uses"
         )
     if scores is None:
@@ -102,8 +122,10 @@ def _as_body_26(points_px: Array, scores: Array | None, skeleton: str | Skeleton
     else:
         score = np.asarray(scores, dtype=np.float64)
         if score.shape != points.shape[:2]:
-            raise InputError(f"scores must have shape {points.shape[:2]}, one per keypoint, got {score.shape}")
-    present = np.isfinite(points).all(-1)
+            raise InputError(
+                f"scores must have shape {points.shape[:2]}, one per keypoint, got {score.shape}"
+            )
+    present = np.asarray(np.isfinite(points).all(-1))
     if skeleton.name == BODY_26.name:
         return points, score, present
     mapping = joint_map(skeleton, BODY_26)
@@ -124,12 +146,17 @@ def _check_joints(present: Array) -> None:
     few = present.sum(1) < MIN_JOINTS
     if few.any():
         who = int(few.argmax())
-        raise InputError(f"person {who} has {int(present[who].sum())} usable keypoints (not NaN): lifting needs {MIN_JOINTS}")
+        raise InputError(
+            f"person {who} has {int(present[who].sum())} usable keypoints (not "
+            f"NaN): lifting needs {MIN_JOINTS}"
+        )
 
 
 def check_height(height_mm: float | None) -> None:
     if height_mm is not None and not 400.0 <= height_mm <= 2800.0:
-        raise CameraError(f"height_mm must be a standing height of 400 to 2800 mm, got {height_mm}: is the unit mm?")
+        raise CameraError(
+            f"height_mm must be a standing height of 400 to 2800 mm, got {height_mm}: is the unit mm?"
+        )
 
 
 def _join(batches: list[PoseBatch]) -> PoseBatch:
@@ -142,7 +169,10 @@ def _join(batches: list[PoseBatch]) -> PoseBatch:
         if isinstance(getattr(first, f.name), np.ndarray)
     }
     return PoseBatch(
-        **arrays, track=tuple(t for b in batches for t in b.track), camera=first.camera, calibration=first.calibration
+        **arrays,
+        track=tuple(t for b in batches for t in b.track),
+        camera=first.camera,
+        calibration=first.calibration,
     )
 
 

@@ -123,7 +123,7 @@ class ImageNetwork:
     ) -> tuple[Answer, Landmarks]:
         """``crops`` in 0..1, ``rotation`` = (cos, sin) of each crop's angle."""
         feed = {"crops": crops, "rotation": rotation.astype(np.float32), "context": context}
-        values = self.session.run((*GRAPH_OUTPUTS, *LANDMARK_NAMES), feed)
+        values = [np.asarray(v) for v in self.session.run((*GRAPH_OUTPUTS, *LANDMARK_NAMES), feed)]
         count = len(GRAPH_OUTPUTS)
         return _answer(values[:count]), Landmarks(*values[count:])
 
@@ -145,15 +145,20 @@ class LiftNetwork:
 
         A NaN score says that the detector gives none.
         """
-        feed = {"keypoints": np.where(present[..., None], points, 0.0).astype(np.float32),
-                "scores": _score_logit(np.where(present, scores, np.nan)),
-                "present": present.astype(np.float32), "context": context}  # fmt: skip
-        return _answer(self.session.run(GRAPH_OUTPUTS, feed))
+        feed = {
+            "keypoints": np.where(present[..., None], points, 0.0).astype(np.float32),
+            "scores": _score_logit(np.where(present, scores, np.nan)),
+            "present": present.astype(np.float32),
+            "context": context,
+        }
+        return _answer([np.asarray(v) for v in self.session.run(GRAPH_OUTPUTS, feed)])
 
 
 def _answer(values: Sequence[Array]) -> Answer:
     points, points_tril, relative, relative_tril, visibility, log_stature = values
-    return Answer(points, _product(points_tril, 2), relative, _product(relative_tril, 3), visibility, log_stature)
+    return Answer(
+        points, _product(points_tril, 2), relative, _product(relative_tril, 3), visibility, log_stature
+    )
 
 
 def _product(packed: Float[Array, "*batch entry"], size: int) -> Float[Array, "*batch dim dim"]:
@@ -163,7 +168,9 @@ def _product(packed: Float[Array, "*batch entry"], size: int) -> Float[Array, "*
     cov = np.empty((*packed.shape[:-1], size, size), dtype=np.float64)
     for i in range(size):
         for j in range(i + 1):
-            cov[..., i, j] = cov[..., j, i] = sum(entries[row[i, k]] * entries[row[j, k]] for k in range(j + 1))
+            cov[..., i, j] = cov[..., j, i] = sum(
+                entries[row[i, k]] * entries[row[j, k]] for k in range(j + 1)
+            )
     return cov
 
 

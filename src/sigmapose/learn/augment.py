@@ -40,7 +40,10 @@ TYPICAL_STATURE_MM = 1700.0
 LEFT = np.array([i for i, name in enumerate(BODY_26.joints) if name.startswith("left_")])
 RIGHT = np.array(BODY_26.flip)[LEFT]
 LOWER = np.array([any(part in n for part in ("knee", "ankle", "toe", "heel")) for n in BODY_26.joints])
-ARMS = {side: np.array([n in (f"{side}_elbow", f"{side}_wrist") for n in BODY_26.joints]) for side in ("left", "right")}
+ARMS = {
+    side: np.array([n in (f"{side}_elbow", f"{side}_wrist") for n in BODY_26.joints])
+    for side in ("left", "right")
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,10 @@ class Augmentation:
     image_known: float = 0.85
     swap_sides: float = 0.03
     sharpen: float = 0.7
-    """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes about twice as
-    large errors on our renders as on photographs (see docs/experiments.md), and a network that only knows renders
+    """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes about
+    twice as
+    large errors on our renders as on photographs (see docs/experiments.md), and a network that only knows
+    renders
     trusts it too little."""
     least_error: float = 0.25
     """How small such errors become: a factor between this and 1, drawn per sample."""
@@ -92,17 +97,26 @@ def swap_sides(rng: np.random.Generator, points: np.ndarray, share: float) -> np
         rows = np.flatnonzero(rng.random(len(points)) < share)
         left = LEFT[limb[LEFT]]
         right = RIGHT[limb[LEFT]]
-        points[np.ix_(rows, left)], points[np.ix_(rows, right)] = points[np.ix_(rows, right)], points[np.ix_(rows, left)]
+        points[np.ix_(rows, left)], points[np.ix_(rows, right)] = (
+            points[np.ix_(rows, right)],
+            points[np.ix_(rows, left)],
+        )
     return points
 
 
 def sharpen(
-    rng: np.random.Generator, views: Views, tokens: np.ndarray, centre_px: np.ndarray, size_px: np.ndarray,
-    share: float, least_error: float,
-) -> np.ndarray:  # fmt: skip
+    rng: np.random.Generator,
+    views: Views,
+    tokens: np.ndarray,
+    centre_px: np.ndarray,
+    size_px: np.ndarray,
+    share: float,
+    least_error: float,
+) -> np.ndarray:
     """Move 2D, depth and world evidence towards the truth, sample by sample by one factor.
 
-    Only joints in view and roughly right are moved: what Θ makes up for a hidden joint, and sides it confuses,
+    Only joints in view and roughly right are moved: what Θ makes up for a hidden joint, and sides it
+    confuses,
     stay as they are.
     """
     factor = np.where(rng.random(len(tokens)) < share, rng.uniform(least_error, 1.0, len(tokens)), 1.0)
@@ -137,8 +151,11 @@ class BatchSource:
         draw_views: Callable[[np.random.Generator, int], Views] | None,
         augmentation: Augmentation,
     ) -> BatchSource:
-        """Takes the detector's error statistics from the pictures; without pictures from the built-in model."""
-        errors = detector_errors(pictures) if pictures is not None else assumed_errors(np.random.default_rng(0))
+        """Takes the detector's error statistics from the pictures; without pictures from the built-in
+        model."""
+        errors = (
+            detector_errors(pictures) if pictures is not None else assumed_errors(np.random.default_rng(0))
+        )
         return cls(pictures, draw_views, augmentation, errors)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
@@ -157,7 +174,10 @@ class BatchSource:
 
     def _known(self, rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
         image = rng.random(count) < self.augmentation.image_known
-        return {"image_known": image, "focal_known": image & (rng.random(count) < self.augmentation.focal_known)}
+        return {
+            "image_known": image,
+            "focal_known": image & (rng.random(count) < self.augmentation.focal_known),
+        }
 
     def _picture_parts(self, rng: np.random.Generator, count: int) -> list[Batch]:
         pictures, a = self.pictures, self.augmentation
@@ -175,7 +195,9 @@ class BatchSource:
         seen = tokens[..., 2] > 0.5
         kept = drop_some_joints(rng, seen, a.drop_joints * 0.4)
         tokens = np.where(kept[..., None], tokens, np.float32(0.0))
-        tokens[..., :2] += (kept[..., None] * rng.normal(0, a.point_noise, (*kept.shape, 2))).astype(np.float32)
+        tokens[..., :2] += (kept[..., None] * rng.normal(0, a.point_noise, (*kept.shape, 2))).astype(
+            np.float32
+        )
         tokens[..., 10] += (kept * rng.normal(0, a.depth_noise, kept.shape)).astype(np.float32)
         forget = rng.random(len(rows)) < a.forget_picture
         parts = [self._assemble(rng, views, tokens, centre, size, encoder, ~forget)]
@@ -191,7 +213,9 @@ class BatchSource:
         errors, scores = self.errors
         pick = rng.integers(0, len(errors), count)
         amplitude = rng.uniform(*a.bare_noise, (count, 1, 1))
-        points_px = swap_sides(rng, views.points_px + amplitude * errors[pick] * side[:, None, None], a.swap_sides)
+        points_px = swap_sides(
+            rng, views.points_px + amplitude * errors[pick] * side[:, None, None], a.swap_sides
+        )
         tokens = np.zeros((count, JOINTS, TOKEN_FEATURES), dtype=np.float32)
         tokens[..., :2] = points_px
         patterns = np.stack(list(SEES_JOINTS.values()))[rng.integers(0, len(SEES_JOINTS), count)]
@@ -205,12 +229,23 @@ class BatchSource:
         return self._assemble(rng, views, tokens, centre, size, np.full(count, "none"), usable)
 
     def _assemble(
-        self, rng: np.random.Generator, views: Views, tokens: np.ndarray, centre: np.ndarray, size: np.ndarray,
-        encoder: np.ndarray, keep: np.ndarray,
-    ) -> Batch:  # fmt: skip
+        self,
+        rng: np.random.Generator,
+        views: Views,
+        tokens: np.ndarray,
+        centre: np.ndarray,
+        size: np.ndarray,
+        encoder: np.ndarray,
+        keep: np.ndarray,
+    ) -> Batch:
         rows = np.flatnonzero(keep)
         return make_batch(
-            views.take(rows), tokens[rows], centre[rows], size[rows], encoder=encoder[rows], **self._known(rng, len(rows))
+            views.take(rows),
+            tokens[rows],
+            centre[rows],
+            size[rows],
+            encoder=encoder[rows],
+            **self._known(rng, len(rows)),
         )
 
 
@@ -220,27 +255,43 @@ def picture_batch(pictures: Pictures, encoder: str, *, focal_known: bool) -> tup
         source = "full" if "full" in pictures.tokens else next(iter(pictures.tokens))
         rows = np.flatnonzero(pictures.valid[source])
         tokens, centre, size, usable = into_keypoints(
-            pictures.views.take(rows), pictures.tokens[source][rows], pictures.centre_px[rows], pictures.size_px[rows]
+            pictures.views.take(rows),
+            pictures.tokens[source][rows],
+            pictures.centre_px[rows],
+            pictures.size_px[rows],
         )
         rows, tokens, centre, size = rows[usable], tokens[usable], centre[usable], size[usable]
     else:
         rows = np.flatnonzero(pictures.valid[encoder])
-        tokens, centre, size = pictures.tokens[encoder][rows], pictures.centre_px[rows], pictures.size_px[rows]
+        tokens, centre, size = (
+            pictures.tokens[encoder][rows],
+            pictures.centre_px[rows],
+            pictures.size_px[rows],
+        )
     batch = make_batch(
-        pictures.views.take(rows), tokens, centre, size, encoder=np.full(len(rows), encoder),
-        image_known=np.ones(len(rows), dtype=bool), focal_known=np.full(len(rows), focal_known),
-    )  # fmt: skip
+        pictures.views.take(rows),
+        tokens,
+        centre,
+        size,
+        encoder=np.full(len(rows), encoder),
+        image_known=np.ones(len(rows), dtype=bool),
+        focal_known=np.full(len(rows), focal_known),
+    )
     return batch, rows
 
 
-def assumed_errors(rng: np.random.Generator) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
+def assumed_errors(
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
     """Detector errors when there is no picture to measure them on: Gaussian, wider where the score is low.
 
     Medians follow BlazePose full on renders: about 1.5 % of the crop when seen, several times that when not.
     """
     scores = np.clip(rng.normal(0.6, 0.4, (4096, JOINTS)), -1, 1)
     sigma = 0.01 + 0.05 * np.clip(0.5 - scores, 0, None)
-    return (sigma[..., None] * rng.normal(size=(4096, JOINTS, 2))).astype(np.float32), scores.astype(np.float32)
+    return (sigma[..., None] * rng.normal(size=(4096, JOINTS, 2))).astype(np.float32), scores.astype(
+        np.float32
+    )
 
 
 def _rows(batch: Batch, phase: int) -> Batch:

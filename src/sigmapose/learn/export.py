@@ -64,8 +64,12 @@ class LiftModel(nn.Module):
         super().__init__()
         self.phi = phi
 
-    def forward(self, keypoints: Tensor, scores: Tensor, present: Tensor, context: Tensor) -> tuple[Tensor, ...]:
-        tokens = torch.cat((keypoints * present[..., None], present[..., None], (scores * present)[..., None]), dim=-1)
+    def forward(
+        self, keypoints: Tensor, scores: Tensor, present: Tensor, context: Tensor
+    ) -> tuple[Tensor, ...]:
+        tokens = torch.cat(
+            (keypoints * present[..., None], present[..., None], (scores * present)[..., None]), dim=-1
+        )
         tokens = nn.functional.pad(tokens, (0, TOKEN_FEATURES - tokens.shape[-1]))
         return answer_arrays(self.phi(tokens, context))
 
@@ -92,16 +96,23 @@ def load_phi(path: Path) -> DepthUncertaintyHead:
             if name.startswith("phi.")
         }
     else:
-        state = {name: value.float() for name, value in torch.load(path, map_location="cpu", weights_only=True).items()}
+        state = {
+            name: value.float()
+            for name, value in torch.load(path, map_location="cpu", weights_only=True).items()
+        }
     phi = DepthUncertaintyHead()
     try:
         phi.load_state_dict(state)
     except RuntimeError as error:
-        raise ModelError(f"'{path}' does not hold a depth-and-uncertainty network of the default size") from error
+        raise ModelError(
+            f"'{path}' does not hold a depth-and-uncertainty network of the default size"
+        ) from error
     return phi.eval()
 
 
-def make_model(variant: Variant, *, phi: Path | None = None, packages: Path | None = None, out: Path | None = None) -> Path:
+def make_model(
+    variant: Variant, *, phi: Path | None = None, packages: Path | None = None, out: Path | None = None
+) -> Path:
     """Put one size of the encoder and Φ (by default the shipped one) into an ONNX file; returns its path.
 
     Raises:
@@ -118,11 +129,18 @@ def make_model(variant: Variant, *, phi: Path | None = None, packages: Path | No
 
 
 def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path) -> None:
-    """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights, float32 arithmetic."""
+    """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights,
+    float32 arithmetic."""
     from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
 
     example = (torch.rand(2, 256, 256, 3), torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, CONTEXT_FEATURES))
-    _export(ImageModel(encoder, phi), example, ("crops", "rotation", "context"), (*GRAPH_OUTPUTS, *LANDMARK_NAMES), out)
+    _export(
+        ImageModel(encoder, phi),
+        example,
+        ("crops", "rotation", "context"),
+        (*GRAPH_OUTPUTS, *LANDMARK_NAMES),
+        out,
+    )
 
 
 def export_lift_model(phi: DepthUncertaintyHead, out: Path) -> None:
@@ -130,20 +148,35 @@ def export_lift_model(phi: DepthUncertaintyHead, out: Path) -> None:
     from sigmapose.estimate.network import GRAPH_OUTPUTS
 
     example = (
-        torch.randn(2, JOINTS, 2) * 0.2, torch.zeros(2, JOINTS), torch.ones(2, JOINTS), torch.zeros(2, CONTEXT_FEATURES)
-    )  # fmt: skip
+        torch.randn(2, JOINTS, 2) * 0.2,
+        torch.zeros(2, JOINTS),
+        torch.ones(2, JOINTS),
+        torch.zeros(2, CONTEXT_FEATURES),
+    )
     _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), GRAPH_OUTPUTS, out)
 
 
-def _export(model: nn.Module, example: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...], out: Path) -> None:
+def _export(
+    model: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    out: Path,
+) -> None:
     model = model.eval()
     out.parent.mkdir(parents=True, exist_ok=True)
     whole = out.with_suffix(".float32.onnx")
     axes = {name: {0: "batch"} for name in (*inputs, *outputs)}
     with torch.no_grad():
         torch.onnx.export(
-            model, example, str(whole), input_names=list(inputs), output_names=list(outputs),
-            dynamic_axes=axes, opset_version=OPSET, dynamo=False,
-        )  # fmt: skip
+            model,
+            example,
+            str(whole),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     store_float16(whole, out)
     whole.unlink()

@@ -1,4 +1,5 @@
-"""Fits the shipped calibrator on the calibration subjects' pictures, one set of scales per evidence source."""
+"""Fits the shipped calibrator on the calibration subjects' pictures, one set of scales per evidence source.
+Fits the shipped calibrator on the calibration subjects' pictures, one set of scales per evidence source."""
 
 from __future__ import annotations
 
@@ -33,9 +34,11 @@ def fit_calibrator(phi: DepthUncertaintyHead, pictures: Pictures, name: str, fit
         relative[:, ROOT] = np.nan
         z = ((batch.log_stature - answer.log_stature[:, 0]) / answer.log_stature[:, 1]).abs().numpy()
         scales[source] = VarianceScales(
-            fit_scales(relative, group, 3), fit_scales(points, group, 2),
-            float(np.quantile(z, 0.9) / 1.645), _constant_sigma(answer, batch),
-        )  # fmt: skip
+            fit_scales(relative, group, 3),
+            fit_scales(points, group, 2),
+            float(np.quantile(z, 0.9) / 1.645),
+            _constant_sigma(answer, batch),
+        )
         samples[source] = len(batch.tokens) // 2
     return Calibrator(name, BODY_26.name, fitted_on, samples, scales)
 
@@ -45,6 +48,9 @@ def _constant_sigma(answer, batch) -> np.ndarray:
     prior, sigma = STATURE_PRIOR_MM
     rng = np.random.default_rng(0)
     scale = batch.mm_per_crop.numpy() * (1 + sigma / prior * rng.normal(size=len(batch.mm_per_crop)))
-    error = (answer.relative.numpy() * scale[:, None, None] - (batch.relative * batch.mm_per_crop[:, None, None]).numpy())
+    error = (
+        answer.relative.numpy() * scale[:, None, None]
+        - (batch.relative * batch.mm_per_crop[:, None, None]).numpy()
+    )
     distance = np.linalg.norm(error, axis=-1)
     return np.quantile(distance, 0.9, axis=0) / 2.5003

@@ -1,4 +1,5 @@
-"""Golden tensors: what the shipped networks said about one real crop and one set of keypoints when they were made."""
+"""Golden tensors: what the shipped networks said about one real crop and one set of keypoints when they
+were made."""
 
 from __future__ import annotations
 
@@ -25,14 +26,20 @@ def lift_inputs() -> tuple[Array, Array, Array, Array]:
 def image_inputs(crop: UInt8[Array, "256 256 3"]) -> tuple[Array, Array, Array]:
     """The crop upright and mirrored, with a context of zeros."""
     crops = np.stack((crop, crop[:, ::-1])).astype(np.float32) / 255
-    return crops, np.tile(np.array([1.0, 0.0], np.float32), (2, 1)), np.zeros((2, CONTEXT_FEATURES), np.float32)
+    return (
+        crops,
+        np.tile(np.array([1.0, 0.0], np.float32), (2, 1)),
+        np.zeros((2, CONTEXT_FEATURES), np.float32),
+    )
 
 
 def answers(crop: UInt8[Array, "256 256 3"]) -> dict[str, Array]:
     """Everything the installed networks say about the golden inputs, by ``model/field``."""
     said = {"lift": LiftNetwork(threads=1)(*lift_inputs())}
     said |= {model: ImageNetwork(model, threads=1)(*image_inputs(crop))[0] for model in GOLDEN_MODELS}
-    return {f"{model}/{f.name}": getattr(answer, f.name) for model, answer in said.items() for f in fields(Answer)}
+    return {
+        f"{model}/{f.name}": getattr(answer, f.name) for model, answer in said.items() for f in fields(Answer)
+    }
 
 
 def write_golden(crop: UInt8[Array, "256 256 3"], path: Path) -> None:

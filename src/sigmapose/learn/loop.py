@@ -65,15 +65,21 @@ def train(
     torch.manual_seed(recipe.seed)
     model = DepthUncertaintyHead(recipe.phi)
     average = copy.deepcopy(model).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
     out.mkdir(parents=True, exist_ok=True)
     start = _resume(out / "checkpoint.pt", model, average, optimiser)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     model, optimiser = accelerator.prepare(model, optimiser)
     average.to(accelerator.device)
     stream = _Stream(source, recipe.batch, (recipe.seed, accelerator.process_index, start))
-    batches = iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
-    bar = tqdm(range(start, recipe.steps), initial=start, total=recipe.steps, disable=not progress, mininterval=5.0)
+    batches = iter(
+        DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    )
+    bar = tqdm(
+        range(start, recipe.steps), initial=start, total=recipe.steps, disable=not progress, mininterval=5.0
+    )
     history: list[dict[str, float]] = []
     for step in bar:
         for group in optimiser.param_groups:
@@ -91,7 +97,9 @@ def train(
             bar.set_postfix({k: f"{v:.3g}" for k, v in scores.items() if "mpjpe" in k})
             if accelerator.is_main_process:
                 _write_row(out / "log.csv", {"step": step + 1, **_means(history), **scores})
-                _checkpoint(out / "checkpoint.pt", step + 1, accelerator.unwrap_model(model), average, optimiser)
+                _checkpoint(
+                    out / "checkpoint.pt", step + 1, accelerator.unwrap_model(model), average, optimiser
+                )
             history.clear()
     return average
 
@@ -102,7 +110,9 @@ def _follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> N
             a.lerp_(b, 1.0 - decay)
 
 
-def _scores(model: DepthUncertaintyHead, validation: Mapping[str, Batch], device: torch.device) -> dict[str, float]:
+def _scores(
+    model: DepthUncertaintyHead, validation: Mapping[str, Batch], device: torch.device
+) -> dict[str, float]:
     scores = {}
     for name, batch in validation.items():
         moved = batch.to(device)
@@ -125,14 +135,23 @@ def _write_row(path: Path, row: Mapping[str, float]) -> None:
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
-def _checkpoint(path: Path, step: int, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    state = {"step": step, "model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
+def _checkpoint(
+    path: Path, step: int, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(),
+    }
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
 
 
-def _resume(path: Path, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def _resume(
+    path: Path, model: torch.nn.Module, average: torch.nn.Module, optimiser: torch.optim.Optimizer
+) -> int:
     if not path.exists():
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)

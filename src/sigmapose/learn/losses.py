@@ -17,16 +17,12 @@ EQ1_TO_STANDARD_DEVIATION = 1.0 / math.sqrt(2.0)
 """eq1 is minimal at sigma^2 = 2 r^2; times this, its sigma is a standard deviation."""
 
 
-def eq1(
-    error: Float[Tensor, "*batch"], sigma: Float[Tensor, "*batch"]
-) -> Float[Tensor, "*batch"]:
+def eq1(error: Float[Tensor, "*batch"], sigma: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """ln sigma + error^2 / sigma^2, the printed equation, without the factor 1/2 of the Gaussian."""
     return torch.log(sigma) + (error / sigma) ** 2
 
 
-def nll(
-    error: Float[Tensor, "*batch dim"], tril: Float[Tensor, "*batch dim dim"]
-) -> Float[Tensor, "*batch"]:
+def nll(error: Float[Tensor, "*batch dim"], tril: Float[Tensor, "*batch dim dim"]) -> Float[Tensor, "*batch"]:
     """Negative log likelihood per dimension, without the constant ln(2 pi)/2."""
     dim = error.shape[-1]
     whitened = _solve_lower(tril, error)
@@ -55,7 +51,8 @@ def euclidean(error: Float[Tensor, "*batch dim"], floor: float = 1e-4) -> Float[
 
 
 def _solve_lower(tril: Tensor, b: Tensor) -> Tensor:
-    """Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU."""
+    """Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU.
+    Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU."""
     solved: list[Tensor] = []
     for i in range(b.shape[-1]):
         rest = b[..., i]

@@ -32,9 +32,15 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
     else:
         points = losses.squared(point_error).mean()
     labelled = (batch.visibility != IGNORE).sum().clamp_min(1)
-    visibility = nn.functional.cross_entropy(
-        answer.visibility_logits.flatten(0, 1), batch.visibility.flatten(), ignore_index=IGNORE, reduction="sum"
-    ) / labelled
+    visibility = (
+        nn.functional.cross_entropy(
+            answer.visibility_logits.flatten(0, 1),
+            batch.visibility.flatten(),
+            ignore_index=IGNORE,
+            reduction="sum",
+        )
+        / labelled
+    )
     stature_error = (batch.log_stature - answer.log_stature[:, 0])[:, None]
     stature = losses.nll(stature_error, answer.log_stature[:, 1, None, None]).mean()
     total = (
@@ -44,7 +50,14 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         + recipe.visibility_weight * visibility
         + recipe.stature_weight * stature
     )
-    parts = {"loss": total, "pose": pose, "distance": distance, "points": points, "visibility": visibility, "stature": stature}
+    parts = {
+        "loss": total,
+        "pose": pose,
+        "distance": distance,
+        "points": points,
+        "visibility": visibility,
+        "stature": stature,
+    }
     return total, {name: float(value.detach()) for name, value in parts.items()}
 
 
@@ -56,7 +69,9 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
     error_mm = error.norm(dim=-1) * batch.mm_per_crop[:, None]
     whitened = losses._solve_lower(answer.relative_tril[:, others], error)
     inside = (whitened**2).sum(-1) < 6.251  # chi-square, 3 degrees of freedom, 90 %
-    spread = torch.linalg.vector_norm(answer.relative_tril[:, others], dim=(-1, -2)) * batch.mm_per_crop[:, None]
+    spread = (
+        torch.linalg.vector_norm(answer.relative_tril[:, others], dim=(-1, -2)) * batch.mm_per_crop[:, None]
+    )
     limb = batch.relative[:, others, 2].abs() > 0.05
     sign = torch.sign(batch.relative[:, others, 2]) == torch.sign(answer.relative[:, others, 2])
     return {

@@ -25,7 +25,8 @@ TOKEN_FEATURES = 16
 CONTEXT_FEATURES = 12
 SIGMA_FLOOR = 1e-3  # crop widths; about 2 mm for a person who fills the crop
 ENCODER_DEPTH = 0.2
-"""BlazePose's landmark depth is about five times too large in crop widths (regression on renders: slope 0.17 to 0.21)."""
+"""BlazePose's landmark depth is about five times too large in crop widths (regression on renders: slope
+0.17 to 0.21)."""
 SCALE = 0.1  # crop widths per unit of raw network output, the size of a typical limb offset
 LOGIT_CLIP = 8.0
 Covariance = Literal["fixed", "depth", "full"]
@@ -74,9 +75,7 @@ def _logit(probability: Tensor) -> Tensor:
     return (torch.log(p) - torch.log1p(-p)) / LOGIT_CLIP
 
 
-def encoder_tokens(
-    evidence: Evidence, rotation: Float[Tensor, "batch 2"]
-) -> Float[Tensor, "batch 26 16"]:
+def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 26 16"]:
     """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle."""
     source = torch.tensor([s for s, _ in BLAZEPOSE_TO_TOKEN], device=rotation.device)
     landmarks, world = evidence.landmarks[:, source], evidence.world[:, source]
@@ -173,10 +172,14 @@ class DepthUncertaintyHead(nn.Module):
         self.config = config = config or PhiConfig()
         inputs = JOINTS * TOKEN_FEATURES + CONTEXT_FEATURES
         self.embed = nn.Linear(inputs, config.width)
-        self.blocks = nn.Sequential(*(ResidualBlock(config.width, config.dropout) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(config.width, config.dropout) for _ in range(config.blocks))
+        )
         self.norm = nn.LayerNorm(config.width)
         self.mean = nn.Linear(config.width, JOINTS * 3)
-        self.shortcut = nn.Linear(inputs, JOINTS * 3)  # what the evidence says plainly, untouched by the norms
+        self.shortcut = nn.Linear(
+            inputs, JOINTS * 3
+        )  # what the evidence says plainly, untouched by the norms
         self.tril = nn.Linear(config.width, JOINTS * 9)
         self.visibility = nn.Linear(config.width, JOINTS * 4)
         self.stature = nn.Linear(config.width, 2)
@@ -218,13 +221,17 @@ class DepthUncertaintyHead(nn.Module):
         if self.config.covariance == "full":
             diagonal, off = learned, 0.05 * raw[..., (2, 6, 7, 8)]
         elif self.config.covariance == "depth":
-            diagonal, off = torch.cat((fixed[..., :4], learned[..., 4:]), dim=-1), torch.stack([zero] * 4, dim=-1)
+            diagonal, off = (
+                torch.cat((fixed[..., :4], learned[..., 4:]), dim=-1),
+                torch.stack([zero] * 4, dim=-1),
+            )
         else:
             diagonal, off = fixed, torch.stack([zero] * 4, dim=-1)
         a, b, d, e, f = diagonal.unbind(-1)
         ba, ed, fd, fe = off.unbind(-1)
         points_tril = torch.stack((torch.stack((a, zero), -1), torch.stack((ba, b), -1)), -2)
         relative_tril = torch.stack(
-            (torch.stack((d, zero, zero), -1), torch.stack((ed, e, zero), -1), torch.stack((fd, fe, f), -1)), -2
+            (torch.stack((d, zero, zero), -1), torch.stack((ed, e, zero), -1), torch.stack((fd, fe, f), -1)),
+            -2,
         )
         return points_tril, relative_tril

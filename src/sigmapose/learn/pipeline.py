@@ -1,6 +1,6 @@
 """From raw mocap to weights: bodies, pictures as Θ sees them, Φ, calibrator, ONNX. Every stage resumes.
 
-    sigmapose train --mocap DIR --out DIR
+sigmapose train --mocap DIR --out DIR
 """
 
 from __future__ import annotations
@@ -93,9 +93,16 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
     clean = round(plan.pictures * CLEAN_SHARE)
     for name, count in (("occluded", plan.pictures - clean), ("clean", clean)):
         build = FeatureBuild(
-            corpus=bodies, out=folder / name, encoders=encoders, count=count, seed=plan.seed + (name == "clean"), workers=plan.workers,
-            backgrounds=plan.backgrounds, occluders=plan.occluders, clean=name == "clean",
-        )  # fmt: skip
+            corpus=bodies,
+            out=folder / name,
+            encoders=encoders,
+            count=count,
+            seed=plan.seed + (name == "clean"),
+            workers=plan.workers,
+            backgrounds=plan.backgrounds,
+            occluders=plan.occluders,
+            clean=name == "clean",
+        )
         for _ in tqdm(build_features(build), desc=name, total=-(-count // build.shard_size), unit="shard"):
             pass
     return folder
@@ -113,19 +120,29 @@ def fit(plan: TrainingPlan, bodies: Path, pictures: Path) -> DepthUncertaintyHea
     source = BatchSource.create(
         load_pictures(pictures, "train"), bodies_before_cameras(bodies, "train"), recipe.augmentation
     )
-    return train(recipe, source, validation_batches(load_pictures(pictures, "val")), plan.out / "phi" / recipe.name)
+    return train(
+        recipe, source, validation_batches(load_pictures(pictures, "val")), plan.out / "phi" / recipe.name
+    )
 
 
 def validation_batches(pictures: Pictures) -> dict[str, Batch]:
     """The validation subjects as every encoder saw them, and as bare keypoints; focal length unknown."""
-    chosen = {name: picture_batch(pictures, name, focal_known=False)[0] for name in (*pictures.tokens, "none")}
+    chosen = {
+        name: picture_batch(pictures, name, focal_known=False)[0] for name in (*pictures.tokens, "none")
+    }
     return {name: _first(batch, VALIDATION_ROWS) for name, batch in chosen.items() if len(batch.tokens)}
 
 
 def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) -> Path:
     """Calibrator on the calibration subjects, and one ONNX file per model."""
     from sigmapose.learn.blazepose import ARCHITECTURES
-    from sigmapose.learn.convert_blazepose import DETECTOR_FILE, export_detector, landmark_file, load_detector, load_encoder
+    from sigmapose.learn.convert_blazepose import (
+        DETECTOR_FILE,
+        export_detector,
+        landmark_file,
+        load_detector,
+        load_encoder,
+    )
     from sigmapose.learn.export import export_image_model, export_lift_model
 
     folder = plan.out / "weights"
@@ -139,7 +156,9 @@ def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) 
     export_lift_model(phi, folder / "lift.onnx")
     originals = original_models(plan)
     for variant in ARCHITECTURES:
-        export_image_model(load_encoder(originals[landmark_file(variant)], variant), phi, folder / f"{variant}.onnx")
+        export_image_model(
+            load_encoder(originals[landmark_file(variant)], variant), phi, folder / f"{variant}.onnx"
+        )
     export_detector(load_detector(originals[DETECTOR_FILE]), folder / "detector.onnx")
     store_float16(folder / "detector.onnx", folder / "detector.onnx")
     return folder

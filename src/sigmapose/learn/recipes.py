@@ -22,7 +22,8 @@ class Recipe:
     loss: DepthLoss = "beta-nll"
     beta: float = 0.5
     distance_weight: float = 0.5
-    """Weight of the plain distance beside the likelihood; keeps the mean from being starved by large sigma."""
+    """Weight of the plain distance beside the likelihood; keeps the mean from being starved by large sigma.
+    Weight of the plain distance beside the likelihood; keeps the mean from being starved by large sigma."""
     points_weight: float = 0.3
     visibility_weight: float = 0.05
     stature_weight: float = 0.2

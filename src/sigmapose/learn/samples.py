@@ -28,8 +28,13 @@ FLIP = np.array(BODY_26.flip)
 IN_ENCODER = np.zeros(JOINTS, dtype=bool)
 IN_ENCODER[[joint for _, joint in BLAZEPOSE_TO_TOKEN]] = True
 # body_26 joints that no encoder landmark stands for borrow the detector error of a neighbour
-_NEIGHBOUR = {"head_top": "nose", "neck": "left_shoulder", "mid_hip": "left_hip",
-              "left_small_toe": "left_big_toe", "right_small_toe": "right_big_toe"}  # fmt: skip
+_NEIGHBOUR = {
+    "head_top": "nose",
+    "neck": "left_shoulder",
+    "mid_hip": "left_hip",
+    "left_small_toe": "left_big_toe",
+    "right_small_toe": "right_big_toe",
+}
 NOISE_OF = np.array([BODY_26.index(_NEIGHBOUR.get(name, name)) for name in BODY_26.joints])
 
 
@@ -93,7 +98,9 @@ def load_pictures(folder: Path, split: str) -> Pictures:
     """
     shards = sorted(folder.rglob("shard_*.npz"))
     if not shards:
-        raise DataError(f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.data.features")
+        raise DataError(
+            f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.data.features"
+        )
     parts: dict[str, list[np.ndarray]] = {}
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:
@@ -122,15 +129,22 @@ def load_pictures(folder: Path, split: str) -> Pictures:
     for name in ENCODERS[1:]:
         if f"landmarks_{name}" not in raw:
             continue
-        evidence = Evidence(*(
-            torch.tensor(raw[f"{part}_{name}"].astype(np.float32)) for part in ("landmarks", "world", "spread", "heat")
-        ))
+        evidence = Evidence(
+            *(
+                torch.tensor(raw[f"{part}_{name}"].astype(np.float32))
+                for part in ("landmarks", "world", "spread", "heat")
+            )
+        )
         tokens[name] = encoder_tokens(evidence, rotation).numpy()
-        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (raw[f"flag_{name}"].astype(np.float32) > 0.5)
+        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (
+            raw[f"flag_{name}"].astype(np.float32) > 0.5
+        )
     return Pictures(views, crop[:, :2], crop[:, 2], tokens, valid, raw["subject"].astype(str))
 
 
-def detector_errors(pictures: Pictures) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
+def detector_errors(
+    pictures: Pictures,
+) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
     """Real 2D errors of Θ (crop widths) with the score logits that came with them, pose by pose."""
     truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]
     errors, scores = [], []
@@ -154,16 +168,29 @@ def make_batch(
     """Targets and context for tokens already in the crop (centre_px, size_px)."""
     mm_per_crop = views.root_depth_mm * size_px / views.focal_px
     points = (views.points_px - centre_px[:, None]) / size_px[:, None, None]
-    relative = np.concatenate((points - points[:, ROOT : ROOT + 1], (views.depth_mm / mm_per_crop[:, None])[..., None]), -1)
+    relative = np.concatenate(
+        (points - points[:, ROOT : ROOT + 1], (views.depth_mm / mm_per_crop[:, None])[..., None]), -1
+    )
     context = crop_context(
-        centre_px, size_px, image_size=views.image_size, principal_px=views.principal_px, focal_px=views.focal_px,
-        image_known=image_known, focal_known=focal_known, encoder=list(encoder),
-    )  # fmt: skip
+        centre_px,
+        size_px,
+        image_size=views.image_size,
+        principal_px=views.principal_px,
+        focal_px=views.focal_px,
+        image_known=image_known,
+        focal_known=focal_known,
+        encoder=list(encoder),
+    )
     as_float = lambda x: torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))  # noqa: E731
     return Batch(
-        as_float(tokens), torch.from_numpy(context), as_float(points), as_float(relative),
-        as_float(np.log(views.stature_mm / mm_per_crop)), torch.from_numpy(views.visibility), as_float(mm_per_crop),
-    )  # fmt: skip
+        as_float(tokens),
+        torch.from_numpy(context),
+        as_float(points),
+        as_float(relative),
+        as_float(np.log(views.stature_mm / mm_per_crop)),
+        torch.from_numpy(views.visibility),
+        as_float(mm_per_crop),
+    )
 
 
 def into_keypoints(
@@ -196,8 +223,14 @@ def mirror(batch: Batch) -> Batch:
     points[..., 0] *= -1
     relative = batch.relative[:, flip].clone()
     relative[..., 0] *= -1
-    return replace(batch, tokens=tokens, context=context, points=points, relative=relative,
-                   visibility=batch.visibility[:, flip])  # fmt: skip
+    return replace(
+        batch,
+        tokens=tokens,
+        context=context,
+        points=points,
+        relative=relative,
+        visibility=batch.visibility[:, flip],
+    )
 
 
 def concatenate(batches: list[Batch]) -> Batch:
