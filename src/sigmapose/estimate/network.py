@@ -113,7 +113,14 @@ class ImageNetwork:
         if model not in MODELS:
             raise ModelError(f"unknown model '{model}': choose one of {', '.join(MODELS)}")
         self.model = model
-        self.session = open_session(weights_path(model), threads=threads, device=device)
+        path = weights_path(model)
+        self.session = open_session(path, threads=threads, device=device)
+        missing = {*GRAPH_OUTPUTS, *LANDMARK_NAMES} - {output.name for output in self.session.get_outputs()}
+        if missing:
+            raise ModelError(
+                f"'{path}' was made by another version (it lacks {', '.join(sorted(missing))}): "
+                f"make it again with: sigmapose export --model {model}"
+            )
 
     def __call__(
         self,
