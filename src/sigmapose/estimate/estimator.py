@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from sigmapose.estimate.assemble import PoseBatch, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.detect import Detector
+from sigmapose.estimate.facing import Facing
 from sigmapose.estimate.follow import Followed, Follower
-from sigmapose.estimate.lift import check_height
+from sigmapose.estimate.lift import Lifter, check_height
 from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
-from sigmapose.shapes import Array, UInt8
+from sigmapose.shapes import Array, Float, UInt8
+from sigmapose.skeleton import BLAZEPOSE_33
 
 log = logging.getLogger(__name__)
 PHOTO_TILE_ROWS = 2
@@ -130,10 +133,13 @@ class Estimator:
     ) -> Iterator[Frame]:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture)."""
         check_height(height_mm)
-        follower = Follower(people or self.people)
+        follower, facing = Follower(people or self.people), Facing()
         for index, time_s, picture in frames:
             seen_by = _checked(picture, camera)
-            yield Frame(index, time_s, tuple(self._look(picture, follower, seen_by, height_mm)))
+            facing.next_frame()
+            yield Frame(
+                index, time_s, tuple(self._look(picture, follower, seen_by, height_mm, facing=facing))
+            )
 
     def _look(
         self,
@@ -143,6 +149,7 @@ class Estimator:
         height_mm: float | None,
         *,
         detect: bool = True,
+        facing: Facing | None = None,
     ) -> list[Pose]:
         crops = follower.crops_for(image, self.detector if detect else None)
         if not crops:
@@ -153,7 +160,37 @@ class Estimator:
         if not people:
             return []
         batch = self._assemble(answer, landmarks, people, centre, size, camera, height_mm)
-        return [batch[i] for i in range(len(batch))]
+        poses = [batch[i] for i in range(len(batch))]
+        if facing is not None:
+            poses = [
+                self._exchange_sides(pose, person, seen, height_mm)
+                if facing.exchanged(person.track, seen[:, :2], person.crop.size_px)
+                else pose
+                for pose, person in zip(poses, people, strict=True)
+                for seen in (_in_picture(landmarks, person),)
+            ]
+        return poses
+
+    def _exchange_sides(
+        self, pose: Pose, person: Followed, seen: Float[Array, "33 3"], height_mm: float | None
+    ) -> Pose:
+        """The person anew from the 2D landmarks with left and right exchanged.
+
+        What the encoder says about depth belongs to its wrong reading, so keypoints alone speak.
+        """
+        right = seen[list(BLAZEPOSE_33.flip)]
+        lifted = self._lifter(
+            right[None, :, :2],
+            right[None, :, 2],
+            camera=pose.camera,
+            skeleton=BLAZEPOSE_33,
+            height_mm=height_mm,
+        )[0]
+        return replace(lifted, score=pose.score, track=person.track)
+
+    @cached_property
+    def _lifter(self) -> Lifter:
+        return Lifter(calibrator=self.calibrator, threads=1)
 
     def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
         seen = np.array([crop.center_px for crop in crops])
@@ -197,6 +234,12 @@ class Estimator:
             score=landmarks.flag[rows],
             track=tuple(person.track for person in people),
         )
+
+
+def _in_picture(landmarks: Landmarks, person: Followed) -> Float[Array, "33 3"]:
+    """BlazePose's landmarks of a person: pixels and visibility."""
+    rows = landmarks.landmarks[person.row, : len(BLAZEPOSE_33)].astype(np.float64)
+    return np.column_stack((person.crop.to_image(rows[:, :2]), rows[:, 3]))
 
 
 def _checked(image: Array, camera: Camera | None) -> Camera:

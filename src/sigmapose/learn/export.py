@@ -169,7 +169,7 @@ def _export(
     whole = out.with_suffix(".float32.onnx")
     axes = {name: {0: "batch"} for name in (*inputs, *outputs)}
     with torch.no_grad(), warnings.catch_warnings():
-        # Index tables are constants on purpose; folding of strided slices and the exporter's own age do not matter.
+        # Index tables are constants on purpose; strided slices and the exporter's own age do not matter.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,

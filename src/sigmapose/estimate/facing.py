@@ -1,0 +1,69 @@
+"""Keeps left and right of a followed person where they were.
+
+From one picture the encoder now and then takes a person's front for the back: in a frontal view all sides
+change places from one frame to the next, and depth with them. Nobody turns that fast. Sides are therefore
+chained from frame to frame by which assignment moves less, and a vote of the recent frames says which of the
+two ways of reading the whole chain is right. A person who really turns does so through a side view, where both
+assignments move little, and is followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import BLAZEPOSE_33
+
+TRUNK = np.array(
+    [BLAZEPOSE_33.index(f"{side}_{name}") for name in ("shoulder", "hip") for side in ("left", "right")]
+)
+TRUNK_SWAPPED = TRUNK.reshape(-1, 2)[:, ::-1].reshape(-1)
+JUMP = 0.5
+"""An exchange of sides must halve the motion of the trunk's corners ..."""
+LEAST_WIDTH = 0.05
+"""... which, without it, is at least this part of the crop: a trunk seen from the side shows no sides."""
+MEMORY = 0.97
+"""Weight of a vote one frame later: about a second counts."""
+
+
+@dataclass(frozen=True)
+class _Chain:
+    trunk_px: Float[Array, "4 2"]
+    """Corners of the trunk in the last frame, sides as chained."""
+    vote: float
+    """Positive while the encoder mostly agrees with the chain."""
+    frame: int
+
+
+class Facing:
+    """One video's memory of which side is left, by track number."""
+
+    def __init__(self) -> None:
+        self._chains: dict[int, _Chain] = {}
+        self._frame = 0
+
+    def next_frame(self) -> None:
+        """Forget people who were not seen in the frame before."""
+        self._frame += 1
+        self._chains = {n: c for n, c in self._chains.items() if c.frame >= self._frame - 1}
+
+    def exchanged(self, track: int, points_px: Float[Array, "33 2"], size_px: float) -> bool:
+        """Whether the encoder has left and right the wrong way round in this frame.
+
+        Args:
+            track: the person's number.
+            points_px: BlazePose's landmarks.
+            size_px: side of the crop.
+        """
+        trunk, other = points_px[TRUNK], points_px[TRUNK_SWAPPED]
+        chain = self._chains.get(track)
+        if chain is None:
+            self._chains[track] = _Chain(trunk, 1.0, self._frame)
+            return False
+        stay, swap = (float(np.linalg.norm(t - chain.trunk_px, axis=-1).mean()) for t in (trunk, other))
+        jumped = stay > LEAST_WIDTH * size_px and swap < JUMP * stay
+        vote = MEMORY * chain.vote + (-1.0 if jumped else 1.0)
+        self._chains[track] = _Chain(other if jumped else trunk, vote, self._frame)
+        return jumped != (vote < 0)

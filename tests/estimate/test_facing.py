@@ -1,0 +1,66 @@
+"""Sides stay where they are when the encoder confuses them, and go along when the person turns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sigmapose.estimate.facing import Facing
+from sigmapose.skeleton import BLAZEPOSE_33
+
+FLIP = list(BLAZEPOSE_33.flip)
+SIZE_PX = 400.0
+
+
+def walker(frames: int, yaw: np.ndarray) -> np.ndarray:
+    """(frame, 33, 2): a swaying person seen under a yaw angle, with 2 px of noise."""
+    rng = np.random.default_rng(0)
+    body = rng.normal(0, 40, (33, 3))
+    for i, (name, x) in enumerate((("shoulder", 40.0), ("hip", 22.0))):
+        for side, sign in (("left", 1), ("right", -1)):
+            body[BLAZEPOSE_33.index(f"{side}_{name}")] = [sign * x, 120.0 * i, 0.0]
+    sway = 15 * np.sin(np.arange(frames) / 4)
+    x = body[:, 0] * np.cos(yaw)[:, None] + body[:, 2] * np.sin(yaw)[:, None] + sway[:, None]
+    y = np.broadcast_to(body[:, 1], x.shape)
+    return np.stack([x, y], -1) + 300 + rng.normal(0, 2, (frames, 33, 2))
+
+
+def run(points: np.ndarray, confused: np.ndarray) -> np.ndarray:
+    facing, said = Facing(), []
+    for frame, wrong in zip(points, confused, strict=True):
+        facing.next_frame()
+        said.append(facing.exchanged(0, frame[FLIP] if wrong else frame, SIZE_PX))
+    return np.array(said)
+
+
+def test_single_frames_the_wrong_way_round_are_found() -> None:
+    confused = np.random.default_rng(1).random(120) < 0.3
+    confused[0] = False
+    np.testing.assert_array_equal(run(walker(120, np.zeros(120)), confused), confused)
+
+
+def test_a_wrong_start_is_outvoted_within_its_own_length() -> None:
+    confused = np.zeros(120, dtype=bool)
+    confused[:12] = True
+    said = run(walker(120, np.zeros(120)), confused)
+    np.testing.assert_array_equal(said[30:], confused[30:])
+
+
+def test_long_runs_the_wrong_way_round_are_bridged() -> None:
+    confused = np.zeros(150, dtype=bool)
+    confused[60:80] = True
+    np.testing.assert_array_equal(run(walker(150, np.zeros(150)), confused), confused)
+
+
+def test_a_person_who_turns_is_followed() -> None:
+    turning = walker(90, np.linspace(0, 2 * np.pi, 90))
+    assert not run(turning, np.zeros(90, dtype=bool)).any()
+
+
+def test_people_who_were_gone_start_anew() -> None:
+    points = walker(4, np.zeros(4))
+    facing = Facing()
+    facing.next_frame()
+    assert not facing.exchanged(0, points[0], SIZE_PX)
+    facing.next_frame()
+    facing.next_frame()
+    assert not facing.exchanged(0, points[3][FLIP], SIZE_PX)
