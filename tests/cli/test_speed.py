@@ -47,8 +47,8 @@ def test_frames_per_second(
 ) -> None:
     command = [
         sys.executable,
-        "-m",
-        "sigmapose",
+        "-c",
+        PREDICT,
         "predict",
         long_clip,
         "--out",

@@ -69,11 +69,13 @@ class Predict:
         return 0
 
     def _look(self, pictures: Pictures, outputs: Outputs, tally: Tally) -> None:
+        import cv2
         from tqdm import tqdm
 
         from sigmapose.cli.interrupt import finish_first
         from sigmapose.estimate.api import load
 
+        cv2.setNumThreads(1)  # its threads get in the way of those that decode, compute and write
         estimator = load(self.model, device=self.device, people=self.people)
         unit = "frame" if pictures.kind == "video" else "photo"
         bar = tqdm(total=pictures.count, unit=unit, desc=self.input.name, disable=None, file=sys.stderr)

@@ -23,7 +23,7 @@ from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.facing import Facing
 from sigmapose.estimate.follow import Followed, Follower
 from sigmapose.estimate.lift import Lifter, check_height
-from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
+from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, default_threads, weights_path
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float, UInt8
@@ -50,7 +50,7 @@ class Estimator:
         if people is not None and people < 1:
             raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
         self.network = ImageNetwork(model, threads=threads, device=device)
-        self.detector = Detector(weights_path("detector"), threads=threads)
+        self.detector = Detector(weights_path("detector"), threads=threads or default_threads())
         self.calibrator = calibrator
         self.model = model
         self.people = people

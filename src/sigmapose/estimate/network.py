@@ -85,13 +85,18 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "sigmapose"
 
 
+def default_threads() -> int:
+    """Half of the processors: decoding, drawing and writing want the other half."""
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
 def open_session(path: Path, *, threads: int | None = None, device: str = "cpu") -> ort.InferenceSession:
     """ONNX Runtime session on ``cpu`` or ``cuda``; ModelError when the file or the device is not usable."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or default_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
