@@ -1,0 +1,81 @@
+"""The shipped networks: golden tensors, and the same answers as the torch modules they were exported from."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sigmapose.calibrator import Calibrator
+from sigmapose.estimate.network import LiftNetwork
+from sigmapose.learn.export import load_phi
+from sigmapose.learn.golden import answers, lift_inputs
+from sigmapose.learn.phi import keypoint_tokens
+
+WEIGHTS = Path(str(resources.files("sigmapose") / "weights"))
+MM_PER_CROP = 2600.0  # a standing adult at 3 m fills half of the crop
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, np.ndarray]:
+    with np.load(Path(__file__).parent / "golden.npz") as stored:
+        return dict(stored)
+
+
+def test_networks_say_what_they_said_when_they_were_made(golden: dict[str, np.ndarray]) -> None:
+    now = answers(golden["crop"])
+    assert set(now) == set(golden) - {"crop"}
+    for name, value in now.items():
+        np.testing.assert_allclose(value, golden[name], atol=2e-4, rtol=2e-3, err_msg=name)
+
+
+def test_keypoint_network_equals_its_torch_module() -> None:
+    phi = load_phi(WEIGHTS / "lift.onnx")
+    points, scores, present, context = lift_inputs()
+    with torch.no_grad():
+        tokens = keypoint_tokens(
+            torch.tensor(points).float(), torch.tensor(scores).float(), torch.tensor(present)
+        )
+        want = phi(tokens, torch.tensor(context))
+    got = LiftNetwork(threads=1)(points, scores, present, context)
+    assert np.abs(got.relative - want.relative.numpy()).max() * MM_PER_CROP < 0.1
+    sigma_got = np.sqrt(np.trace(got.relative_cov, axis1=-2, axis2=-1))
+    sigma_want = torch.linalg.matrix_norm(want.relative_tril).numpy()
+    assert np.abs(sigma_got - sigma_want).max() * MM_PER_CROP < 0.1
+
+
+def test_image_network_equals_its_torch_modules(
+    golden: dict[str, np.ndarray], original_models: dict[str, bytes]
+) -> None:
+    from sigmapose.estimate.network import ImageNetwork
+    from sigmapose.learn.convert_blazepose import load_encoder
+    from sigmapose.learn.export import ImageModel
+    from sigmapose.learn.golden import image_inputs
+
+    phi = load_phi(WEIGHTS / "lift.onnx")
+    inputs = image_inputs(golden["crop"])
+    for variant in ("lite", "full"):
+        encoder = load_encoder(original_models[f"pose_landmark_{variant}.tflite"], variant)
+        with torch.no_grad():
+            want = ImageModel(encoder, phi).eval()(
+                *(torch.from_numpy(np.ascontiguousarray(x)) for x in inputs)
+            )
+        got, landmarks = ImageNetwork(variant, threads=1)(*inputs)
+        assert np.abs(got.relative - want[2].numpy()).max() * MM_PER_CROP < 0.1
+        assert np.abs(landmarks.landmarks - want[6].numpy())[..., :2].max() * 256 < 0.01
+
+
+def test_the_shipped_files_fit_into_the_wheel() -> None:
+    size = sum(f.stat().st_size for f in WEIGHTS.iterdir())
+    assert size < 29e6, f"weights take {size / 1e6:.1f} MB; the wheel must stay under 30 MB"
+
+
+def test_the_calibrator_knows_every_source() -> None:
+    calibrator = Calibrator.load(WEIGHTS / "calibrator.json")
+    for source in ("none", "lite", "full", "heavy"):
+        scales = calibrator.scales_for(source)
+        assert scales.relative.shape == (26, 4) and (scales.relative > 0).all()
+        assert (scales.constant_sigma_mm >= 0).all()
