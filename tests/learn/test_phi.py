@@ -195,3 +195,16 @@ def test_sharpening_moves_joints_in_view_to_the_truth_and_leaves_mistakes_alone(
     assert after[moved].mean() == pytest.approx(before[moved].mean() / 2, rel=0.1)  # uniform factor in 0..1
     same = sharpen(np.random.default_rng(10), views, tokens, centre, size, 0.0, 0.0)
     np.testing.assert_allclose(same, tokens, atol=1e-6)
+
+
+def test_eq1_is_read_as_a_standard_deviation_by_the_config() -> None:
+    from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
+
+    phi = DepthUncertaintyHead(PhiConfig(width=32, blocks=1, covariance="depth")).eval()
+    tokens, context = torch.randn(3, 26, 16), torch.zeros(3, 12)
+    with torch.no_grad():
+        raw = phi(tokens, context).relative_tril
+        phi.config = dataclasses.replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
+        read = phi(tokens, context).relative_tril
+    assert torch.allclose(read[..., 2, 2], raw[..., 2, 2] / 2**0.5)
+    assert torch.equal(read[..., :2, :], raw[..., :2, :])

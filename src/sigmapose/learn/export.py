@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
 from sigmapose.learn.blazepose import Variant
-from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import (
     CONTEXT_FEATURES,
@@ -75,11 +74,6 @@ class LiftModel(nn.Module):
         return answer_arrays(self.phi(tokens, context))
 
 
-def correct_eq1(phi: DepthUncertaintyHead, recipe_loss: str) -> float:
-    """Factor that turns the recipe's sigma into a standard deviation."""
-    return EQ1_TO_STANDARD_DEVIATION if recipe_loss == "eq1" and phi.config.covariance == "depth" else 1.0
-
-
 def load_phi(path: Path) -> DepthUncertaintyHead:
     """Φ in evaluation mode from a checkpoint (``phi.pt``) or from an exported ``lift.onnx``.
 
@@ -96,6 +90,9 @@ def load_phi(path: Path) -> DepthUncertaintyHead:
             for name, array in arrays.items()
             if name.startswith("phi.")
         }
+        if "mean.bias" in state:
+            # The exporter stores equal tensors once, and these two have the same start and the same gradients.
+            state.setdefault("shortcut.bias", state["mean.bias"])
     else:
         state = {
             name: value.float()

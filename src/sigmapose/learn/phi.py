@@ -142,6 +142,8 @@ class PhiConfig:
     covariance: Covariance = "full"
     fixed_sigma: float = 0.05
     """Standard deviation in crop widths where the recipe does not learn one."""
+    depth_scale: float = 1.0
+    """Factor on the learned sigma of the `depth` family: 1/sqrt(2) reads one that eq1 taught."""
 
 
 class ResidualBlock(nn.Module):
@@ -222,7 +224,7 @@ class DepthUncertaintyHead(nn.Module):
             diagonal, off = learned, 0.05 * raw[..., (2, 6, 7, 8)]
         elif self.config.covariance == "depth":
             diagonal, off = (
-                torch.cat((fixed[..., :4], learned[..., 4:]), dim=-1),
+                torch.cat((fixed[..., :4], self.config.depth_scale * learned[..., 4:]), dim=-1),
                 torch.stack([zero] * 4, dim=-1),
             )
         else:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from sigmapose.learn.augment import BatchSource, picture_batch
 from sigmapose.learn.fit_calibrator import fit_calibrator
 from sigmapose.learn.loop import train
+from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
@@ -148,6 +149,8 @@ def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     phi = as_stored(phi)
+    if chosen_recipe(plan).loss == "eq1":
+        phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     fit_calibrator(phi, load_pictures(pictures, "calibration"), f"{plan.recipe}-renders", fitted_on).save(
         folder / "calibrator.json"
