@@ -16,7 +16,9 @@ from sigmapose.skeleton import BODY_26
 
 ROOT = BODY_26.index("mid_hip")
 STATURE_PRIOR_MM = (1690.0, 95.0)
-"""Mean and standard deviation of adult standing height, women and men together (NCD-RisC 2016, Europe)."""
+"""Mean and standard deviation of adult standing height, women and men together: between the means of the
+world
+(1650 mm) and of Europe (1720 mm)."""
 HEIGHT_SIGMA_MM = 15.0
 """How well a height that the user states is known: shoes, posture, the definition of head top."""
 UNKNOWN_FOCAL_SIGMA_LOG = 0.3

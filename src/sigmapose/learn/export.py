@@ -91,7 +91,7 @@ def load_phi(path: Path) -> DepthUncertaintyHead:
             if name.startswith("phi.")
         }
         if "mean.bias" in state:
-            # The exporter stores equal tensors once, and these two have the same start and the same gradients.
+            # The exporter stores equal tensors once; these two start equal and have equal gradients.
             state.setdefault("shortcut.bias", state["mean.bias"])
     else:
         state = {

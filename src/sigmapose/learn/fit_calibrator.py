@@ -10,7 +10,7 @@ from sigmapose.calibrate.scale import fit_scales
 from sigmapose.calibrator import Calibrator, VarianceScales
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
 from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.losses import _solve_lower
+from sigmapose.learn.losses import solve_lower
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
 from sigmapose.learn.samples import Pictures, concatenate
 from sigmapose.skeleton import BODY_26
@@ -29,8 +29,8 @@ def fit_calibrator(phi: DepthUncertaintyHead, pictures: Pictures, name: str, fit
         with torch.no_grad():
             answer = phi(batch.tokens, batch.context)
         group = answer.visibility_logits.argmax(-1).numpy()
-        relative = (_solve_lower(answer.relative_tril, batch.relative - answer.relative) ** 2).sum(-1).numpy()
-        points = (_solve_lower(answer.points_tril, batch.points - answer.points) ** 2).sum(-1).numpy()
+        relative = (solve_lower(answer.relative_tril, batch.relative - answer.relative) ** 2).sum(-1).numpy()
+        points = (solve_lower(answer.points_tril, batch.points - answer.points) ** 2).sum(-1).numpy()
         relative[:, ROOT] = np.nan
         z = ((batch.log_stature - answer.log_stature[:, 0]) / answer.log_stature[:, 1]).abs().numpy()
         scales[source] = VarianceScales(

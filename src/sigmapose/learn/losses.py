@@ -25,7 +25,7 @@ def eq1(error: Float[Tensor, "*batch"], sigma: Float[Tensor, "*batch"]) -> Float
 def nll(error: Float[Tensor, "*batch dim"], tril: Float[Tensor, "*batch dim dim"]) -> Float[Tensor, "*batch"]:
     """Negative log likelihood per dimension, without the constant ln(2 pi)/2."""
     dim = error.shape[-1]
-    whitened = _solve_lower(tril, error)
+    whitened = solve_lower(tril, error)
     log_det = torch.log(torch.diagonal(tril, dim1=-2, dim2=-1)).sum(-1)
     return (0.5 * (whitened**2).sum(-1) + log_det) / dim
 
@@ -50,7 +50,7 @@ def euclidean(error: Float[Tensor, "*batch dim"], floor: float = 1e-4) -> Float[
     return torch.sqrt((error**2).sum(-1) + floor**2)
 
 
-def _solve_lower(tril: Tensor, b: Tensor) -> Tensor:
+def solve_lower(tril: Tensor, b: Tensor) -> Tensor:
     """Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU.
     Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU."""
     solved: list[Tensor] = []

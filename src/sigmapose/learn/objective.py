@@ -67,7 +67,7 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
     others = [j for j in range(answer.points.shape[1]) if j != ROOT]
     error = (batch.relative - answer.relative)[:, others]
     error_mm = error.norm(dim=-1) * batch.mm_per_crop[:, None]
-    whitened = losses._solve_lower(answer.relative_tril[:, others], error)
+    whitened = losses.solve_lower(answer.relative_tril[:, others], error)
     inside = (whitened**2).sum(-1) < 6.251  # chi-square, 3 degrees of freedom, 90 %
     spread = (
         torch.linalg.vector_norm(answer.relative_tril[:, others], dim=(-1, -2)) * batch.mm_per_crop[:, None]
@@ -78,7 +78,7 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
         "mpjpe_mm": float(error_mm.mean()),
         "depth_mm": float((error[..., 2].abs() * batch.mm_per_crop[:, None]).mean()),
         "coverage_90": float(inside.float().mean()),
-        "auroc_100mm": _auroc(spread.flatten(), (error_mm > 100).flatten()),
+        "auroc_100mm": auroc(spread.flatten(), (error_mm > 100).flatten()),
         "depth_sign": float(sign[limb].float().mean()),
         "stature_sd": float((batch.log_stature - answer.log_stature[:, 0]).std()),
         "points_crop": float((batch.points - answer.points).norm(dim=-1).median()),
@@ -89,7 +89,8 @@ def _depth_sigma(tril: Tensor) -> Tensor:
     return torch.linalg.vector_norm(tril[..., 2, :], dim=-1)
 
 
-def _auroc(score: Tensor, wrong: Tensor) -> float:
+def auroc(score: Tensor, wrong: Tensor) -> float:
+    """Probability that a wrong joint has a higher score than a right one; NaN when all are alike."""
     positives, negatives = int(wrong.sum()), int((~wrong).sum())
     if not positives or not negatives:
         return float("nan")
