@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -139,16 +140,18 @@ def export_detector(detector: PoseDetectorNet, path: Path) -> None:
 
 
 def _export(module: nn.Module, sample: torch.Tensor, name: str, outputs: tuple[str, ...], path: Path) -> None:
-    torch.onnx.export(
-        module,
-        (sample,),
-        str(path),
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=[name],
-        output_names=list(outputs),
-        dynamic_axes={axis: {0: "batch"} for axis in (name, *outputs)},
-    )
+    with warnings.catch_warnings():  # about the exporter's age and its constants
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (sample,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[name],
+            output_names=list(outputs),
+            dynamic_axes={axis: {0: "batch"} for axis in (name, *outputs)},
+        )
 
 
 # ---- packages

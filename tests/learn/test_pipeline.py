@@ -1,0 +1,73 @@
+"""The training command from nothing to weights: no motion capture, procedural pictures, a few steps."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from sigmapose.cli import main
+from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
+from sigmapose.learn.convert_blazepose import cached_models
+
+
+@pytest.fixture(scope="module")
+def originals(repository: Path) -> Path:
+    """Folder with MediaPipe's files, fetched from the registries once."""
+    folder = repository / ".cache" / "blazepose"
+    cached_models(folder)
+    return folder
+
+
+def _train(out: Path, originals: Path, steps: int) -> int:
+    words = [
+        "train",
+        "--out",
+        out,
+        "--packages",
+        originals,
+        "--bodies",
+        40,
+        "--pictures",
+        40,
+        "--steps",
+        steps,
+    ]
+    return main([str(word) for word in [*words, "--batch", 32, "--workers", 1]])
+
+
+@pytest.mark.slow
+def test_training_goes_from_nothing_to_weights_and_resumes(originals: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert _train(out, originals, 3) == 0
+    made = {path: path.stat().st_mtime_ns for path in out.glob("pictures/*/shard_*.npz")}
+    assert len(made) == 2
+    assert _train(out, originals, 6) == 0
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    with (out / "phi" / "gaussian3d" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    assert np.isfinite([float(row["loss"]) for row in rows]).all()
+    for model in ("lite", "full", "heavy"):
+        session = ort.InferenceSession(str(out / "weights" / f"{model}.onnx"))
+        assert {o.name for o in session.get_outputs()} == {*GRAPH_OUTPUTS, *LANDMARK_NAMES}
+    assert (out / "weights" / "calibrator.json").exists()
+
+
+def test_export_makes_a_model_from_the_shipped_network(originals: Path, tmp_path: Path, capsys) -> None:
+    target = tmp_path / "lite.onnx"
+    assert main(["export", "--model", "lite", "--packages", str(originals), "--out", str(target)]) == 0
+    assert str(target) in capsys.readouterr().out
+    crop = np.random.default_rng(0).random((1, 256, 256, 3), dtype=np.float32)
+    feed = {
+        "crops": crop,
+        "rotation": np.array([[1, 0]], np.float32),
+        "context": np.zeros((1, 12), np.float32),
+    }
+    shipped = Path(__file__).parents[2] / "src" / "sigmapose" / "weights" / "lite.onnx"
+    made, ships = (ort.InferenceSession(str(path)).run(None, feed) for path in (target, shipped))
+    for a, b in zip(made, ships, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
