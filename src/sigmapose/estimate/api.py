@@ -34,7 +34,7 @@ def load(
         calibrator: another calibrator than the shipped one, or its file; ``"none"`` for raw covariances.
         device: ``cpu``, or ``cuda`` with onnxruntime-gpu.
         people: at most this many people per picture; None for all.
-        threads: CPU threads of the network; None for half of the processors.
+        threads: CPU threads of the network; None for half of the processors (all for ``heavy``).
 
     Raises:
         ModelError: unknown model, a model that is not installed, or a device that is not there.
