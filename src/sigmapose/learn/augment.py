@@ -58,18 +58,14 @@ class Augmentation:
     focal_known: float = 0.5
     image_known: float = 0.85
     swap_sides: float = 0.03
-    sharpen: float = 0.9
+    sharpen: float = 0.7
     """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes about
     twice as
     large errors on our renders as on photographs (see docs/experiments.md), and a network that only knows
     renders
     trusts it too little."""
-    least_error: float = 0.1
+    least_error: float = 0.25
     """How small such errors become: a factor between this and 1, drawn per sample."""
-    forgive: float = 0.6
-    """Share of the samples with confused sides or lost limbs in plain view that is left out: such mistakes
-    are
-    two to three times as frequent on our renders as on photographs."""
     bare_noise: tuple[float, float] = (0.05, 0.9)
     """Factor on Θ's measured errors for bare joints, drawn per sample: detectors differ."""
     depth_noise: float = 0.015
@@ -139,16 +135,6 @@ def sharpen(
     return np.where(tokens[..., 2:3] > 0.5, sharper, tokens).astype(np.float32)
 
 
-def plainly_mistaken(
-    views: Views, tokens: np.ndarray, centre_px: np.ndarray, size_px: np.ndarray
-) -> Bool[np.ndarray, " sample"]:
-    """Samples in which a third of the joints in view lie more than ``PLAINLY_WRONG`` from the truth."""
-    points = (views.points_px - centre_px[:, None]) / size_px[:, None, None]
-    in_view = (views.visibility == 0) & (tokens[..., 2] > 0.5)
-    wrong = in_view & (np.linalg.norm(tokens[..., :2] - points, axis=-1) > PLAINLY_WRONG)
-    return wrong.sum(1) > in_view.sum(1) / 3
-
-
 @dataclass(frozen=True)
 class BatchSource:
     """Endless training batches from pictures and from ``draw_views``, a sampler of bodies before cameras."""
@@ -205,9 +191,6 @@ class BatchSource:
         for name in names:
             tokens[encoder == name] = pictures.tokens[name][rows[encoder == name]]
         views, centre, size = pictures.views.take(rows), pictures.centre_px[rows], pictures.size_px[rows]
-        fair = ~plainly_mistaken(views, tokens, centre, size) | (rng.random(len(rows)) >= a.forgive)
-        rows, encoder, tokens = rows[fair], encoder[fair], tokens[fair]
-        views, centre, size = views.take(np.flatnonzero(fair)), centre[fair], size[fair]
         tokens = sharpen(rng, views, tokens, centre, size, a.sharpen, a.least_error)
         seen = tokens[..., 2] > 0.5
         kept = drop_some_joints(rng, seen, a.drop_joints * 0.4)
