@@ -13,7 +13,7 @@ from sigmapose.errors import CameraError, InputError
 from sigmapose.estimate.assemble import PoseBatch, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
-from sigmapose.estimate.network import Answer, LiftNetwork
+from sigmapose.estimate.network import LiftNetwork
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton, joint_map
 
@@ -174,6 +174,3 @@ def _join(batches: list[PoseBatch]) -> PoseBatch:
         camera=first.camera,
         calibration=first.calibration,
     )
-
-
-__all__ = ["Answer", "Lifter"]

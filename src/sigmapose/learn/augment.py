@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sigmapose.estimate.context import ENCODERS
 from sigmapose.estimate.keypoint_crop import keypoint_square
 from sigmapose.learn.phi import JOINTS, ROOT, TOKEN_FEATURES
 from sigmapose.learn.samples import (
-    IGNORE,
     TRUNCATED,
     Batch,
     Pictures,
@@ -296,6 +294,3 @@ def assumed_errors(
 
 def _rows(batch: Batch, phase: int) -> Batch:
     return Batch(*(getattr(batch, name)[phase::2] for name in batch.__dataclass_fields__))
-
-
-__all__ = ["ENCODERS", "IGNORE", "Augmentation", "BatchSource", "picture_batch"]
