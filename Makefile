@@ -54,8 +54,8 @@ quick: $(DEV)/.installed
 	$(DEV)/bin/python -m pytest -m "not slow and not bench" $(PYTEST_ARGS)
 
 lint: $(DEV)/.installed
-	$(DEV)/bin/ruff check .
-	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check --no-cache .
+	$(DEV)/bin/ruff format --no-cache --check .
 	$(DEV)/bin/lint-imports
 	$(DEV)/bin/pyright
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mannequin import capsule, mannequin, mannequin_atlas
 
+from mannequin import capsule, mannequin, mannequin_atlas
 from sigmapose.data.cameras import Crops, ViewRange, sample_crops, sample_views, true_crops
 from sigmapose.data.occluders import PictureFolder, over, sample_occlusion
 from sigmapose.data.render import (
