@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigmapose.data.appearance import FOOT, HAND, HEAD, BodyAtlas
+from sigmapose.data.render.appearance import FOOT, HAND, HEAD, BodyAtlas
 from sigmapose.skeleton import BODY_26
 from walking_person import walking_joints_mm
 

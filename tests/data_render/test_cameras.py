@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigmapose.data.cameras import (
+from sigmapose.data.render.cameras import (
     MIN_DEPTH_MM,
     MIN_JOINTS_IN_PICTURE,
     CropJitter,

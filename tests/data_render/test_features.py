@@ -9,7 +9,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sigmapose.data.degrade import degrade
 from sigmapose.data.features import (
     OUTPUTS,
     SPLIT_SHARES,
@@ -20,7 +19,8 @@ from sigmapose.data.features import (
     pack_pictures,
     unpack_pictures,
 )
-from sigmapose.data.occluders import PictureFolder, backdrop, procedural_texture
+from sigmapose.data.render.degrade import degrade
+from sigmapose.data.render.occluders import PictureFolder, backdrop, procedural_texture
 from sigmapose.errors import DataError
 
 
@@ -139,7 +139,7 @@ def test_scenes_and_faults_keep_their_range_and_vary() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_build_can_be_stopped_and_is_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
-    from sigmapose.data.bodies import build_bodies
+    from sigmapose.data.people.bodies import build_bodies
 
     build_bodies(None, 8, 0, tmp_path / "corpus")
     tiny_encoder(tmp_path / "encoder_full.onnx")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sigmapose.data.appearance import ARM, FOOT, HAND, HEAD, LEG, TRUNK, BodyAtlas
-from sigmapose.data.bodies import BodyCorpus, build_bodies, load_meshes
-from sigmapose.data.cameras import ViewRange, sample_crops, sample_views
-from sigmapose.data.occluders import PictureFolder
-from sigmapose.data.scene import SceneRange, Studio
+from sigmapose.data.people.bodies import BodyCorpus, build_bodies, load_meshes
+from sigmapose.data.render.appearance import ARM, FOOT, HAND, HEAD, LEG, TRUNK, BodyAtlas
+from sigmapose.data.render.cameras import ViewRange, sample_crops, sample_views
+from sigmapose.data.render.occluders import PictureFolder
+from sigmapose.data.render.scene import SceneRange, Studio
 from sigmapose.skeleton import BODY_26
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mannequin import capsule, mannequin, mannequin_atlas
-from sigmapose.data.cameras import Crops, ViewRange, sample_crops, sample_views, true_crops
-from sigmapose.data.occluders import PictureFolder, over, sample_occlusion
-from sigmapose.data.render import (
+from sigmapose.data.render.cameras import Crops, ViewRange, sample_crops, sample_views, true_crops
+from sigmapose.data.render.occluders import PictureFolder, over, sample_occlusion
+from sigmapose.data.render.scene import SceneRange, Studio
+from sigmapose.data.render.tracer import (
     OBJECT_OCCLUDED,
     SELF_OCCLUDED,
     SELF_OCCLUSION_MARGIN_MM,
@@ -17,7 +18,6 @@ from sigmapose.data.render import (
     trace_crop,
     visibility_classes,
 )
-from sigmapose.data.scene import SceneRange, Studio
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26
 from walking_person import walking_joints_mm

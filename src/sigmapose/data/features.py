@@ -12,7 +12,7 @@ build's settings and its own number, whatever the number of workers.
 | visibility | (26,) uint8 | class, order of `sigmapose.skeleton.VISIBILITY` |
 | stature_mm, occluded_fraction | () | standing height; share of the person behind pasted objects |
 | intrinsics, image_size | (4,), (2,) | fx, fy, cx, cy; width, height |
-| crop | (4,) | centre x, centre y, size (px), angle (rad), see `sigmapose.data.cameras.Crops` |
+| crop | (4,) | centre x, centre y, size (px), angle (rad), see `sigmapose.data.render.cameras.Crops` |
 | split, subject, clip, corpus_index | () | where the pose comes from |
 | landmarks_E, world_E, spread_E, heat_E, flag_E | (39, 5), (39, 3) x 3, () | encoder E; NaN where not run |
 | has_E | () bool | whether encoder E ran on the sample |
@@ -33,7 +33,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sigmapose.data.cameras import sample_crops, sample_views
+from sigmapose.data.render.cameras import sample_crops, sample_views
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float, UInt8
 
@@ -52,7 +52,7 @@ class FeatureBuild:
     """Settings of a build; two builds with equal settings have equal shards."""
 
     corpus: Path
-    """Folder of posed bodies, made by `python -m sigmapose.data.bodies`."""
+    """Folder of posed bodies, made by `python -m sigmapose.data.people.bodies`."""
     out: Path
     """Folder of the shards."""
     encoders: Path
@@ -144,10 +144,10 @@ class ShardMaker:
     def __init__(self, build: FeatureBuild) -> None:
         import torch
 
-        from sigmapose.data.appearance import BodyAtlas
-        from sigmapose.data.bodies import load_corpus
-        from sigmapose.data.occluders import PictureFolder
-        from sigmapose.data.scene import SceneRange, Studio
+        from sigmapose.data.people.bodies import load_corpus
+        from sigmapose.data.render.appearance import BodyAtlas
+        from sigmapose.data.render.occluders import PictureFolder
+        from sigmapose.data.render.scene import SceneRange, Studio
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
@@ -197,7 +197,7 @@ class ShardMaker:
         return fields, pictures
 
     def _meshes(self, rows: np.ndarray) -> Iterator[Float[Array, "vertex 3"]]:
-        from sigmapose.data.bodies import load_meshes
+        from sigmapose.data.people.bodies import load_meshes
 
         for first in range(0, len(rows), POSE_BATCH):
             yield from load_meshes(self.corpus, rows[first : first + POSE_BATCH]).vertices_mm

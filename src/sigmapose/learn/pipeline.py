@@ -79,7 +79,7 @@ def original_models(plan: TrainingPlan) -> dict[str, bytes]:
 
 def make_bodies(plan: TrainingPlan) -> Path:
     """The body corpus."""
-    from sigmapose.data.bodies import build_bodies
+    from sigmapose.data.people.bodies import build_bodies
 
     folder = plan.out / "bodies"
     build_bodies(plan.mocap, plan.bodies, plan.seed, folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.cameras import sample_views
+from sigmapose.data.render.cameras import sample_views
 from sigmapose.errors import DataError
 from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
@@ -17,7 +17,7 @@ def bodies_before_cameras(corpus: Path, split: str) -> Callable[[np.random.Gener
     """A sampler of views of one split's bodies; joints outside the picture are labelled truncated."""
     shards = sorted(corpus.glob("*.npz"))
     if not shards:
-        raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.data.bodies")
+        raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.data.people.bodies")
     joints, statures = [], []
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:

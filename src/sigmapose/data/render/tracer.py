@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import warp as wp
 
-from sigmapose.data.cameras import Crops
-from sigmapose.data.raykernels import cast_rays, cast_shadows
+from sigmapose.data.render.cameras import Crops
+from sigmapose.data.render.raykernels import cast_rays, cast_shadows
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, Int, UInt8
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sigmapose.data.body import SEGMENTS
-from sigmapose.data.mocap import MotionClip, make_clip
-from sigmapose.data.retarget import Motion, angle_deg, fit, smallest_rotation, to_motion
+from sigmapose.data.mocap.clips import MotionClip, make_clip
+from sigmapose.data.people.body import SEGMENTS
+from sigmapose.data.people.retarget import Motion, angle_deg, fit, smallest_rotation, to_motion
 from sigmapose.data.splits import Split, only
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sigmapose.data.mocap import find_clips, read_clip
-from sigmapose.data.mocap_deepmimic import FRAME_SIZE
+from sigmapose.data.mocap.clips import find_clips, read_clip
+from sigmapose.data.mocap.deepmimic import FRAME_SIZE
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 

@@ -1,8 +1,8 @@
 """Motion capture onto our bodies: from a clip's joint rotations to one rotation per body segment.
 
 Every file has its own joint names, axes, unit, rest pose and bone directions. What they share is anatomy, so
-a clip is first brought to the axes of `sigmapose.data.body` with a reference pose (a person standing, facing
-the camera), and then every segment is turned so that *our* limb points where the file's limb points: the
+a clip is first brought to the axes of `sigmapose.data.people.body` with a reference pose (a person
+standing, facing the camera), and then every segment is turned so that *our* limb points where the file's limb points: the
 rotation since the reference, times the smallest rotation between the two reference directions. Twist about a
 limb comes from the file; where elbows and knees bend enough in a clip, the hinge axis they show replaces the
 guess from the reference pose.
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmapose.data.body import SEGMENTS
-from sigmapose.data.mocap import MotionClip
-from sigmapose.data.mocap_names import LIMBS, SIDES, segment_joints
+from sigmapose.data.mocap.clips import MotionClip
+from sigmapose.data.mocap.names import LIMBS, SIDES, segment_joints
+from sigmapose.data.people.body import SEGMENTS
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26

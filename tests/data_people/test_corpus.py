@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sigmapose.data.bodies import BodyCorpus, build_bodies, load_corpus, load_mesh, load_meshes
-from sigmapose.data.body import PARTS, PHENOTYPES, SEGMENTS, load_body_model, sample_phenotypes
+from sigmapose.data.people.bodies import BodyCorpus, build_bodies, load_corpus, load_mesh, load_meshes
+from sigmapose.data.people.body import PARTS, PHENOTYPES, SEGMENTS, load_body_model, sample_phenotypes
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, OutputError
 from sigmapose.skeleton import BODY_26

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sigmapose.data.bodies import matrix_quaternions
-from sigmapose.data.body import SEGMENTS
-from sigmapose.data.mocap_deepmimic import quaternion_matrices
-from sigmapose.data.poses import FAMILIES, perturb, sample_motion
-from sigmapose.data.retarget import angle_deg
+from sigmapose.data.mocap.deepmimic import quaternion_matrices
+from sigmapose.data.people.bodies import matrix_quaternions
+from sigmapose.data.people.body import SEGMENTS
+from sigmapose.data.people.poses import FAMILIES, perturb, sample_motion
+from sigmapose.data.people.retarget import angle_deg
 
 AT = {name: s for s, name in enumerate(SEGMENTS)}
 MOTION = sample_motion(800, np.random.default_rng(0))

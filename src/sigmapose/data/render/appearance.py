@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sigmapose.data.render import MeshTracer, Surface
+from sigmapose.data.render.tracer import MeshTracer, Surface
 from sigmapose.shapes import Array, Bool, Float, Int
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ class BodyAtlas:
     @staticmethod
     @functools.cache
     def load() -> BodyAtlas:
-        """The atlas of the bodies of `sigmapose.data.body`, made once a process."""
+        """The atlas of the bodies of `sigmapose.data.people.body`, made once a process."""
         import anny
 
-        from sigmapose.data.body import RIG
+        from sigmapose.data.people.body import RIG
 
         return BodyAtlas.from_anny(anny.Anny(rig=RIG, topology="anny", phenotypes="all"))
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmapose.data.body import SEGMENTS
-from sigmapose.data.mocap_bvh import axis_rotation
-from sigmapose.data.retarget import axis_angle
+from sigmapose.data.mocap.bvh import axis_rotation
+from sigmapose.data.people.body import SEGMENTS
+from sigmapose.data.people.retarget import axis_angle
 from sigmapose.shapes import Array, Float
 
 _AT = {name: s for s, name in enumerate(SEGMENTS)}
@@ -53,7 +53,7 @@ _CLEARANCE_M = {"trunk": 0.13, "head": 0.1, "legs": 0.085}
 
 @dataclass(frozen=True, repr=False)
 class InventedMotion:
-    """Procedural poses in the form of recorded ones (see `sigmapose.data.retarget.Motion`), one frame a body.
+    """Invented poses in the form of recorded ones (`sigmapose.data.people.retarget.Motion`), one frame a body.
 
     The reference pose stands with arms and legs hanging straight down.
     """

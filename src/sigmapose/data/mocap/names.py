@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sigmapose.data.mocap import MotionClip
+from sigmapose.data.mocap.clips import MotionClip
 from sigmapose.errors import DataError
 
 SIDES = ("left", "right")

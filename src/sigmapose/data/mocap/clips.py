@@ -1,8 +1,8 @@
 """Motion clips: what every motion-capture file becomes, and the door to the readers.
 
 A clip is a tree of joints with fixed offsets and one rotation per joint and frame, in the axes and length
-unit of its file. Axes and units differ from file to file; `sigmapose.data.retarget` only uses directions, so
-neither matters after reading.
+unit of its file. Axes and units differ from file to file; `sigmapose.data.people.retarget` only uses
+directions, so neither matters after reading.
 """
 
 from __future__ import annotations
@@ -133,9 +133,9 @@ def read_clip(path: Path, *, skeleton: Path | None = None) -> MotionClip:
     Raises:
         DataError: if the suffix is unknown or the file is broken, with file and line.
     """
-    from sigmapose.data.mocap_amc import find_asf, read_amc, read_asf
-    from sigmapose.data.mocap_bvh import read_bvh
-    from sigmapose.data.mocap_deepmimic import read_deepmimic
+    from sigmapose.data.mocap.amc import find_asf, read_amc, read_asf
+    from sigmapose.data.mocap.bvh import read_bvh
+    from sigmapose.data.mocap.deepmimic import read_deepmimic
 
     suffix = path.suffix.lower()
     if suffix == ".bvh":

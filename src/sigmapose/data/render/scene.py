@@ -7,11 +7,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sigmapose.data.appearance import BodyAtlas, Light, Outfit, clothe, sample_light, sample_outfit, shade
-from sigmapose.data.cameras import Crops, Views
-from sigmapose.data.degrade import degrade, to_display
-from sigmapose.data.occluders import PictureFolder, backdrop, clutter, over, sample_occlusion
-from sigmapose.data.render import (
+from sigmapose.data.render.appearance import (
+    BodyAtlas,
+    Light,
+    Outfit,
+    clothe,
+    sample_light,
+    sample_outfit,
+    shade,
+)
+from sigmapose.data.render.cameras import Crops, Views
+from sigmapose.data.render.degrade import degrade, to_display
+from sigmapose.data.render.occluders import PictureFolder, backdrop, clutter, over, sample_occlusion
+from sigmapose.data.render.tracer import (
     MeshTracer,
     Surface,
     crop_grid,

@@ -1,10 +1,10 @@
 """A corpus of posed bodies: joints for training the depth network, and what rebuilds the meshes for the
 renderer.
 
-Axes as in `sigmapose.data.body`: x right, y down (gravity), z forward, millimetres, mid-hip at the origin.
-The heading of a person is whatever the clip had; cameras are chosen later.
+Axes as in `sigmapose.data.people.body`: x right, y down (gravity), z forward, millimetres, mid-hip at the
+origin. The heading of a person is whatever the clip had; cameras are chosen later.
 
-    python -m sigmapose.data.bodies --mocap FOLDER --count 60000 --out bodies/
+    python -m sigmapose.data.people.bodies --mocap FOLDER --count 60000 --out bodies/
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.body import PHENOTYPES, RIG, SEGMENTS, PosedBodies, load_body_model, sample_phenotypes
-from sigmapose.data.mocap import find_clips, read_clip
-from sigmapose.data.mocap_deepmimic import quaternion_matrices
-from sigmapose.data.poses import perturb, sample_motion
-from sigmapose.data.retarget import Motion, fit, to_motion
+from sigmapose.data.mocap.clips import find_clips, read_clip
+from sigmapose.data.mocap.deepmimic import quaternion_matrices
+from sigmapose.data.people.body import (
+    PHENOTYPES,
+    RIG,
+    SEGMENTS,
+    PosedBodies,
+    load_body_model,
+    sample_phenotypes,
+)
+from sigmapose.data.people.poses import perturb, sample_motion
+from sigmapose.data.people.retarget import Motion, fit, to_motion
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, OutputError
 from sigmapose.shapes import Array, Float, Int
@@ -89,9 +96,7 @@ def load_corpus(folder: Path) -> BodyCorpus:
     """
     shards = sorted(folder.glob("bodies-*.npz"))
     if not shards:
-        raise DataError(
-            f"no bodies-*.npz in {folder}: make them with python -m sigmapose.data.bodies --out {folder}"
-        )
+        raise DataError(f"no bodies-*.npz in {folder}: make some with python -m sigmapose.data.people.bodies")
     parts = []
     for shard in shards:
         with np.load(shard) as arrays:

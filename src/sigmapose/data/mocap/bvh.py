@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.mocap import MotionClip, make_clip, text_lines
+from sigmapose.data.mocap.clips import MotionClip, make_clip, text_lines
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float
 

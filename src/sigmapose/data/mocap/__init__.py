@@ -1,0 +1,1 @@
+"""Recorded motion: BVH, ASF/AMC and DeepMimic clips, and their joint namings."""

@@ -1,0 +1,1 @@
+"""Posed bodies: the body model, retargeting, invented poses, corpora."""

@@ -1,0 +1,1 @@
+"""Readers of public data sets, all behind `sigmapose.data.sample.Sample`."""

@@ -1,0 +1,1 @@
+"""Rendered pictures: cameras, surfaces, scenes, occluders, camera faults."""
