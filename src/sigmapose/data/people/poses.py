@@ -53,7 +53,7 @@ _CLEARANCE_M = {"trunk": 0.13, "head": 0.1, "legs": 0.085}
 
 @dataclass(frozen=True, repr=False)
 class InventedMotion:
-    """Invented poses in the form of recorded ones (`sigmapose.data.people.retarget.Motion`), one frame a body.
+    """Invented poses in the form of recorded ones (`sigmapose.data.people.retarget.Motion`), a frame a body.
 
     The reference pose stands with arms and legs hanging straight down.
     """
