@@ -1,11 +1,11 @@
 """Motion capture onto our bodies: from a clip's joint rotations to one rotation per body segment.
 
 Every file has its own joint names, axes, unit, rest pose and bone directions. What they share is anatomy, so
-a clip is first brought to the axes of `sigmapose.data.people.body` with a reference pose (a person
-standing, facing the camera), and then every segment is turned so that *our* limb points where the file's
-limb points: the rotation since the reference, times the smallest rotation between the two reference
-directions. Twist about a limb comes from the file; where elbows and knees bend enough in a clip, the hinge axis they show replaces the
-guess from the reference pose.
+a clip is first brought to the axes of `sigmapose.data.people.body` with a reference pose (a person standing,
+facing the camera), and then every segment is turned so that *our* limb points where the file's limb points:
+the rotation since the reference, times the smallest rotation between the two reference directions. Twist
+about a limb comes from the file; where elbows and knees bend enough in a clip, the hinge axis they show
+replaces the guess from the reference pose.
 """
 
 from __future__ import annotations
