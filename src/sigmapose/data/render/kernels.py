@@ -1,0 +1,241 @@
+"""Warp kernels of the rasteriser; they are compiled at their first launch and cached by Warp.
+
+A triangle is drawn from its homogeneous corners (X, Y, W) in picture pixels: for a pixel p = (x, y, 1) the
+barycentric weight of corner k is p . (next x after) / sum, perspective-correct and exact also for triangles
+that reach behind the camera (Olano and Greer, "Triangle scan conversion using 2D homogeneous coordinates",
+1997), so nothing is clipped. Nearest depths are kept by an atomic minimum of depth << 32 | face, which gives
+the same bytes in any order of threads.
+
+Their bodies are Warp's language, which Python type checkers cannot follow.
+"""
+# pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
+# pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
+
+import warp as wp
+
+# a library prints nothing: no banner, no notice of every compiled module
+wp.config.log_level = wp.LOG_ERROR
+wp.set_module_options({"enable_backward": False})
+
+EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
+"""Key of a sample that sees nothing."""
+
+NEAR = wp.constant(wp.float64(20.0))
+"""Surfaces nearer to the camera than this, in mm, are not seen."""
+
+
+@wp.kernel
+def project(
+    vertices: wp.array(dtype=wp.vec3),
+    matrix: wp.mat33d,
+    offset: wp.vec3d,
+    depth_axis: wp.vec4d,
+    perspective: int,
+    corners: wp.array(dtype=wp.vec4d),
+    screen: wp.array(dtype=wp.vec2),
+):
+    """Homogeneous pixels and depth of every vertex; `screen` is their position if in front of the camera."""
+    i = wp.tid()
+    v = vertices[i]
+    p = wp.vec3d(wp.float64(v[0]), wp.float64(v[1]), wp.float64(v[2]))
+    h = matrix * p + offset
+    depth = depth_axis[0] * p[0] + depth_axis[1] * p[1] + depth_axis[2] * p[2] + depth_axis[3]
+    corners[i] = wp.vec4d(h[0], h[1], h[2], depth)
+    if perspective == 0:
+        screen[i] = wp.vec2(wp.float32(h[0]), wp.float32(h[1]))
+    elif h[2] > NEAR:
+        over = wp.float64(1.0) / h[2]
+        screen[i] = wp.vec2(wp.float32(h[0] * over), wp.float32(h[1] * over))
+
+
+@wp.func
+def _where_near(a: wp.vec4d, b: wp.vec4d, inside: wp.vec2):
+    """Screen position at which the edge a-b meets the near plane, or `inside` if it does not."""
+    if (a[2] > NEAR) == (b[2] > NEAR):
+        return inside
+    t = (NEAR - a[2]) / (b[2] - a[2])
+    x = (a[0] + t * (b[0] - a[0])) / NEAR
+    y = (a[1] + t * (b[1] - a[1])) / NEAR
+    limit = wp.float64(1.0e6)
+    return wp.vec2(wp.float32(wp.clamp(x, -limit, limit)), wp.float32(wp.clamp(y, -limit, limit)))
+
+
+@wp.func
+def _bounds(a: wp.vec4d, b: wp.vec4d, c: wp.vec4d, sa: wp.vec2, sb: wp.vec2, sc: wp.vec2, perspective: int):
+    """Box (low x, low y, high x, high y) around what of a triangle is in front of the near plane."""
+    pa, pb, pc = sa, sb, sc
+    if perspective == 1 and (a[2] <= NEAR or b[2] <= NEAR or c[2] <= NEAR):
+        if a[2] <= NEAR and b[2] <= NEAR and c[2] <= NEAR:
+            return wp.vec4(1.0, 1.0, 0.0, 0.0)
+        seen = sa
+        if b[2] > NEAR:
+            seen = sb
+        if c[2] > NEAR:
+            seen = sc
+        if a[2] <= NEAR:
+            pa = seen
+        if b[2] <= NEAR:
+            pb = seen
+        if c[2] <= NEAR:
+            pc = seen
+        ab = _where_near(a, b, seen)
+        bc = _where_near(b, c, seen)
+        ca = _where_near(c, a, seen)
+        low = wp.min(wp.min(ab, bc), wp.min(ca, seen))
+        high = wp.max(wp.max(ab, bc), wp.max(ca, seen))
+        low = wp.min(low, wp.min(pa, wp.min(pb, pc)))
+        high = wp.max(high, wp.max(pa, wp.max(pb, pc)))
+        return wp.vec4(low[0], low[1], high[0], high[1])
+    low = wp.min(pa, wp.min(pb, pc))
+    high = wp.max(pa, wp.max(pb, pc))
+    return wp.vec4(low[0], low[1], high[0], high[1])
+
+
+@wp.kernel
+def draw(
+    corners: wp.array(dtype=wp.vec4d),
+    screen: wp.array(dtype=wp.vec2),
+    faces: wp.array(dtype=wp.vec3i),
+    two_sided: wp.array(dtype=wp.uint8),
+    first: int,
+    stripes: int,
+    perspective: int,
+    keys: wp.array2d(dtype=wp.int64),
+):
+    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn."""
+    i, stripe = wp.tid()
+    face = first + i
+    corner = faces[face]
+    a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]
+    height, width = keys.shape[0], keys.shape[1]
+    box = _bounds(a, b, c, screen[corner[0]], screen[corner[1]], screen[corner[2]], perspective)
+    # pixel x has its centre at x + 0.5
+    x0 = int(wp.max(wp.ceil(box[0] - 0.501), 0.0))
+    y0 = int(wp.max(wp.ceil(box[1] - 0.501), 0.0))
+    x1 = int(wp.min(wp.floor(box[2] - 0.499), float(width - 1)))
+    y1 = int(wp.min(wp.floor(box[3] - 0.499), float(height - 1)))
+    if x0 > x1 or y0 > y1:
+        return
+    pa = wp.vec3d(a[0], a[1], a[2])
+    pb = wp.vec3d(b[0], b[1], b[2])
+    pc = wp.vec3d(c[0], c[1], c[2])
+    ea = wp.cross(pb, pc)
+    volume = wp.dot(pa, ea)
+    if volume == wp.float64(0.0):
+        return
+    if volume > wp.float64(0.0) and two_sided[face] == wp.uint8(0):
+        return
+    eb = wp.cross(pc, pa)
+    ec = wp.cross(pa, pb)
+    if volume < wp.float64(0.0):
+        ea, eb, ec = -ea, -eb, -ec
+    total = ea + eb + ec
+    scaled = a[3] * ea + b[3] * eb + c[3] * ec
+    zero = wp.float64(0.0)
+    label = wp.int64(face)
+    first_row = y0 + (stripe - y0 % stripes + stripes) % stripes
+    for y in range(first_row, y1 + 1, stripes):
+        fy = wp.float64(y) + wp.float64(0.5)
+        ra = ea[1] * fy + ea[2]
+        rb = eb[1] * fy + eb[2]
+        rc = ec[1] * fy + ec[2]
+        for x in range(x0, x1 + 1):
+            fx = wp.float64(x) + wp.float64(0.5)
+            if ea[0] * fx + ra >= zero and eb[0] * fx + rb >= zero and ec[0] * fx + rc >= zero:
+                over = total[0] * fx + (total[1] * fy + total[2])
+                if over > zero:
+                    depth = wp.float32((scaled[0] * fx + (scaled[1] * fy + scaled[2])) / over)
+                    if depth > 20.0:
+                        key = (wp.int64(wp.cast(depth, wp.uint32)) << wp.int64(32)) | label
+                        if key < keys[y, x]:
+                            wp.atomic_min(keys, y, x, key)
+
+
+@wp.kernel
+def face_normals(
+    vertices: wp.array(dtype=wp.vec3),
+    faces: wp.array(dtype=wp.vec3i),
+    first: int,
+    result: wp.array(dtype=wp.vec3),
+):
+    """Normals as long as twice the faces' areas."""
+    face = first + wp.tid()
+    corner = faces[face]
+    a = vertices[corner[0]]
+    result[face] = wp.cross(vertices[corner[1]] - a, vertices[corner[2]] - a)
+
+
+@wp.kernel
+def vertex_normals(
+    face_normal: wp.array(dtype=wp.vec3),
+    start: wp.array(dtype=wp.int32),
+    around: wp.array(dtype=wp.int32),
+    first_vertex: int,
+    first_face: int,
+    result: wp.array(dtype=wp.vec3),
+):
+    """Area-weighted unit normals; faces around[start[i]:start[i + 1]] meet in vertex i."""
+    i = wp.tid()
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for k in range(start[i], start[i + 1]):
+        total += face_normal[first_face + around[k]]
+    result[first_vertex + i] = total / wp.max(wp.length(total), 1.0e-9)
+
+
+@wp.kernel
+def unpack(
+    corners: wp.array(dtype=wp.vec4d),
+    faces: wp.array(dtype=wp.vec3i),
+    keys: wp.array2d(dtype=wp.int64),
+    depth: wp.array2d(dtype=wp.float32),
+    face: wp.array2d(dtype=wp.int32),
+    weights: wp.array2d(dtype=wp.vec3),
+):
+    """Depth (0: nothing), face (-1: nothing) and barycentric weights of every sample."""
+    y, x = wp.tid()
+    key = keys[y, x]
+    if key == EMPTY:
+        depth[y, x] = 0.0
+        face[y, x] = -1
+        weights[y, x] = wp.vec3(0.0, 0.0, 0.0)
+        return
+    index = int(key & wp.int64(0x7FFFFFFF))
+    depth[y, x] = wp.cast(wp.uint32(key >> wp.int64(32)), wp.float32)
+    face[y, x] = index
+    weights[y, x] = barycentric(
+        corners, faces[index], wp.float64(x) + wp.float64(0.5), wp.float64(y) + wp.float64(0.5)
+    )
+
+
+@wp.func
+def barycentric(corners: wp.array(dtype=wp.vec4d), corner: wp.vec3i, x: wp.float64, y: wp.float64):
+    """Perspective-correct weights of a face's corners at a pixel position."""
+    a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]
+    pa = wp.vec3d(a[0], a[1], a[2])
+    pb = wp.vec3d(b[0], b[1], b[2])
+    pc = wp.vec3d(c[0], c[1], c[2])
+    p = wp.vec3d(x, y, wp.float64(1.0))
+    u = wp.dot(p, wp.cross(pb, pc))
+    v = wp.dot(p, wp.cross(pc, pa))
+    w = wp.dot(p, wp.cross(pa, pb))
+    over = wp.float64(1.0) / (u + v + w)
+    return wp.vec3(wp.float32(u * over), wp.float32(v * over), wp.float32(w * over))
+
+
+@wp.kernel
+def coverage(
+    keys: wp.array2d(dtype=wp.int64),
+    mesh_of_face: wp.array(dtype=wp.int32),
+    wanted: wp.array(dtype=wp.uint8),
+    supersample: int,
+    result: wp.array2d(dtype=wp.float32),
+):
+    """Share of every pixel's samples that see one of the wanted meshes first."""
+    y, x = wp.tid()
+    count = int(0)
+    for j in range(supersample):
+        for i in range(supersample):
+            key = keys[y * supersample + j, x * supersample + i]
+            if key != EMPTY:
+                count += int(wanted[mesh_of_face[int(key & wp.int64(0x7FFFFFFF))]])
+    result[y, x] = float(count) / float(supersample * supersample)

@@ -1,0 +1,290 @@
+"""Drawing of meshes into the square crop that the pose network sees, on the CPU or on a CUDA device.
+
+Camera frame: x right, y down, z forward, millimetres. Crop coordinates: crop widths, origin at its centre.
+Every pixel has `supersample` x `supersample` samples at even spacing; a sample sees the nearest surface of
+those drawn. The same meshes give the same bytes on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+
+from sigmapose.data.render import kernels
+from sigmapose.data.render.cameras import Crops
+from sigmapose.data.render.mesh import Mesh
+from sigmapose.errors import DataError
+from sigmapose.shapes import Array, Bool, Float, Int
+
+SLOTS = 4
+"""Drawings that live at the same time; the fifth overwrites the first."""
+
+STRIPES_CUDA = 16
+"""Threads that share a triangle on a GPU, where one thread would be slow on a large one."""
+
+
+class Column:
+    """A growing array of one value per vertex or face: `host` is filled, `push` takes it to the device."""
+
+    def __init__(self, dtype: type, device: str) -> None:
+        self.dtype, self.device = dtype, device
+        self._resize(1024)
+
+    def _resize(self, count: int) -> None:
+        self.array = wp.zeros(count, dtype=self.dtype, device=self.device)
+        self._staging = (
+            self.array if self.device == "cpu" else wp.zeros(count, dtype=self.dtype, device="cpu")
+        )
+        self.host: np.ndarray = self._staging.numpy()
+
+    def reserve(self, count: int) -> np.ndarray:
+        """The host side of at least `count` values; what it held may be lost."""
+        if count > len(self.host):
+            self._resize(max(count, 2 * len(self.host)))
+        return self.host
+
+    def push(self, count: int) -> None:
+        if self._staging is not self.array:
+            wp.copy(self.array, self._staging, count=count)
+
+
+@dataclass(frozen=True, repr=False)
+class Hits:
+    """What every sample of a drawing sees."""
+
+    depth_mm: Float[Array, "side side"]
+    """Along z; 0 where nothing is seen."""
+    mesh: Int[Array, "side side"]
+    """Index of the mesh; -1 where nothing is seen."""
+    face: Int[Array, "side side"]
+    """Index of the face in its mesh; -1 where nothing is seen."""
+    weights: Float[Array, "side side 3"]
+    """Barycentric weights of the face's corners."""
+
+    def __repr__(self) -> str:
+        return f"Hits(side={len(self.depth_mm)}, {int((self.mesh >= 0).sum())} hit)"
+
+
+@dataclass(frozen=True, repr=False)
+class Drawing:
+    """The samples of a picture; valid until the rasteriser has made `SLOTS` more or loads other meshes."""
+
+    rasteriser: Rasteriser
+    keys: wp.array
+    """(side, side) int64, depth << 32 | face."""
+
+    def coverage(self, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
+        """Share of every pixel in which one of these meshes (None: any) is seen, 0..1."""
+        return self.rasteriser.coverage(self, meshes)
+
+    def hits(self) -> Hits:
+        return self.rasteriser.hits(self)
+
+
+def crop_matrix(intrinsics: Float[Array, " 4"], crop: Crops, side: int) -> Float[Array, "3 3"]:
+    """Camera frame -> homogeneous samples of a crop (a `Crops` of length 1) with `side` samples a side.
+
+    The centre of the sample in column i and row j lies at (i + 0.5, j + 0.5).
+    """
+    fx, fy, cx, cy = (float(v) for v in intrinsics)
+    camera = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
+    c, s = np.cos(crop.angle_rad[0]), np.sin(crop.angle_rad[0])
+    scale = side / float(crop.size_px[0])
+    turn = scale * np.array([[c, s], [-s, c]])
+    to_samples = np.eye(3)
+    to_samples[:2, :2] = turn
+    to_samples[:2, 2] = side / 2 - turn @ crop.center_px[0]
+    return to_samples @ camera
+
+
+class Rasteriser:
+    """Draws meshes seen through one crop; holds the buffers, which are reused from picture to picture."""
+
+    def __init__(self, size: int = 256, supersample: int = 2, device: str = "cpu") -> None:
+        self.size, self.supersample, self.device = size, supersample, device
+        self.side = size * supersample
+        self.vertices, self.normals, self.coordinates = (Column(wp.vec3, device) for _ in range(3))
+        self.faces = Column(wp.vec3i, device)
+        self.mesh_of_face = Column(wp.int32, device)
+        self.two_sided = Column(wp.uint8, device)
+        self._corners, self._screen = Column(wp.vec4d, device), Column(wp.vec2, device)
+        self._face_normals = Column(wp.vec3, device)
+        self._keys = [wp.empty((self.side, self.side), dtype=wp.int64, device=device) for _ in range(SLOTS)]
+        self._coverage = wp.empty((size, size), dtype=wp.float32, device=device)
+        self._next = 0
+        self._around: dict[int, tuple[np.ndarray, wp.array, wp.array]] = {}
+        self.meshes: tuple[Mesh, ...] = ()
+        self.vertex_start = np.zeros(1, np.int64)
+        self.face_start = np.zeros(1, np.int64)
+        self.matrix = np.eye(3)
+
+    def load(self, meshes: Sequence[Mesh], intrinsics: Float[Array, " 4"], crop: Crops) -> None:
+        """Put meshes (camera frame) in front of a camera; earlier drawings become invalid.
+
+        Args:
+            meshes: may be empty.
+            intrinsics: (fx, fy, cx, cy) in pixels.
+            crop: a `Crops` of length 1.
+
+        Raises:
+            DataError: NaN in a mesh, or faces that name vertices it does not have.
+        """
+        self.meshes = tuple(meshes)
+        self.vertex_start = np.cumsum([0, *(len(m.vertices_mm) for m in self.meshes)])
+        self.face_start = np.cumsum([0, *(len(m.faces) for m in self.meshes)])
+        vertex_count, face_count = int(self.vertex_start[-1]), int(self.face_start[-1])
+        for column in (self.vertices, self.normals, self.coordinates, self._corners, self._screen):
+            column.reserve(vertex_count)
+        for column in (self.faces, self.mesh_of_face, self.two_sided, self._face_normals):
+            column.reserve(face_count)
+        for index, mesh in enumerate(self.meshes):
+            self._place(index, mesh)
+        for column in (self.vertices, self.normals, self.coordinates):
+            column.push(vertex_count)
+        for column in (self.faces, self.mesh_of_face, self.two_sided):
+            column.push(face_count)
+        self._make_normals()
+        self.matrix = crop_matrix(intrinsics, crop, self.side)
+        self.project(self.matrix, np.zeros(3), np.array([0.0, 0, 1, 0]), True, self._corners, self._screen)
+
+    def _place(self, index: int, mesh: Mesh) -> None:
+        rows = slice(*self.vertex_start[index : index + 2])
+        faces = slice(*self.face_start[index : index + 2])
+        if not np.isfinite(mesh.vertices_mm).all():
+            raise DataError("mesh holds NaN or infinity: drop that body")
+        if len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices_mm)):
+            raise DataError(f"mesh has {len(mesh.vertices_mm)} vertices, its faces name others")
+        self.vertices.host[rows] = mesh.vertices_mm
+        if mesh.coordinates is None:
+            np.multiply(mesh.vertices_mm, 0.001, out=self.coordinates.host[rows], casting="same_kind")
+        else:
+            self.coordinates.host[rows] = mesh.coordinates
+        if mesh.normals is not None:
+            self.normals.host[rows] = mesh.normals
+        np.add(mesh.faces, self.vertex_start[index], out=self.faces.host[faces], casting="same_kind")
+        self.mesh_of_face.host[faces] = index
+        two_sided = np.array([m.double_sided for m in mesh.materials], np.uint8)
+        if mesh.body is not None:
+            self.two_sided.host[faces] = 0
+        else:
+            self.two_sided.host[faces] = two_sided[0 if mesh.material is None else mesh.material]
+
+    def _make_normals(self) -> None:
+        for index, mesh in enumerate(self.meshes):
+            if mesh.normals is not None or not len(mesh.faces):
+                continue
+            first_vertex, first_face = int(self.vertex_start[index]), int(self.face_start[index])
+            start, around = self._faces_around(mesh)
+            areas = self._face_normals.array
+            inputs = [self.vertices.array, self.faces.array, first_face, areas]
+            wp.launch(kernels.face_normals, len(mesh.faces), inputs=inputs, device=self.device)
+            inputs = [areas, start, around, first_vertex, first_face, self.normals.array]
+            wp.launch(kernels.vertex_normals, len(mesh.vertices_mm), inputs=inputs, device=self.device)
+
+    def _faces_around(self, mesh: Mesh) -> tuple[wp.array, wp.array]:
+        """The faces that meet in every vertex, remembered for topologies that come again."""
+        known = self._around.get(id(mesh.faces))
+        if known is None or known[0] is not mesh.faces:
+            flat = mesh.faces.reshape(-1)
+            order = np.argsort(flat, kind="stable")
+            start = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=len(mesh.vertices_mm)))])
+            arrays = (
+                wp.array(values.astype(np.int32), dtype=wp.int32, device=self.device)
+                for values in (start, order // 3)
+            )
+            known = (mesh.faces, *arrays)
+            while len(self._around) >= 16:
+                del self._around[next(iter(self._around))]
+            self._around[id(mesh.faces)] = known
+        return known[1], known[2]
+
+    def project(
+        self,
+        matrix: Float[Array, "3 3"],
+        offset: Float[Array, " 3"],
+        depth_axis: Float[Array, " 4"],
+        perspective: bool,
+        corners: Column,
+        screen: Column,
+    ) -> None:
+        """Homogeneous positions matrix @ v + offset and depths depth_axis . (v, 1) of all vertices."""
+        inputs = [
+            self.vertices.array,
+            wp.mat33d(*matrix.reshape(-1).tolist()),
+            wp.vec3d(*offset.tolist()),
+            wp.vec4d(*depth_axis.tolist()),
+            int(perspective),
+        ]
+        outputs = [corners.array, screen.array]
+        count = int(self.vertex_start[-1])
+        if count:
+            wp.launch(kernels.project, count, inputs=inputs, outputs=outputs, device=self.device)
+
+    def draw(self, meshes: Sequence[int] | None = None, over: Drawing | None = None) -> Drawing:
+        """Draw some of the loaded meshes (None: all), optionally on top of an earlier drawing."""
+        keys = self._keys[self._next]
+        if over is not None and over.keys is keys:
+            raise DataError(f"that drawing is older than {SLOTS} drawings: draw it again")
+        self._next = (self._next + 1) % SLOTS
+        if over is None:
+            keys.fill_(int(kernels.EMPTY))
+        else:
+            wp.copy(keys, over.keys)
+        self.draw_into(keys, meshes, True, self._corners, self._screen)
+        return Drawing(self, keys)
+
+    def draw_into(
+        self, keys: wp.array, meshes: Sequence[int] | None, perspective: bool, corners: Column, screen: Column
+    ) -> None:
+        """Draw meshes, projected to `corners` and `screen`, into any buffer of keys."""
+        stripes = 1 if self.device == "cpu" else STRIPES_CUDA
+        for first, last in self._runs(meshes):
+            inputs = [corners.array, screen.array, self.faces.array, self.two_sided.array, first, stripes]
+            inputs += [int(perspective), keys]
+            wp.launch(kernels.draw, (last - first, stripes), inputs=inputs, device=self.device)
+
+    def _runs(self, meshes: Sequence[int] | None) -> list[tuple[int, int]]:
+        """Ranges of faces of some meshes, neighbours joined."""
+        wanted = sorted(range(len(self.meshes)) if meshes is None else set(meshes))
+        runs: list[tuple[int, int]] = []
+        for index in wanted:
+            first, last = (int(v) for v in self.face_start[index : index + 2])
+            if runs and runs[-1][1] == first:
+                first = runs.pop()[0]
+            if last > first:
+                runs.append((first, last))
+        return runs
+
+    def coverage(self, drawing: Drawing, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
+        """See `Drawing.coverage`."""
+        wanted = np.zeros(max(len(self.meshes), 1), np.uint8)
+        wanted[slice(None) if meshes is None else list(meshes)] = 1
+        inputs = [
+            drawing.keys,
+            self.mesh_of_face.array,
+            wp.array(wanted, dtype=wp.uint8, device=self.device),
+            self.supersample,
+            self._coverage,
+        ]
+        wp.launch(kernels.coverage, (self.size, self.size), inputs=inputs, device=self.device)
+        return self._coverage.numpy().copy()
+
+    def hits(self, drawing: Drawing) -> Hits:
+        """See `Drawing.hits`."""
+        shape = (self.side, self.side)
+        depth = wp.empty(shape, dtype=wp.float32, device=self.device)
+        face = wp.empty(shape, dtype=wp.int32, device=self.device)
+        weights = wp.empty(shape, dtype=wp.vec3, device=self.device)
+        inputs = [self._corners.array, self.faces.array, drawing.keys, depth, face, weights]
+        wp.launch(kernels.unpack, shape, inputs=inputs, device=self.device)
+        index = face.numpy()
+        mesh = np.where(index >= 0, np.searchsorted(self.face_start, index, side="right") - 1, -1)
+        own = np.where(index >= 0, index - self.face_start[mesh], -1)
+        return Hits(depth.numpy(), mesh, own, weights.numpy())
+
+    def mask(self, drawing: Drawing, meshes: Sequence[int] | None = None) -> Bool[Array, "size size"]:
+        """Pixels at least half covered by some meshes."""
+        return self.coverage(drawing, meshes) >= 0.5
