@@ -27,8 +27,8 @@ import numpy as np
 
 from sigmapose.bench import peers, scorecard, scoring
 from sigmapose.bench.adjust import Adjusted, adjust_cameras
-from sigmapose.bench.calibration_files import PlacedCamera, read_qca
 from sigmapose.bench.triangulate import STRICT, Gates, Triangulated, triangulate
+from sigmapose.data.readers.calibration import PlacedCamera, read_qca
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.network import cache_folder
 from sigmapose.io.video import VideoFrame, VideoReader

@@ -19,7 +19,7 @@ from itertools import combinations
 
 import numpy as np
 
-from sigmapose.bench.calibration_files import PlacedCamera
+from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, Int
 
