@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sigmapose.data.people.skinning import Skin
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
 
@@ -28,7 +29,19 @@ SEGMENTS: tuple[str, ...] = (
     *("pelvis", "spine_low", "spine_mid", "chest", "neck", "head"),
     *(f"{side}_{name}" for side in ("left", "right") for name in _SIDED),
 )
-"""Body segments in the order of the `turns` arrays."""
+"""Body segments in the order of the `turns` arrays, each after the one it hangs on."""
+PARENTS: dict[str, str] = {
+    "spine_low": "pelvis", "spine_mid": "spine_low", "chest": "spine_mid", "neck": "chest", "head": "neck",
+    **{
+        f"{side}_{name}": parent if parent in ("chest", "pelvis") else f"{side}_{parent}"
+        for side in ("left", "right")
+        for name, parent in (
+            ("collar", "chest"), ("upper_arm", "collar"), ("forearm", "upper_arm"), ("hand", "forearm"),
+            ("thigh", "pelvis"), ("shin", "thigh"), ("foot", "shin"), ("toes", "foot"),
+        )
+    },
+}  # fmt: skip
+"""The segment that each segment but the pelvis hangs on."""
 
 _RIG_BONES = {
     "Hips": "pelvis",
@@ -79,6 +92,8 @@ _MM = 1000.0
 _ROOT = BODY_26.index("mid_hip")
 _TO_OURS = (_FROM_ANNY.T * _MM).astype(np.float32)
 """Multiplies rows of metres in Anny's axes."""
+_CROWN_M, _SOLE_M = 0.08, 0.05
+"""Where the highest and the lowest vertices of a standing body are looked for on the template."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,41 +109,48 @@ class PosedBodies:
 
 @dataclass(frozen=True, repr=False)
 class RestBodies:
-    """Bodies standing at rest: what retargeting needs to know of a shape."""
+    """Bodies standing at rest: what retargeting and `BodyModel.pose` need to know of a shape."""
 
     joints_mm: Float[Array, "body 26 3"]
     stature_mm: Float[Array, "body"]
-    state: dict[str, torch.Tensor]
-    """Anny's own rest model, for `BodyModel.pose`."""
+    shape: Float[Array, "body shape"]
+    """Weights of Anny's blend shapes, the last of them 1 for the template."""
 
     def __repr__(self) -> str:
         return f"RestBodies({len(self.stature_mm)} bodies)"
+
+    def take(self, rows: Int[Array, "row"]) -> RestBodies:
+        """Some of the bodies."""
+        return RestBodies(self.joints_mm[rows], self.stature_mm[rows], self.shape[rows])
 
 
 class BodyModel:
     """Anny with our segments, joints and axes. Make one with `load_body_model`.
 
+    A joint is a weighted mean of vertices, and a vertex moves linearly with the segments: joints are posed
+    from the moments of the vertices that each segment moves, themselves blend shapes, without any mesh.
+
     Attributes:
         faces: (F, 3) vertex indices, the same for every body.
         part_labels: (V,) index into `PARTS` of each vertex.
+        skin_weights: (V, S) how much each of `SEGMENTS` moves each vertex.
     """
 
     def __init__(self, model: anny.Anny) -> None:
         self._model = model
-        self._segment_of_bone = np.array([SEGMENTS.index(_RIG_BONES[b]) for b in model.bone_labels])
         template = model.template_vertices.numpy()
         self.faces: Int[Array, "face 3"] = model.faces.numpy().astype(np.int32)
-        vertex_bone = model.vertex_bone_indices.gather(1, model.vertex_bone_weights.argmax(1, keepdim=True))[
-            :, 0
-        ]
-        segment = self._segment_of_bone[vertex_bone.numpy()]
-        self._joint_vertices, self._joint_weights = _joint_regressor(model, template, segment)
-        self.part_labels: Int[Array, "vertex"] = _part_labels(
-            template, segment, self._joints(template[None])[0]
-        )
-
-    def _joints(self, vertices: Float[Array, "body vertex 3"]) -> Float[Array, "body 26 3"]:
-        return self._joint_weights @ vertices[:, self._joint_vertices]
+        self.skin_weights, self._first_bones = _segments(model)
+        segment = self.skin_weights.argmax(axis=1)
+        regressor = _joint_regressor(model, template, segment)
+        self.part_labels: Int[Array, "vertex"] = _part_labels(template, segment, regressor @ template)
+        self._skin = Skin(self.skin_weights)
+        self._vertices, self._pivots = _take_shapes(model, self._first_bones)
+        self._joint, self._segment = np.nonzero((regressor != 0) @ (self.skin_weights != 0))
+        moments = regressor[self._joint] * self.skin_weights.T[self._segment]
+        self._weight = moments.sum(axis=1)
+        self._moments = _of_vertices(self._vertices, moments)
+        self._ends = _ends(self._vertices, template)
 
     def rest(self, phenotypes: Float[Array, "body 11"]) -> RestBodies:
         """Joints at rest (mid-hip at the origin) and standing height of each shape."""
@@ -136,37 +158,58 @@ class BodyModel:
 
         empty = torch.zeros((len(phenotypes), 0))
         with torch.inference_mode():
-            shape = torch.as_tensor(phenotypes, dtype=torch.float32)
-            state = self._model.get_rest_model(
-                self._model._get_phenotype_blendshape_coefficients(shape, empty, empty)
-            )
-        vertices = state["rest_vertices"].numpy()
-        stature = (vertices[:, :, 2].max(axis=1) - vertices[:, :, 2].min(axis=1)) * _MM
-        joints = self._joints(vertices) @ _TO_OURS
-        return RestBodies(joints - joints[:, [_ROOT]], stature, state)
+            values = torch.as_tensor(np.asarray(phenotypes), dtype=torch.float32)
+            weights = self._model._get_phenotype_blendshape_coefficients(values, empty, empty).numpy()
+        shape = np.concatenate([weights, np.ones((len(weights), 1), np.float32)], axis=1)
+        joints = self._gather(self._moved(shape))
+        return RestBodies(joints - joints[:, [_ROOT]], np.ptp(_mix(shape, self._ends), axis=1), shape)
+
+    def vertices(
+        self, shapes: RestBodies, which: Int[Array, "vertex"] | None = None
+    ) -> Float[Array, "body vertex 3"]:
+        """Vertices at rest, all or some of them, around Anny's own origin between the feet."""
+        basis = self._vertices if which is None else _columns(self._vertices, which)
+        return _mix(shapes.shape, basis).reshape(len(shapes.shape), -1, 3)
+
+    def joints(
+        self, turns: Float[Array, "body segment 3 3"], shapes: RestBodies
+    ) -> Float[Array, "body 26 3"]:
+        """Joints of posed bodies, equal to those of `pose`, without the mesh."""
+        return self.place(turns, shapes)[0]
 
     def pose(self, turns: Float[Array, "body segment 3 3"], shapes: RestBodies) -> PosedBodies:
-        """Pose bodies: 2 ms each on one core in batches of some dozens.
+        """Pose bodies: about 1 ms each on one core in batches of some dozens.
 
         Args:
             turns: rotation of each of `SEGMENTS` from rest to pose.
             shapes: what `rest` says of the same bodies.
         """
-        import torch
+        joints, shifts = self.place(turns, shapes)
+        return PosedBodies(joints, self._skin.pose(self.vertices(shapes), turns, shifts))
 
-        in_anny = (_FROM_ANNY.T @ turns @ _FROM_ANNY)[:, self._segment_of_bone]
-        with torch.inference_mode():
-            bones = shapes.state["rest_bone_poses"]
-            world = torch.eye(4).repeat(*bones.shape[:2], 1, 1)
-            world[..., :3, :3] = torch.as_tensor(in_anny, dtype=torch.float32) @ bones[..., :3, :3]
-            transforms, _ = self._model.get_bone_transforms(
-                world, bones, pose_parameterization="world-orient"
-            )
-            posed = self._model.get_skinned_vertices(shapes.state["rest_vertices"], transforms)
-        vertices = posed.numpy()
-        joints = self._joints(vertices)
+    def place(
+        self, turns: Float[Array, "body segment 3 3"], shapes: RestBodies
+    ) -> tuple[Float[Array, "body 26 3"], Float[Array, "body segment 3"]]:
+        """Joints of posed bodies, and where each segment moves after its turn so that mid-hip is the
+        origin."""
+        pivots = _mix(shapes.shape, self._pivots).reshape(len(turns), -1, 3).astype(np.float64)
+        shifts = np.zeros_like(pivots)
+        for s, name in enumerate(SEGMENTS):
+            if name in PARENTS:
+                p = SEGMENTS.index(PARENTS[name])
+                shifts[:, s] = shifts[:, p] + np.einsum("bij,bj->bi", turns[:, p] - turns[:, s], pivots[:, s])
+        moments = np.einsum("bpij,bpj->bpi", turns[:, self._segment], self._moved(shapes.shape))
+        joints = self._gather(moments + self._weight[:, None] * shifts[:, self._segment])
         root = joints[:, [_ROOT]]
-        return PosedBodies((joints - root) @ _TO_OURS, (vertices - root) @ _TO_OURS)
+        return (joints - root).astype(np.float32), (shifts - root).astype(np.float32)
+
+    def _moved(self, shape: Float[Array, "body shape"]) -> Float[Array, "body pair 3"]:
+        """Moments of the vertices of each pair of a joint and a segment."""
+        return _mix(shape, self._moments).reshape(len(shape), -1, 3)
+
+    def _gather(self, moments: Float[Array, "body pair 3"]) -> Float[Array, "body 26 3"]:
+        starts = np.searchsorted(self._joint, np.arange(len(BODY_26.joints)))
+        return np.add.reduceat(moments, starts, axis=1)
 
 
 @functools.cache
@@ -176,19 +219,88 @@ def load_body_model() -> BodyModel:
     The first load on a machine parses the MakeHuman files for some 3 minutes; Anny keeps the result in
     `~/.cache/anny` (or `$ANNY_CACHE_DIR`), after which a load takes a second.
     """
-    import torch
-    import warp
-
-    setattr(warp.config, "quiet", True)  # noqa: B010 (declared in a way that type checkers do not see)
     import anny
+    import torch
 
     return BodyModel(anny.Anny(rig=RIG, topology="anny", phenotypes="all").to(dtype=torch.float32))
 
 
+def _mix(
+    shape: Float[Array, "body shape"], basis: Float[Array, "shape coordinate"]
+) -> Float[Array, "body coordinate"]:
+    """Sum of blend shapes; torch, because its threads are limited where workers share a machine."""
+    import torch
+
+    with torch.inference_mode():
+        return (torch.from_numpy(shape) @ torch.from_numpy(basis)).numpy()
+
+
+def _segments(model: anny.Anny) -> tuple[Float[Array, "vertex segment"], list[int]]:
+    """How much each segment moves each vertex, and the first bone of each segment."""
+    segment_of_bone = np.array([SEGMENTS.index(_RIG_BONES[b]) for b in model.bone_labels])
+    weights = np.zeros((len(model.template_vertices), len(SEGMENTS)), np.float32)
+    vertex = np.arange(len(weights))[:, None]
+    bones = model.vertex_bone_indices.numpy()
+    np.add.at(weights, (vertex, segment_of_bone[bones]), model.vertex_bone_weights.numpy())
+    first = [_first_bone(model, segment_of_bone, s) for s in range(len(SEGMENTS))]
+    return weights / weights.sum(axis=1, keepdims=True), first
+
+
+def _first_bone(model: anny.Anny, segment_of_bone: Int[Array, "bone"], segment: int) -> int:
+    """The bone of a segment that hangs on another segment."""
+    own = np.flatnonzero(segment_of_bone == segment).tolist()
+    parents = model.bone_parents
+    (first,) = [b for b in own if parents[b] < 0 or segment_of_bone[parents[b]] != segment]
+    return first
+
+
+def _take_shapes(
+    model: anny.Anny, first_bones: list[int]
+) -> tuple[Float[Array, "shape coordinate"], Float[Array, "shape coordinate"]]:
+    """Blend shapes of vertices and of the segments' pivots in our axes, the template last; frees Anny's own,
+    50 MB."""
+    import torch
+
+    def ours(shapes: torch.Tensor, template: torch.Tensor) -> Float[Array, "shape coordinate"]:
+        out = np.empty((len(shapes) + 1, *template.shape), np.float32)
+        np.matmul(shapes.numpy(), _TO_OURS, out=out[:-1])
+        out[-1] = template.numpy() @ _TO_OURS
+        return out.reshape(len(out), -1)
+
+    vertices = ours(model.blendshapes, model.template_vertices)
+    pivots = ours(
+        model.bone_heads_blendshapes[:, first_bones].contiguous(), model.template_bone_heads[first_bones]
+    )
+    model.blendshapes = torch.empty((0, 0, 3))
+    return vertices, pivots
+
+
+def _columns(shapes: Float[Array, "shape coordinate"], which: Int[Array, "vertex"]) -> Array:
+    picked = shapes.reshape(len(shapes), -1, 3)[:, which]
+    return np.ascontiguousarray(picked.reshape(len(shapes), -1))
+
+
+def _of_vertices(
+    shapes: Float[Array, "shape coordinate"], weights: Float[Array, "mean vertex"]
+) -> Float[Array, "shape coordinate"]:
+    """Blend shapes of weighted sums of vertices."""
+    return (weights.astype(np.float32) @ shapes.reshape(len(shapes), -1, 3)).reshape(len(shapes), -1)
+
+
+def _ends(
+    shapes: Float[Array, "shape coordinate"], template: Float[Array, "vertex 3"]
+) -> Float[Array, "shape vertex"]:
+    """Blend shapes of the heights of those vertices that can be the highest or the lowest of a standing
+    body."""
+    up = template[:, 2]
+    which = np.flatnonzero((up > up.max() - _CROWN_M) | (up < up.min() + _SOLE_M))
+    return np.ascontiguousarray(shapes.reshape(len(shapes), -1, 3)[:, which, 1])
+
+
 def _joint_regressor(
     model: anny.Anny, template: Float[Array, "vertex 3"], segment: Int[Array, "vertex"]
-) -> tuple[Int[Array, "used"], Float[Array, "26 used"]]:
-    """Vertices that joints are made of, and their weights.
+) -> Float[Array, "26 vertex"]:
+    """Weights of the vertices that joints are made of.
 
     Anny regresses 23 joints from the surface. Of the rest, mid-hip is the mean of the hips, the head top the
     crown of the skull, and the neck the middle of the neck's base, between the notch above the breastbone and
@@ -210,8 +322,7 @@ def _joint_regressor(
     height = shoulder_z + 0.35 * (nose_z - shoulder_z)
     ring = np.flatnonzero((np.abs(template[:, 2] - height) < 0.012) & (np.abs(template[:, 0]) < 0.075))
     dense[BODY_26.index("neck"), ring] = 1 / len(ring)
-    used = np.flatnonzero(np.any(dense != 0, axis=0))
-    return used, dense[:, used]
+    return dense
 
 
 def _part_labels(

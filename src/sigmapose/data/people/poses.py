@@ -7,24 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.data.mocap.bvh import axis_rotation
-from sigmapose.data.people.body import SEGMENTS
+from sigmapose.data.people.body import PARENTS, SEGMENTS
 from sigmapose.data.people.retarget import axis_angle
 from sigmapose.shapes import Array, Float
 
 _AT = {name: s for s, name in enumerate(SEGMENTS)}
-_PARENT = {
-    "spine_low": "pelvis", "spine_mid": "spine_low", "chest": "spine_mid", "neck": "chest", "head": "neck",
-    **{
-        f"{side}_{name}": parent if parent in ("chest", "pelvis") else f"{side}_{parent}"
-        for side in ("left", "right")
-        for name, parent in (
-            ("collar", "chest"), ("upper_arm", "collar"), ("forearm", "upper_arm"), ("hand", "forearm"),
-            ("thigh", "pelvis"), ("shin", "thigh"), ("foot", "shin"), ("toes", "foot"),
-        )
-    },
-}  # fmt: skip
-_TREE = ("pelvis", *_PARENT)
-
 _LIMITS_DEG: dict[str, tuple[float, float]] = {
     "spine_flexion": (-25, 75), "spine_side": (-30, 30), "spine_twist": (-40, 40),
     "neck_flexion": (-40, 45), "neck_side": (-30, 30), "neck_twist": (-65, 65),
@@ -276,8 +263,8 @@ def _turns(angles: dict[str, Float[Array, "body"]]) -> Float[Array, "body segmen
             f"{side}_toes": axis_rotation(0, -a["toes"]),
         }
     out = np.empty((len(rad["yaw"]), len(SEGMENTS), 3, 3))
-    for name in _TREE:
-        parent = _PARENT.get(name)
+    for name in SEGMENTS:
+        parent = PARENTS.get(name)
         out[:, _AT[name]] = local[name] if parent is None else out[:, _AT[parent]] @ local[name]
     return out
 
@@ -285,7 +272,7 @@ def _turns(angles: dict[str, Float[Array, "body"]]) -> Float[Array, "body segmen
 def _stick(turns: Float[Array, "body segment 3 3"]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Both ends of every segment of an average person standing on these turns, metres."""
     ends: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for name in _TREE:
+    for name in SEGMENTS:
         side = {"l": 1.0, "r": -1.0}[name[0]] if name.startswith(("left_", "right_")) else 1.0
         offset = np.array(_STICK_M[name.removeprefix("left_").removeprefix("right_")]) * [side, 1.0, 1.0]
         if name == "pelvis":
@@ -293,7 +280,7 @@ def _stick(turns: Float[Array, "body segment 3 3"]) -> dict[str, tuple[np.ndarra
         elif name.endswith("thigh"):
             start = turns[:, _AT["pelvis"]] @ [side * _HIP_M, 0.0, 0.0]
         else:
-            start = ends[_PARENT[name]][1]
+            start = ends[PARENTS[name]][1]
         ends[name] = (start, start + turns[:, _AT[name]] @ offset)
     return ends
 
@@ -350,8 +337,8 @@ def perturb(
     """
     out = np.empty_like(turns)
     sigma = np.deg2rad(sigma_deg)
-    for name in _TREE:
-        s, parent = _AT[name], _PARENT.get(name)
+    for name in SEGMENTS:
+        s, parent = _AT[name], PARENTS.get(name)
         if parent is None:
             out[:, s] = turns[:, s] @ _small_rotation(len(turns), sigma, rng)
             continue
