@@ -11,10 +11,19 @@ from sigmapose.cli.bench import Bench
 from sigmapose.cli.export import Export
 from sigmapose.cli.lift import Lift
 from sigmapose.cli.predict import Predict
+from sigmapose.cli.synth import Synth
 from sigmapose.cli.train import Train
 from sigmapose.cli.view import View
 
-_COMMANDS = {"predict": Predict, "lift": Lift, "view": View, "bench": Bench, "train": Train, "export": Export}
+_COMMANDS = {
+    "predict": Predict,
+    "lift": Lift,
+    "view": View,
+    "bench": Bench,
+    "synth": Synth,
+    "train": Train,
+    "export": Export,
+}
 
 
 def _one_of() -> Any:

@@ -160,6 +160,21 @@ class Sample:
             raise DataError(f"{self.source} sample {self.id} comes without a picture: use its keypoints")
         return self.picture.read()
 
+    def points_in_picture(self, size_px: int) -> Float[Array, "joint 2"]:
+        """The true joints in pixels of the stored picture, `size_px` wide where that is a crop.
+
+        Raises:
+            DataError: the sample has no true 2D joints.
+        """
+        from sigmapose.estimate.crop import Crop
+
+        if self.points_px is None:
+            raise DataError(f"{self.source} sample {self.id} has no 2D joints: take another source")
+        if self.crop is None:
+            return self.points_px
+        x, y, size, angle = self.crop.tolist()
+        return (Crop((x, y), size, angle).to_crop(self.points_px) + 0.5) * size_px - 0.5
+
 
 class _Cursor(threading.local):
     """The video being read in this thread, so that frames in rising order cost one decoding each."""
