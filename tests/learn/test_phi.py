@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sigmapose.learn.augment import Augmentation, BatchSource, sharpen, swap_sides
+from sigmapose.learn.export import load_phi, save_phi
 from sigmapose.learn.phi import (
     ROOT,
     SIGMA_FLOOR,
@@ -208,3 +209,15 @@ def test_eq1_is_read_as_a_standard_deviation_by_the_config() -> None:
         read = phi(tokens, context).relative_tril
     assert torch.allclose(read[..., 2, 2], raw[..., 2, 2] / 2**0.5)
     assert torch.equal(read[..., :2, :], raw[..., :2, :])
+
+
+@pytest.mark.parametrize("covariance", ["fixed", "depth", "full"])
+def test_a_saved_head_comes_back_with_its_covariance_family(tmp_path, covariance):
+    torch.manual_seed(3)
+    phi = DepthUncertaintyHead(PhiConfig(width=64, blocks=1, covariance=covariance)).eval()
+    save_phi(phi, tmp_path / "phi.pt")
+    again = load_phi(tmp_path / "phi.pt")
+    tokens, context = torch.randn(2, 26, 16), torch.randn(2, 12)
+    assert again.config == phi.config
+    for a, b in zip(again(tokens, context), phi(tokens, context), strict=True):
+        torch.testing.assert_close(a, b)

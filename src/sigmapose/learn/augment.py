@@ -58,10 +58,8 @@ class Augmentation:
     swap_sides: float = 0.03
     sharpen: float = 0.7
     """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes about
-    twice as
-    large errors on our renders as on photographs (see docs/experiments.md), and a network that only knows
-    renders
-    trusts it too little."""
+    twice as large errors on our renders as on photographs (see docs/experiments.md), and a network that only
+    knows renders trusts it too little."""
     least_error: float = 0.25
     """How small such errors become: a factor between this and 1, drawn per sample."""
     bare_noise: tuple[float, float] = (0.05, 0.9)
@@ -114,8 +112,7 @@ def sharpen(
     """Move 2D, depth and world evidence towards the truth, sample by sample by one factor.
 
     Only joints in view and roughly right are moved: what Θ makes up for a hidden joint, and sides it
-    confuses,
-    stay as they are.
+    confuses, stay as they are.
     """
     factor = np.where(rng.random(len(tokens)) < share, rng.uniform(least_error, 1.0, len(tokens)), 1.0)
     points = (views.points_px - centre_px[:, None]) / size_px[:, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from sigmapose.learn.phi import (
     DepthUncertaintyHead,
     Evidence,
     Gaussian25D,
+    PhiConfig,
     encoder_tokens,
 )
 
@@ -74,14 +76,21 @@ class LiftModel(nn.Module):
         return answer_arrays(self.phi(tokens, context))
 
 
+def save_phi(phi: DepthUncertaintyHead, path: Path) -> None:
+    """Weights and configuration in one file, for `load_phi`."""
+    torch.save({"config": asdict(phi.config), "weights": phi.state_dict()}, path)
+
+
 def load_phi(path: Path) -> DepthUncertaintyHead:
-    """Φ in evaluation mode from a checkpoint (``phi.pt``) or from an exported ``lift.onnx``.
+    """Φ in evaluation mode from a checkpoint (``phi.pt``) or from an exported ``lift.onnx``, which holds the
+    default configuration.
 
     Raises:
-        ModelError: the file holds no Φ of the default size.
+        ModelError: the file holds no Φ of the size it states.
     """
     if not path.is_file():
         raise ModelError(f"no such checkpoint: '{path}'")
+    config = PhiConfig()
     if path.suffix == ".onnx":
         stored = onnx.load(str(path)).graph.initializer
         arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in stored}
@@ -94,16 +103,16 @@ def load_phi(path: Path) -> DepthUncertaintyHead:
             # The exporter stores equal tensors once; these two start equal and have equal gradients.
             state.setdefault("shortcut.bias", state["mean.bias"])
     else:
-        state = {
-            name: value.float()
-            for name, value in torch.load(path, map_location="cpu", weights_only=True).items()
-        }
-    phi = DepthUncertaintyHead()
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        if "config" in stored:
+            config, stored = PhiConfig(**stored["config"]), stored["weights"]
+        state = {name: value.float() for name, value in stored.items()}
+    phi = DepthUncertaintyHead(config)
     try:
         phi.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            f"'{path}' does not hold a depth-and-uncertainty network of the default size"
+            f"'{path}' does not hold a depth-and-uncertainty network of its stated size"
         ) from error
     return phi.eval()
 

@@ -51,8 +51,7 @@ def euclidean(error: Float[Tensor, "*batch dim"], floor: float = 1e-4) -> Float[
 
 
 def solve_lower(tril: Tensor, b: Tensor) -> Tensor:
-    """Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU.
-    Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched triangular solve on a CPU."""
+    """Forward substitution, unrolled: for 2x2 and 3x3 much faster than a batched solver on a CPU."""
     solved: list[Tensor] = []
     for i in range(b.shape[-1]):
         rest = b[..., i]

@@ -16,11 +16,10 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
     others = [j for j in range(answer.points.shape[1]) if j != ROOT]
     error = ((batch.relative - answer.relative) / SCALE)[:, others]
     tril = (answer.relative_tril / SCALE)[:, others]
-    depth_error, depth_sigma = error[..., 2], _depth_sigma(tril)
     if recipe.loss == "squared":
         pose = losses.squared(error).mean()
-    elif recipe.loss == "eq1":
-        pose = losses.eq1(depth_error, depth_sigma).mean() + losses.squared(error[..., :2]).mean()
+    elif recipe.phi.covariance == "depth":
+        pose = _depth_loss(recipe, error[..., 2:], tril[..., 2:, 2:]) + losses.squared(error[..., :2]).mean()
     elif recipe.loss == "nll":
         pose = losses.nll(error, tril).mean()
     else:
@@ -85,8 +84,13 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
     }
 
 
-def _depth_sigma(tril: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(tril[..., 2, :], dim=-1)
+def _depth_loss(recipe: Recipe, error: Tensor, tril: Tensor) -> Tensor:
+    """Likelihood of the depth alone: error (..., 1), Cholesky factor (..., 1, 1)."""
+    if recipe.loss == "eq1":
+        return losses.eq1(error[..., 0], tril[..., 0, 0]).mean()
+    if recipe.loss == "nll":
+        return losses.nll(error, tril).mean()
+    return losses.beta_nll(error, tril, recipe.beta).mean()
 
 
 def auroc(score: Tensor, wrong: Tensor) -> float:

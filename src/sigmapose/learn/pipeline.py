@@ -144,7 +144,7 @@ def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) 
         load_detector,
         load_encoder,
     )
-    from sigmapose.learn.export import export_image_model, export_lift_model
+    from sigmapose.learn.export import export_image_model, export_lift_model, save_phi
 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) 
     fit_calibrator(phi, load_pictures(pictures, "calibration"), f"{plan.recipe}-renders", fitted_on).save(
         folder / "calibrator.json"
     )
-    torch.save(phi.state_dict(), folder / "phi.pt")
+    save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")
     originals = original_models(plan)
     for variant in ARCHITECTURES:

@@ -22,8 +22,7 @@ class Recipe:
     loss: DepthLoss = "beta-nll"
     beta: float = 0.5
     distance_weight: float = 0.5
-    """Weight of the plain distance beside the likelihood; keeps the mean from being starved by large sigma.
-    Weight of the plain distance beside the likelihood; keeps the mean from being starved by large sigma."""
+    """Weight of the plain distance beside the likelihood; keeps a large sigma from starving the mean."""
     points_weight: float = 0.3
     visibility_weight: float = 0.05
     stature_weight: float = 0.2
@@ -48,6 +47,16 @@ def learned_sigma() -> Recipe:
     return Recipe("learned-sigma", phi=PhiConfig(covariance="depth"), loss="eq1")
 
 
+def nll() -> Recipe:
+    """As `learned-sigma`, with the Gaussian's true negative log likelihood in place of eq1."""
+    return Recipe("nll", phi=PhiConfig(covariance="depth"), loss="nll")
+
+
+def beta_nll() -> Recipe:
+    """As `nll`, with beta-NLL: hard samples keep their say in the mean."""
+    return Recipe("beta-nll", phi=PhiConfig(covariance="depth"), loss="beta-nll")
+
+
 def gaussian3d() -> Recipe:
     """Phase 3: a full 3x3 covariance over (u, v, depth) per joint, beta-NLL."""
     return Recipe("gaussian3d")
@@ -56,6 +65,8 @@ def gaussian3d() -> Recipe:
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "fixed-sigma": fixed_sigma,
     "learned-sigma": learned_sigma,
+    "nll": nll,
+    "beta-nll": beta_nll,
     "gaussian3d": gaussian3d,
 }
 
