@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, Int, UInt8
 

@@ -110,7 +110,7 @@ class Rasteriser:
         self.faces = Column(wp.vec3i, device)
         self.mesh_of_face = Column(wp.int32, device)
         self.two_sided = Column(wp.uint8, device)
-        self._corners, self._screen = Column(wp.vec4d, device), Column(wp.vec2, device)
+        self.corners, self.screen = Column(wp.vec4d, device), Column(wp.vec2, device)
         self._face_normals = Column(wp.vec3, device)
         self._keys = [wp.empty((self.side, self.side), dtype=wp.int64, device=device) for _ in range(SLOTS)]
         self._coverage = wp.empty((size, size), dtype=wp.float32, device=device)
@@ -136,7 +136,7 @@ class Rasteriser:
         self.vertex_start = np.cumsum([0, *(len(m.vertices_mm) for m in self.meshes)])
         self.face_start = np.cumsum([0, *(len(m.faces) for m in self.meshes)])
         vertex_count, face_count = int(self.vertex_start[-1]), int(self.face_start[-1])
-        for column in (self.vertices, self.normals, self.coordinates, self._corners, self._screen):
+        for column in (self.vertices, self.normals, self.coordinates, self.corners, self.screen):
             column.reserve(vertex_count)
         for column in (self.faces, self.mesh_of_face, self.two_sided, self._face_normals):
             column.reserve(face_count)
@@ -148,7 +148,7 @@ class Rasteriser:
             column.push(face_count)
         self._make_normals()
         self.matrix = crop_matrix(intrinsics, crop, self.side)
-        self.project(self.matrix, np.zeros(3), np.array([0.0, 0, 1, 0]), True, self._corners, self._screen)
+        self.project(self.matrix, np.zeros(3), np.array([0.0, 0, 1, 0]), True, self.corners, self.screen)
 
     def _place(self, index: int, mesh: Mesh) -> None:
         rows = slice(*self.vertex_start[index : index + 2])
@@ -233,7 +233,7 @@ class Rasteriser:
             keys.fill_(int(kernels.EMPTY))
         else:
             wp.copy(keys, over.keys)
-        self.draw_into(keys, meshes, True, self._corners, self._screen)
+        self.draw_into(keys, meshes, True, self.corners, self.screen)
         return Drawing(self, keys)
 
     def draw_into(
@@ -278,7 +278,7 @@ class Rasteriser:
         depth = wp.empty(shape, dtype=wp.float32, device=self.device)
         face = wp.empty(shape, dtype=wp.int32, device=self.device)
         weights = wp.empty(shape, dtype=wp.vec3, device=self.device)
-        inputs = [self._corners.array, self.faces.array, drawing.keys, depth, face, weights]
+        inputs = [self.corners.array, self.faces.array, drawing.keys, depth, face, weights]
         wp.launch(kernels.unpack, shape, inputs=inputs, device=self.device)
         index = face.numpy()
         mesh = np.where(index >= 0, np.searchsorted(self.face_start, index, side="right") - 1, -1)

@@ -1,0 +1,289 @@
+"""Warp kernels that light a drawing: one soft key light with a shadow map, sky and ground, gloss, a floor."""
+# pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
+# pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
+# ruff: noqa: UP018, RUF046
+# In Warp, int(0) and float(0.0) declare variables that a loop may change.
+
+import warp as wp
+
+from sigmapose.data.render.kernels import EMPTY, barycentric
+from sigmapose.data.render.surfaces import Finish, Look, Texture, body, folds, pattern, to_display
+
+wp.config.log_level = wp.LOG_ERROR
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.struct
+class Lamp:
+    """A `Light` as the kernels read it; directions in the camera frame."""
+
+    towards: wp.vec3
+    up: wp.vec3
+    key: wp.vec3
+    sky: wp.vec3
+    ground: wp.vec3
+    wrap: float
+    shadows: int
+    strength: float
+    """Share of the key light that a shadow takes away."""
+    rows: wp.mat33
+    offset: wp.vec3
+    """Camera frame -> texels and depth of the shadow map."""
+    texel: float
+    """Side of a texel, mm."""
+
+
+@wp.struct
+class Ground:
+    """A `Floor` as the kernels read it."""
+
+    present: int
+    point: wp.vec3
+    normal: wp.vec3
+    right: wp.vec3
+    ahead: wp.vec3
+    texture: int
+    """-1: only shadows."""
+    contacts: int
+    centre: wp.vec3
+    reach: float
+    """Contacts matter up to this far from the centre, mm."""
+
+
+@wp.struct
+class Buffers:
+    """Everything about the loaded meshes."""
+
+    corners: wp.array(dtype=wp.vec4d)
+    vertices: wp.array(dtype=wp.vec3)
+    normals: wp.array(dtype=wp.vec3)
+    coordinates: wp.array(dtype=wp.vec3)
+    limbs: wp.array(dtype=wp.vec3)
+    head: wp.array(dtype=wp.vec3)
+    faces: wp.array(dtype=wp.vec3i)
+    mesh_of_face: wp.array(dtype=wp.int32)
+    finish_of_face: wp.array(dtype=wp.int32)
+    """A texture, or -1 - (part + 8 * eye + 16 * look)."""
+    textures: wp.array(dtype=Texture)
+    looks: wp.array(dtype=Look)
+    pictures: wp.array2d(dtype=wp.uint8)
+
+
+@wp.func
+def lit(lamp: Lamp, shadow: wp.array2d(dtype=wp.int64), point: wp.vec3, bias: float):
+    """Share of the key light that reaches a point, averaged over 3 x 3 texels."""
+    p = lamp.rows * point + lamp.offset
+    height, width = shadow.shape[0], shadow.shape[1]
+    fx, fy = p[0] - 2.0, p[1] - 2.0
+    x0, y0 = int(wp.floor(fx)), int(wp.floor(fy))
+    if x0 < 0 or y0 < 0 or x0 + 3 >= width or y0 + 3 >= height:
+        return 1.0
+    fx -= float(x0)
+    fy -= float(y0)
+    limit = wp.int64(wp.cast(wp.max(p[2] - bias, 0.0), wp.uint32)) << wp.int64(32)
+    blocked = float(0.0)
+    for j in range(4):
+        wy = float(1.0)
+        if j == 0:
+            wy = 1.0 - fy
+        elif j == 3:
+            wy = fy
+        row = float(0.0)
+        if shadow[y0 + j, x0] < limit:
+            row += 1.0 - fx
+        if shadow[y0 + j, x0 + 1] < limit:
+            row += 1.0
+        if shadow[y0 + j, x0 + 2] < limit:
+            row += 1.0
+        if shadow[y0 + j, x0 + 3] < limit:
+            row += fx
+        blocked += wy * row
+    return 1.0 - blocked / 9.0
+
+
+@wp.func
+def light_up(lamp: Lamp, finish: Finish, normal: wp.vec3, view: wp.vec3, reached: float, open_sky: float):
+    """Linear light that a surface sends to the camera; `view` points from the surface to the camera."""
+    n = wp.normalize(normal + finish.tilt)
+    facing = wp.clamp((wp.dot(n, lamp.towards) + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0)
+    above = 0.5 + 0.5 * wp.dot(n, lamp.up)
+    ambient = open_sky * wp.lerp(lamp.ground, lamp.sky, above)
+    result = wp.cw_mul(finish.colour, ambient + facing * reached * lamp.key)
+    if finish.gloss > 0.0:
+        shine = wp.max(wp.dot(n, wp.normalize(lamp.towards + view)), 0.0)
+        shine = shine * shine
+        shine = shine * shine
+        shine = shine * shine
+        sharp = shine * shine
+        sharp = sharp * sharp
+        glint = finish.gloss * reached * (0.12 * shine + 0.6 * finish.gloss * sharp)
+        result += glint * lamp.key
+        grazing = 1.0 - wp.max(wp.dot(n, view), 0.0)
+        grazing = grazing * grazing
+        result += 0.25 * finish.gloss * grazing * grazing * ambient
+    return result
+
+
+@wp.func
+def displayed(c: wp.vec3):
+    return wp.vec3(to_display(c[0]), to_display(c[1]), to_display(c[2]))
+
+
+@wp.func
+def floor_openness(ground: Ground, contacts: wp.array(dtype=wp.vec4), point: wp.vec3):
+    """Share of the sky that things standing or lying on the floor leave to a point of the floor."""
+    result = float(1.0)
+    if wp.length(point - ground.centre) < ground.reach:
+        for k in range(ground.contacts):
+            c = contacts[k]
+            away = wp.vec3(c[0], c[1], c[2]) - point
+            square = wp.max(wp.dot(away, away), c[3] * c[3])
+            upwards = wp.max(wp.dot(away, ground.normal), 0.0) / wp.sqrt(square)
+            result *= 1.0 - 0.8 * upwards * c[3] * c[3] / square
+    return result
+
+
+@wp.func
+def floor_sample(
+    ray: wp.vec3,
+    pixel: float,
+    lamp: Lamp,
+    ground: Ground,
+    shadow: wp.array2d(dtype=wp.int64),
+    contacts: wp.array(dtype=wp.vec4),
+    buffers: Buffers,
+):
+    """Premultiplied display RGBA of the floor along a ray with z = 1; `pixel` is a pixel's width at z = 1."""
+    nothing = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    slope = -wp.dot(ground.normal, ray)
+    if slope <= 1.0e-4:
+        return nothing
+    depth = -wp.dot(ground.normal, ground.point) / slope
+    if depth <= 20.0:
+        return nothing
+    point = depth * ray
+    reached = float(1.0)
+    if lamp.shadows == 1:
+        reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, point, 1.5 * lamp.texel))
+    open_sky = floor_openness(ground, contacts, point)
+    finish = Finish()
+    view = -wp.normalize(ray)
+    if ground.texture < 0:
+        # the photo behind already shows the floor in full light: keep the share that is left of it
+        if reached >= 1.0 and open_sky >= 0.999:
+            return nothing
+        finish.colour = wp.vec3(1.0, 1.0, 1.0)
+        now = light_up(lamp, finish, ground.normal, view, reached, open_sky)
+        full = light_up(lamp, finish, ground.normal, view, 1.0, 1.0)
+        left = (now[0] + now[1] + now[2]) / wp.max(full[0] + full[1] + full[2], 1.0e-6)
+        return wp.vec4(0.0, 0.0, 0.0, 1.0 - to_display(left))
+    t = buffers.textures[ground.texture]
+    away = 0.001 * (point - ground.point)
+    c = wp.vec3(wp.dot(away, ground.right), wp.dot(away, ground.ahead), 0.0)
+    c = wp.vec3(c[0], c[1], c[1])
+    footprint = 0.001 * depth * pixel
+    finish.colour = pattern(t, c, footprint / wp.max(slope, 0.05), buffers.pictures)
+    finish.gloss = t.gloss
+    finish.tilt = folds(t, c)
+    seen = displayed(light_up(lamp, finish, ground.normal, view, reached, open_sky))
+    alpha = wp.clamp(slope / pixel * 0.5, 0.0, 1.0)
+    return wp.vec4(alpha * seen[0], alpha * seen[1], alpha * seen[2], alpha)
+
+
+@wp.func
+def surface_sample(
+    face: int,
+    x: wp.float64,
+    y: wp.float64,
+    pixel: float,
+    lamp: Lamp,
+    ground: Ground,
+    shadow: wp.array2d(dtype=wp.int64),
+    b: Buffers,
+):
+    """Display RGB of a face at a sample position."""
+    corner = b.faces[face]
+    i, j, k = corner[0], corner[1], corner[2]
+    w = barycentric(b.corners, corner, x, y)
+    point = w[0] * b.vertices[i] + w[1] * b.vertices[j] + w[2] * b.vertices[k]
+    normal = wp.normalize(w[0] * b.normals[i] + w[1] * b.normals[j] + w[2] * b.normals[k])
+    view = -wp.normalize(point)
+    if wp.dot(normal, view) < 0.0:
+        normal = -normal
+    c = w[0] * b.coordinates[i] + w[1] * b.coordinates[j] + w[2] * b.coordinates[k]
+    footprint = 0.001 * point[2] * pixel
+    code = b.finish_of_face[face]
+    finish = Finish()
+    if code >= 0:
+        t = b.textures[code]
+        finish.colour = pattern(t, c, footprint, b.pictures)
+        finish.gloss = t.gloss
+        finish.tilt = folds(t, c)
+    else:
+        code = -1 - code
+        limbs = w[0] * b.limbs[i] + w[1] * b.limbs[j] + w[2] * b.limbs[k]
+        head = w[0] * b.head[i] + w[1] * b.head[j] + w[2] * b.head[k]
+        look = b.looks[code / 16]
+        finish = body(look, b.textures, b.pictures, code % 8, (code / 8) % 2, limbs, head, c, footprint)
+    reached = float(1.0)
+    if lamp.shadows == 1:
+        start = point + (1.5 * lamp.texel) * normal
+        reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, start, 0.5 * lamp.texel))
+    open_sky = float(1.0)
+    if ground.present == 1:
+        height = wp.max(wp.dot(point - ground.point, ground.normal), 0.0)
+        open_sky = 1.0 - 0.35 / (1.0 + height * height / 10000.0)
+    return displayed(light_up(lamp, finish, normal, view, reached, open_sky))
+
+
+@wp.kernel
+def shade(
+    keys: wp.array2d(dtype=wp.int64),
+    supersample: int,
+    to_ray: wp.mat33,
+    pixel: float,
+    lamp: Lamp,
+    ground: Ground,
+    shadow: wp.array2d(dtype=wp.int64),
+    contacts: wp.array(dtype=wp.vec4),
+    b: Buffers,
+    result: wp.array2d(dtype=wp.vec4),
+):
+    """Premultiplied display RGBA of every pixel; samples of one surface are shaded once.
+
+    `to_ray` takes sample positions (x, y, 1) to rays with z = 1; `pixel` is a pixel's width at z = 1.
+    """
+    row, column = wp.tid()
+    count = supersample * supersample
+    share = 1.0 / float(count)
+    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    done = int(0)
+    empty = int(0)
+    for s in range(count):
+        y, x = row * supersample + s / supersample, column * supersample + s % supersample
+        key = keys[y, x]
+        if key == EMPTY:
+            empty += 1
+        elif (done >> s) & 1 == 0:
+            face = int(key & wp.int64(0x7FFFFFFF))
+            mesh = b.mesh_of_face[face]
+            depth = wp.cast(wp.uint32(key >> wp.int64(32)), wp.float32)
+            weight = share
+            for r in range(s + 1, count):
+                other = keys[row * supersample + r / supersample, column * supersample + r % supersample]
+                if other != EMPTY:
+                    if b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh:
+                        gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
+                        if wp.abs(gap) < 0.01 * depth:
+                            done = done | (1 << r)
+                            weight += share
+            fx, fy = wp.float64(x) + wp.float64(0.5), wp.float64(y) + wp.float64(0.5)
+            seen = surface_sample(face, fx, fy, pixel, lamp, ground, shadow, b)
+            total += weight * wp.vec4(seen[0], seen[1], seen[2], 1.0)
+    if empty > 0 and ground.present == 1:
+        centre = 0.5 * float(supersample)
+        position = wp.vec3(float(column * supersample) + centre, float(row * supersample) + centre, 1.0)
+        ray = to_ray * position
+        ray = ray / ray[2]
+        total += (share * float(empty)) * floor_sample(ray, pixel, lamp, ground, shadow, contacts, b)
+    result[row, column] = total

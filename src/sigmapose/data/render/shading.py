@@ -1,0 +1,276 @@
+"""Light on a drawing: key light with soft shadows, sky and ground, materials, a floor.
+
+Camera frame: x right, y down, z forward, millimetres. Light is linear RGB; layers are premultiplied RGBA of
+display values, ready to lie over a photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import warp as wp
+
+from sigmapose.data.render import kernels, shadekernels
+from sigmapose.data.render.mesh import KINDS, BodyLook, Colour, Material
+from sigmapose.data.render.raster import Column, Drawing, Rasteriser
+from sigmapose.data.render.surfaces import Look, Texture
+from sigmapose.errors import DataError
+from sigmapose.shapes import Array, Float
+
+SHADOW_SIDES = (64, 96, 128, 192, 256, 320)
+"""Texels a side that a shadow map may have; the softer the shadow, the fewer."""
+
+BACKOFF_MM = 1000.0
+"""The shadow camera stands this far before the first thing that casts a shadow."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """One key light over a sky-and-ground ambient; directions in the camera frame."""
+
+    direction: Colour
+    """Unit, towards the light."""
+    up: Colour
+    """Unit, the world's up."""
+    key: Colour = (0.8, 0.8, 0.8)
+    sky: Colour = (0.5, 0.5, 0.5)
+    ground: Colour = (0.3, 0.3, 0.3)
+    wrap: float = 0.2
+    """0 = hard terminator, 1 = light wraps around the body."""
+    shadows: bool = True
+    softness_mm: float = 30.0
+    """Width of a shadow's edge."""
+    strength: float = 0.85
+    """Share of the key light that a shadow takes away."""
+
+
+@dataclass(frozen=True, repr=False)
+class Floor:
+    """An infinite plane under everything."""
+
+    point_mm: Float[Array, " 3"]
+    """A point of it; patterns start there."""
+    normal: Float[Array, " 3"]
+    """Unit, upwards."""
+    material: Material | None = None
+    """None: it only carries shadows, which darken the photo behind; otherwise it is opaque to the horizon."""
+    contacts: Float[Array, "contact 4"] = field(default_factory=lambda: np.zeros((0, 4)))
+    """Spheres (x, y, z, radius, mm) that keep the sky's light from the floor: feet, hips, hands, things."""
+
+    def __repr__(self) -> str:
+        return f"Floor({self.material or 'shadows'}, {len(self.contacts)} contacts)"
+
+
+def texture_record(material: Material, start: int) -> tuple:
+    """The row of a material in the kernels' table; its picture begins at `start` among all pictures."""
+    phase = np.asarray(material.phase, float)
+    angles = phase + np.array([[0.3, 1.9, 4.1], [2.2, 5.3, 0.7], [3.7, 1.1, 2.9]])
+    directions = np.sin(angles) + 0.1
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    ripples = directions * (57.0 + 32.0 * np.sin(7.0 * phase))[:, None]
+    tilts = 0.5 * np.cos(3.0 * angles + 1.0)
+    height, width = (1, 1) if material.picture is None else material.picture.shape[:2]
+    look = (material.base, material.second, material.period_m, material.phase, material.gloss, material.fold)
+    return (KINDS.index(material.kind), *look, ripples, tilts, start, height, width)
+
+
+def look_record(look: BodyLook, upper: int, lower: int) -> tuple:
+    """The row of a look in the kernels' table; `upper` and `lower` are rows of its materials."""
+    flags = (int(look.barefoot), int(look.bald))
+    edges = (look.hair_line, look.hair_length, look.sleeve, look.hem, look.waist, look.neckline)
+    return (look.skin, look.hair, look.shoes, upper, lower, *flags, *edges)
+
+
+class Shader:
+    """Shades drawings of one rasteriser."""
+
+    def __init__(self, rasteriser: Rasteriser) -> None:
+        self.rasteriser = rasteriser
+        device = self.device = rasteriser.device
+        self._limbs, self._head = Column(wp.vec3, device), Column(wp.vec3, device)
+        self._finish = Column(wp.int32, device)
+        self._corners, self._screen = Column(wp.vec4d, device), Column(wp.vec2, device)
+        self._result = wp.empty((rasteriser.size, rasteriser.size), dtype=wp.vec4, device=device)
+        self._maps: dict[int, wp.array] = {}
+        self._materials: list[tuple] = []
+        self._pictures: list[np.ndarray] = []
+
+    def shade(
+        self,
+        drawing: Drawing,
+        light: Light,
+        floor: Floor | None = None,
+        casters: Sequence[int] | None = None,
+        focus: Sequence[int] | None = None,
+    ) -> Float[Array, "size size 4"]:
+        """The picture of a drawing.
+
+        Args:
+            drawing: made by the rasteriser since it last loaded meshes.
+            light: where light comes from.
+            floor: None: nothing is below.
+            casters: meshes that cast shadows; None: all loaded, also those not drawn.
+            focus: shadows are sharpest and complete around these meshes; None: those with a body, or all.
+
+        Returns:
+            premultiplied RGBA, display values 0..1, overwritten by the next call.
+        """
+        floor_material = [] if floor is None or floor.material is None else [floor.material]
+        buffers, floor_texture = self._buffers(floor_material)
+        lamp, shadow = self._lamp(light, casters, focus)
+        ground, contacts = self._ground(floor, floor_texture)
+        inverse = np.linalg.inv(self.rasteriser.matrix)
+        area = abs(np.linalg.det(inverse[:2, :2]))
+        pixel = float(np.sqrt(area)) * self.rasteriser.supersample
+        inputs = [
+            drawing.keys,
+            self.rasteriser.supersample,
+            wp.mat33(*inverse.reshape(-1).tolist()),
+            pixel,
+            lamp,
+            ground,
+            shadow,
+            contacts,
+            buffers,
+            self._result,
+        ]
+        shape = (self.rasteriser.size, self.rasteriser.size)
+        wp.launch(shadekernels.shade, shape, inputs=inputs, device=self.device)
+        return self._result.numpy()
+
+    def _texture(self, material: Material) -> int:
+        start = sum(len(p) for p in self._pictures)
+        if material.picture is not None:
+            self._pictures.append(np.ascontiguousarray(material.picture[..., :3], np.uint8).reshape(-1, 3))
+        self._materials.append(texture_record(material, start))
+        return len(self._materials) - 1
+
+    def _buffers(self, more: list[Material]) -> tuple[shadekernels.Buffers, int]:
+        """Tables of all materials, and the row of the first of `more`."""
+        r = self.rasteriser
+        vertex_count, face_count = int(r.vertex_start[-1]), int(r.face_start[-1])
+        for column in (self._limbs, self._head):
+            column.reserve(vertex_count)
+        finish = self._finish.reserve(face_count)
+        self._materials, self._pictures = [], []
+        looks: list[tuple] = []
+        for index, mesh in enumerate(r.meshes):
+            faces = slice(*r.face_start[index : index + 2])
+            if mesh.body is None:
+                first = [self._texture(material) for material in mesh.materials][0]
+                finish[faces] = first if mesh.material is None else first + mesh.material
+                continue
+            rows, body = slice(*r.vertex_start[index : index + 2]), mesh.body
+            self._limbs.host[rows] = body.atlas[:, :3]
+            self._head.host[rows] = body.atlas[:, 3:6]
+            finish[faces] = -1 - (body.part + 8 * body.eye + 16 * len(looks))
+            upper, lower = self._texture(body.look.upper), self._texture(body.look.lower)
+            looks.append(look_record(body.look, upper, lower))
+        extra = [self._texture(material) for material in more]
+        for column in (self._limbs, self._head):
+            column.push(vertex_count)
+        self._finish.push(face_count)
+        b = shadekernels.Buffers()
+        b.corners, b.vertices, b.normals = r.corners.array, r.vertices.array, r.normals.array
+        b.coordinates, b.limbs, b.head = r.coordinates.array, self._limbs.array, self._head.array
+        b.faces, b.mesh_of_face, b.finish_of_face = r.faces.array, r.mesh_of_face.array, self._finish.array
+        b.textures = self._table(self._materials, Texture)
+        b.looks = self._table(looks, Look)
+        pictures = np.concatenate([*self._pictures, np.zeros((1, 3), np.uint8)])
+        b.pictures = wp.array(pictures, dtype=wp.uint8, device=self.device)
+        return b, extra[0] if extra else -1
+
+    def _table(self, rows: list[tuple], struct: type) -> wp.array:
+        values = np.zeros(max(len(rows), 1), struct.numpy_dtype())  # pyright: ignore[reportAttributeAccessIssue]
+        if rows:
+            values[:] = rows
+        return wp.array(values, dtype=struct, device=self.device)
+
+    def _lamp(
+        self, light: Light, casters: Sequence[int] | None, focus: Sequence[int] | None
+    ) -> tuple[shadekernels.Lamp, wp.array]:
+        lamp = shadekernels.Lamp()
+        lamp.towards, lamp.up = wp.vec3(*light.direction), wp.vec3(*light.up)
+        lamp.key, lamp.sky, lamp.ground = wp.vec3(*light.key), wp.vec3(*light.sky), wp.vec3(*light.ground)
+        lamp.wrap, lamp.strength = light.wrap, light.strength
+        r = self.rasteriser
+        everything = range(len(r.meshes)) if casters is None else casters
+        if focus is None:
+            people = [i for i in everything if r.meshes[i].body is not None]
+            focus = people or list(everything)
+        filled = [i for i in focus if len(r.meshes[i].vertices_mm)]
+        if not light.shadows or not filled:
+            lamp.shadows = 0
+            return lamp, self._map(SHADOW_SIDES[0])
+        matrix, offset, depth_axis, side, texel = self._shadow_camera(light, filled, list(everything))
+        shadow = self._map(side)
+        shadow.fill_(int(kernels.EMPTY))
+        vertex_count = int(r.vertex_start[-1])
+        self._corners.reserve(vertex_count)
+        self._screen.reserve(vertex_count)
+        r.project(matrix, offset, depth_axis, False, self._corners, self._screen)
+        r.draw_into(shadow, list(everything), False, self._corners, self._screen)
+        lamp.shadows, lamp.texel = 1, texel
+        rows = np.concatenate([matrix[:2], depth_axis[None, :3]])
+        lamp.rows = wp.mat33(*rows.reshape(-1).tolist())
+        lamp.offset = wp.vec3(float(offset[0]), float(offset[1]), float(depth_axis[3]))
+        return lamp, shadow
+
+    def _map(self, side: int) -> wp.array:
+        if side not in self._maps:
+            self._maps[side] = wp.empty((side, side), dtype=wp.int64, device=self.device)
+        return self._maps[side]
+
+    def _shadow_camera(
+        self, light: Light, focus: list[int], casters: list[int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, float]:
+        """An orthographic camera at the light: matrix and offset to texels, depth axis, side, texel in mm."""
+        r = self.rasteriser
+        towards = np.asarray(light.direction, float)
+        towards = towards / np.linalg.norm(towards)
+        right = np.cross(towards, np.eye(3)[int(np.argmin(np.abs(towards)))])
+        right /= np.linalg.norm(right)
+        # right x down = along the light's path, as in a camera, so that outsides wind alike
+        axes = np.stack([right, np.cross(-towards, right), -towards])
+
+        def bounds(meshes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+            parts = [r.meshes[i].vertices_mm @ axes.T.astype(np.float32) for i in meshes]
+            return np.min([p.min(0) for p in parts], 0), np.max([p.max(0) for p in parts], 0)
+
+        low, high = bounds(focus)
+        nearest, farthest = bounds([i for i in casters if len(r.meshes[i].vertices_mm)] or focus)
+        reach = 0.5 * (high - low).max()
+        low, high = np.maximum(low - reach, nearest), np.minimum(high + reach, farthest)
+        extent = float((high - low)[:2].max()) + 1.0
+        wanted = extent / max(light.softness_mm / 3.0, 1.0)
+        side = next((s for s in SHADOW_SIDES if s >= wanted), SHADOW_SIDES[-1])
+        texel = extent / (side - 10)
+        matrix = np.zeros((3, 3))
+        matrix[:2] = axes[:2] / texel
+        offset = np.array([*(side / 2 - (low + high)[:2] / 2 / texel), 1.0])
+        return matrix, offset, np.array([*axes[2], BACKOFF_MM - nearest[2]]), side, texel
+
+    def _ground(self, floor: Floor | None, texture: int) -> tuple[shadekernels.Ground, wp.array]:
+        ground = shadekernels.Ground()
+        if floor is None:
+            return ground, wp.zeros(1, dtype=wp.vec4, device=self.device)
+        normal = np.asarray(floor.normal, float)
+        if not np.isfinite(normal).all() or abs(np.linalg.norm(normal) - 1) > 1e-3:
+            raise DataError(f"the floor's normal is {normal}: give a unit vector")
+        right = np.cross(normal, np.eye(3)[int(np.argmin(np.abs(normal)))])
+        right /= np.linalg.norm(right)
+        ground.present, ground.texture, ground.contacts = 1, texture, len(floor.contacts)
+        ground.point, ground.normal = (
+            wp.vec3(*np.asarray(floor.point_mm, float).tolist()),
+            wp.vec3(*normal.tolist()),
+        )
+        ground.right, ground.ahead = wp.vec3(*right.tolist()), wp.vec3(*np.cross(normal, right).tolist())
+        contacts = np.zeros((max(len(floor.contacts), 1), 4), np.float32)
+        if len(floor.contacts):
+            contacts[:] = floor.contacts
+            centre = contacts[:, :3].mean(0)
+            away = np.linalg.norm(contacts[:, :3] - centre, axis=1) + 6.0 * contacts[:, 3]
+            ground.centre, ground.reach = wp.vec3(*centre.tolist()), float(away.max())
+        return ground, wp.array(contacts, dtype=wp.vec4, device=self.device)
