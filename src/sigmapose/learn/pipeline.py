@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from sigmapose.learn.augment import BatchSource, picture_batch
+from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.fit_calibrator import fit_calibrator
 from sigmapose.learn.loop import train
 from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
@@ -115,15 +116,17 @@ def chosen_recipe(plan: TrainingPlan) -> Recipe:
     return get_recipe(plan.recipe, seed=plan.seed, **{k: v for k, v in changes.items() if v is not None})
 
 
-def fit(plan: TrainingPlan, bodies: Path, pictures: Path) -> DepthUncertaintyHead:
+def fit(plan: TrainingPlan, bodies: Path, pictures: Path) -> Head:
     """Train Φ on the training split, watched on the validation subjects."""
     recipe = chosen_recipe(plan)
     source = BatchSource.create(
         load_pictures(pictures, "train"), bodies_before_cameras(bodies, "train"), recipe.augmentation
     )
-    return train(
-        recipe, source, validation_batches(load_pictures(pictures, "val")), plan.out / "phi" / recipe.name
-    )
+    validation, folder = validation_batches(load_pictures(pictures, "val")), plan.out / "phi" / recipe.name
+    if recipe.members == 1:
+        return train(recipe, source, validation, folder)
+    seeds = range(recipe.seed, recipe.seed + recipe.members)
+    return EnsembleHead([train(replace(recipe, seed=s), source, validation, folder / str(s)) for s in seeds])
 
 
 def validation_batches(pictures: Pictures) -> dict[str, Batch]:
@@ -134,7 +137,7 @@ def validation_batches(pictures: Pictures) -> dict[str, Batch]:
     return {name: _first(batch, VALIDATION_ROWS) for name, batch in chosen.items() if len(batch.tokens)}
 
 
-def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) -> Path:
+def make_weights(plan: TrainingPlan, phi: Head, pictures: Path) -> Path:
     """Calibrator on the calibration subjects, and one ONNX file per model."""
     from sigmapose.learn.blazepose import ARCHITECTURES
     from sigmapose.learn.convert_blazepose import (
@@ -149,7 +152,7 @@ def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     phi = as_stored(phi)
-    if chosen_recipe(plan).loss == "eq1":
+    if isinstance(phi, DepthUncertaintyHead) and chosen_recipe(plan).loss == "eq1":
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     fit_calibrator(phi, load_pictures(pictures, "calibration"), f"{plan.recipe}-renders", fitted_on).save(
@@ -167,7 +170,7 @@ def make_weights(plan: TrainingPlan, phi: DepthUncertaintyHead, pictures: Path) 
     return folder
 
 
-def as_stored(phi: DepthUncertaintyHead) -> DepthUncertaintyHead:
+def as_stored(phi: Head) -> Head:
     """Weights rounded to float16, computed in float32: what the files hold, so what calibration must see."""
     with torch.no_grad():
         for parameter in phi.parameters():

@@ -34,6 +34,8 @@ class Recipe:
     warmup: int = 300
     ema: float = 0.999
     clip_norm: float = 1.0
+    members: int = 1
+    """Heads trained from as many seeds; more than one answer as an ensemble."""
     seed: int = 0
 
 
@@ -62,12 +64,18 @@ def gaussian3d() -> Recipe:
     return Recipe("gaussian3d")
 
 
+def ensemble() -> Recipe:
+    """Five `gaussian3d` heads: what the data leave open, and what the members disagree on."""
+    return Recipe("ensemble", members=5)
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "fixed-sigma": fixed_sigma,
     "learned-sigma": learned_sigma,
     "nll": nll,
     "beta-nll": beta_nll,
     "gaussian3d": gaussian3d,
+    "ensemble": ensemble,
 }
 
 

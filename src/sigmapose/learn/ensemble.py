@@ -1,0 +1,95 @@
+"""Several heads trained from different seeds, answering as one Gaussian.
+
+Moments of the equally weighted mixture (Lakshminarayanan et al. 2017, Simple and Scalable Predictive
+Uncertainty Estimation using Deep Ensembles, section 2.4): the mean of the means, and as covariance the mean
+of the members' covariances (aleatoric: what the data leave open) plus the covariance of their means
+(epistemic: what the members disagree on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sigmapose.errors import ModelError
+from sigmapose.learn.phi import SIGMA_FLOOR, DepthUncertaintyHead, Gaussian25D, PhiConfig
+
+
+class EnsembleHead(nn.Module):
+    """Members of one configuration in place of one head; same input, same output.
+
+    Raises:
+        ModelError: fewer than two members, or members of different configurations.
+    """
+
+    def __init__(self, members: Sequence[DepthUncertaintyHead]) -> None:
+        super().__init__()
+        if len(members) < 2:
+            raise ModelError(f"an ensemble needs at least two members, got {len(members)}")
+        if any(member.config != members[0].config for member in members):
+            raise ModelError(
+                "the members of an ensemble must have one configuration: train them with one recipe"
+            )
+        self.members = nn.ModuleList(members)
+
+    @property
+    def config(self) -> PhiConfig:
+        """That of every member."""
+        return self.members[0].config  # type: ignore[return-value]
+
+    def forward(
+        self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"]
+    ) -> Gaussian25D:
+        answers = [member(tokens, context) for member in self.members]
+        points, points_own, points_between = _moments([(a.points, a.points_tril) for a in answers])
+        relative, own, between = _moments([(a.relative, a.relative_tril) for a in answers])
+        stature = torch.stack([a.log_stature for a in answers])
+        spread = (stature[..., 1] ** 2).mean(0) + stature[..., 0].var(0, unbiased=False)
+        visibility = torch.stack([a.visibility_logits.softmax(-1) for a in answers]).mean(0)
+        return Gaussian25D(
+            points=points,
+            points_tril=cholesky(points_own + points_between),
+            relative=relative,
+            relative_tril=cholesky(own + between),
+            visibility_logits=torch.log(visibility.clamp_min(1e-6)),
+            log_stature=torch.stack((stature[..., 0].mean(0), torch.sqrt(spread)), dim=-1),
+        )
+
+    def parts(
+        self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"]
+    ) -> tuple[Float[Tensor, "batch 26 3 3"], Float[Tensor, "batch 26 3 3"]]:
+        """Aleatoric and epistemic covariance of `relative`; their sum is the answer's."""
+        answers = [member(tokens, context) for member in self.members]
+        return _moments([(a.relative, a.relative_tril) for a in answers])[1:]
+
+
+Head = DepthUncertaintyHead | EnsembleHead
+"""What can stand as Φ."""
+
+
+def _moments(answers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, mean covariance, covariance of the means."""
+    means = torch.stack([mean for mean, _ in answers])
+    own = torch.stack([tril @ tril.mT for _, tril in answers]).mean(0)
+    away = means - means.mean(0)
+    return means.mean(0), own, (away[..., :, None] * away[..., None, :]).mean(0)
+
+
+def cholesky(cov: Float[Tensor, "*batch dim dim"]) -> Float[Tensor, "*batch dim dim"]:
+    """Lower Cholesky factor, unrolled so that it can be exported; its diagonal is at least `SIGMA_FLOOR`."""
+    size = cov.shape[-1]
+    rows: list[list[Tensor]] = []
+    zero = 0.0 * cov[..., 0, 0]
+    for i in range(size):
+        row: list[Tensor] = []
+        for j in range(i):
+            done = sum((row[k] * rows[j][k] for k in range(j)), zero)
+            row.append((cov[..., i, j] - done) / rows[j][j])
+        left = cov[..., i, i] - sum((value * value for value in row), zero)
+        row.append(torch.sqrt(left.clamp_min(SIGMA_FLOOR**2)))
+        rows.append(row)
+    full = [torch.stack([*row, *[zero] * (size - len(row))], dim=-1) for row in rows]
+    return torch.stack(full, dim=-2)
