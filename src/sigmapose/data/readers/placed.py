@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sigmapose.camera import Camera
+from sigmapose.errors import CameraError
 from sigmapose.shapes import Array, Float
+
+MIN_POINTS = 12
+"""Fewer points than this fit intrinsics too well."""
+MOST_POINTS = 5_000
+"""More points than this add nothing."""
+LENS_FREE_PX = 0.3
+"""A camera that misses its points by no more than this, root mean square, has no distortion to speak of."""
+FIT_STEPS = 12
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,3 +67,78 @@ class PlacedCamera:
             cy=(camera.cy + 0.5) * scale + pad_y - 0.5,
         )
         return replace(self, camera=fitted)
+
+
+def from_quaternion(
+    name: str, camera: Camera, quaternion_wxyz: tuple[float, ...], center_mm: tuple[float, ...]
+) -> PlacedCamera:
+    """A camera from its place and the quaternion (real part first) that turns camera axes into world axes."""
+    w, x, y, z = np.asarray(quaternion_wxyz, dtype=np.float64) / np.linalg.norm(quaternion_wxyz)
+    to_world = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    return PlacedCamera(name, camera, to_world.T, -to_world.T @ np.asarray(center_mm, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class FittedCamera:
+    """Intrinsics found from points whose place in the camera frame and in the picture is known."""
+
+    camera: Camera
+    residual_px: float
+    """Root mean square distance between the given and the projected points."""
+
+
+def fit_intrinsics(
+    points_mm: Float[Array, "*batch 3"], points_px: Float[Array, "*batch 2"], width: int, height: int
+) -> FittedCamera:
+    """Intrinsics of a camera from poses that are known in the camera frame and in the picture.
+
+    Data sets that publish such poses but no intrinsics determine them this way: `u z = fx x + cx z` and
+    `v z = fy y + cy z` in linear least squares. Where that leaves more than `LENS_FREE_PX`, four coefficients
+    of distortion are fitted as well (Gauss-Newton from there).
+
+    Args:
+        points_mm: camera frame; at different depths. Points that are not finite are left out.
+        points_px: where they are in the picture.
+        width, height: of the picture.
+
+    Raises:
+        CameraError: the points fix no camera.
+    """
+    space, flat = np.reshape(points_mm, (-1, 3)), np.reshape(points_px, (-1, 2))
+    known = np.isfinite(space).all(axis=1) & np.isfinite(flat).all(axis=1) & (space[:, 2] > 0)
+    if known.sum() < MIN_POINTS:
+        raise CameraError(f"{int(known.sum())} points do not fix a camera: at least {MIN_POINTS} are needed")
+    step = max(1, int(known.sum()) // MOST_POINTS)
+    space, flat = space[known][::step] / space[known][::step, 2:], flat[known][::step]
+    ones = np.ones(len(space))
+    fx, cx = np.linalg.lstsq(np.stack((space[:, 0], ones), axis=1), flat[:, 0], rcond=None)[0]
+    fy, cy = np.linalg.lstsq(np.stack((space[:, 1], ones), axis=1), flat[:, 1], rcond=None)[0]
+
+    def camera_of(values: Float[Array, " 8"]) -> Camera:
+        k = tuple(values[4:].tolist()) if values[4:].any() else ()
+        fx, fy, cx, cy = values[:4].tolist()
+        return Camera(width, height, fx, fy, cx, cy, k)
+
+    def error(values: Float[Array, " 8"]) -> Float[Array, "point 2"]:
+        return np.nan_to_num(camera_of(values).project(space) - flat, nan=1e3)
+
+    values = np.array([fx, fy, cx, cy, 0.0, 0.0, 0.0, 0.0])
+    residual = _rms(error(values))
+    if residual > LENS_FREE_PX:
+        nudge = np.array([1e-2] * 4 + [1e-5] * 4)
+        for _ in range(FIT_STEPS):
+            now = error(values)
+            slope = [(error(values + np.eye(8)[i] * n) - now).ravel() / n for i, n in enumerate(nudge)]
+            values = values - np.linalg.lstsq(np.stack(slope, axis=1), now.ravel(), rcond=None)[0]
+        residual = _rms(error(values))
+    return FittedCamera(camera_of(values), residual)
+
+
+def _rms(vectors: Float[Array, "point 2"]) -> float:
+    return float(np.sqrt(np.mean(np.sum(vectors**2, axis=1))))
