@@ -43,8 +43,8 @@ def _train(out: Path, originals: Path, steps: int) -> int:
 def test_training_goes_from_nothing_to_weights_and_resumes(originals: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert _train(out, originals, 3) == 0
-    made = {path: path.stat().st_mtime_ns for path in out.glob("pictures/*/shard_*.npz")}
-    assert len(made) == 2
+    made = {p: p.stat().st_mtime_ns for p in [*out.glob("pictures/*/*.tar"), *out.glob("features/*/*.npz")]}
+    assert len(made) == 8, "a shard and its features for each of the four splits"
     assert _train(out, originals, 6) == 0
     assert {path: path.stat().st_mtime_ns for path in made} == made
     with (out / "phi" / "gaussian3d" / "log.csv").open() as file:

@@ -1,109 +1,72 @@
-"""Feature shards: what the pose encoders see of rendered people, beside the truth.
+"""Features: what the pose encoders see of samples, beside the truth, as `learn` reads it.
 
-A build is a folder of `shard_00000.npz` (arrays below, one row a sample), `crops_00000.npz` (the pictures as
-JPEG, to extract features again with other encoders) and `build.json` (how it was made). Shards are written
-atomically and skipped when they exist, so a build can be stopped and continued; a shard depends only on the
-build's settings and its own number, whatever the number of workers.
+Features of a folder of shards are a folder of `shard_*.npz`, one a shard (arrays below, one row a sample).
+Files are written whole and made again only when their shard has changed, so an extraction can be stopped and
+continued; what a shard gives depends on the shard and the settings alone.
 
 | field | shape | |
 |---|---|---|
-| joints_camera_mm | (26, 3) | camera frame |
-| points_px | (26, 2) | projections in the picture |
-| visibility | (26,) uint8 | class, order of `sigmapose.skeleton.VISIBILITY` |
-| stature_mm, occluded_fraction | () | standing height; share of the person behind pasted objects |
+| joints_camera_mm | (26, 3) | camera frame; NaN where unknown, as everything below |
+| points_px | (26, 2) | joints in the camera's picture |
+| visibility | (26,) int8 | class, order of `sigmapose.skeleton.VISIBILITY`; -1 where unknown |
+| stature_mm, occluded_fraction | () | standing height; share of the person behind objects |
 | intrinsics, image_size | (4,), (2,) | fx, fy, cx, cy; width, height |
-| crop | (4,) | centre x, centre y, size (px), angle (rad), see `sigmapose.data.render.cameras.Crops` |
-| split, subject, clip, corpus_index | () | where the pose comes from |
+| crop | (4,) | centre x, centre y, size (px), angle (rad), as `Sample.crop` |
+| split, subject, clip, id | () | where the sample comes from; split may be empty |
 | landmarks_E, world_E, spread_E, heat_E, flag_E | (39, 5), (39, 3) x 3, () | encoder E; NaN where not run |
 | has_E | () bool | whether encoder E ran on the sample |
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
+import hashlib
 import json
 import logging
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from sigmapose.data.render.cameras import sample_crops, sample_views
-from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Float, UInt8
+from sigmapose.data.pool import run_jobs
+from sigmapose.data.sample import Sample
+from sigmapose.data.shard_folder import ShardFolder
+from sigmapose.data.shard_reader import ReadSummary, read_shards
+from sigmapose.data.shards import whole_file
+from sigmapose.errors import DataError, InputError, OutputError
+from sigmapose.shapes import Array, Float, Int, UInt8
+from sigmapose.skeleton import BODY_26, joint_map
 
 log = logging.getLogger(__name__)
 
 ENCODERS = ("lite", "full", "heavy")
 OUTPUTS = {"landmarks": (39, 5), "world": (39, 3), "spread": (39, 3), "heat": (39, 3), "flag": ()}
 ENCODER_BATCH = 16
-POSE_BATCH = 50
-JPEG_QUALITY = 85
-SPLIT_SHARES = {"train": 0.85, "val": 0.05, "calibration": 0.05, "test": 0.05}
+CHUNK = 128
+"""Samples whose pictures are held at once."""
+INPUT_PX = 256
+SETTINGS = "features.json"
+SHARES = {"lite": 0.5, "full": 1.0, "heavy": 0.25}
+"""Part of the samples each encoder runs on; the heavy one costs more than rendering."""
 
 
 @dataclass(frozen=True)
-class FeatureBuild:
-    """Settings of a build; two builds with equal settings have equal shards."""
+class FeaturePlan:
+    """Which encoders see which shards; equal plans give equal features."""
 
-    corpus: Path
-    """Folder of posed bodies, made by `python -m sigmapose.data.people.bodies`."""
+    shards: Path
+    """Folder of shards."""
     out: Path
-    """Folder of the shards."""
+    """Folder of the features."""
     encoders: Path
     """Folder with encoder_lite.onnx, encoder_full.onnx, encoder_heavy.onnx."""
-    count: int = 30_000
-    """Number of samples."""
-    seed: int = 0
+    shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+    """Part of the samples on which each encoder runs; an encoder that is not named is not loaded."""
     workers: int = 2
     """Processes; the result does not depend on it."""
-    shard_size: int = 500
-    backgrounds: Path | None = None
-    """Folder of photos to put behind people; procedural scenes without."""
-    occluders: Path | None = None
-    """Folder of RGBA cut-outs to put in front of people; procedural shapes without."""
-    lite_share: float = 0.5
-    """Share of the samples on which the lite encoder runs."""
-    full_share: float = 1.0
-    heavy_share: float = 0.25
-    """The heavy encoder costs more than rendering, so a share of it is usually enough."""
-    clean: bool = False
-    """No occluders and no camera faults: to judge the renders."""
-    variants: tuple[str, ...] = field(default=ENCODERS)
-
-    def described(self) -> dict[str, object]:
-        """What must not change when a build is continued; folders by name, so that they can move."""
-        settings = asdict(self)
-        for name in ("out", "workers", "count"):
-            del settings[name]
-        return {
-            k: v.name if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
-            for k, v in settings.items()
-        }
-
-
-def choose_bodies(splits: np.ndarray, seed: int, start: int, count: int) -> np.ndarray:
-    """Corpus rows of samples start..start+count: split by `SPLIT_SHARES`, uniform within the split.
-
-    Raises:
-        DataError: `splits`, the corpus' split names row by row, holds none of the known ones.
-    """
-    rows = {name: np.flatnonzero(splits == name) for name in SPLIT_SHARES}
-    present = [name for name in SPLIT_SHARES if len(rows[name])]
-    if not present:
-        raise DataError(f"corpus has none of the splits {', '.join(SPLIT_SHARES)}")
-    share = np.cumsum([SPLIT_SHARES[name] for name in present])
-    chosen = np.empty(count, np.int64)
-    for i in range(count):
-        rng = np.random.default_rng([seed, 1, start + i])
-        name = present[int(np.searchsorted(share, rng.random() * share[-1], side="right"))]
-        chosen[i] = rows[name][rng.integers(len(rows[name]))]
-    return chosen
 
 
 class EncoderBank:
@@ -138,157 +101,202 @@ class EncoderBank:
         return {f"{key}_{name}": values for key, values in fields.items()} | {f"has_{name}": wanted}
 
 
-class ShardMaker:
-    """Makes shards one after the other; one in every worker process."""
+def crop_picture(sample: Sample) -> tuple[UInt8[Array, "256 256 3"], Float[Array, " 4"]]:
+    """What an encoder is shown of a sample, and where that lies in the camera's picture (as `Sample.crop`).
 
-    def __init__(self, build: FeatureBuild) -> None:
-        import torch
-
-        from sigmapose.data.people.bodies import load_corpus
-        from sigmapose.data.render.appearance import BodyAtlas
-        from sigmapose.data.render.occluders import PictureFolder
-        from sigmapose.data.render.scene import SceneRange, Studio
-
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
-        self.build = build
-        self.corpus = load_corpus(build.corpus)
-        self.studio = Studio(
-            BodyAtlas.load(),
-            PictureFolder.read(build.backgrounds),
-            PictureFolder.read(build.occluders),
-            SceneRange(clean=build.clean),
-        )
-        self.encoders = EncoderBank(build.encoders, build.variants)
-
-    def make(self, number: int, count: int) -> tuple[dict[str, np.ndarray], UInt8[Array, "sample 256 256 3"]]:
-        """The fields and the pictures of one shard."""
-        build, corpus = self.build, self.corpus
-        start = number * build.shard_size
-        # drawn for a whole shard, so that a shard cut short by `count` is the beginning of the whole one
-        rows = choose_bodies(corpus.split, build.seed, start, build.shard_size)
-        rng = np.random.default_rng([build.seed, 2, number])
-        views = sample_views(rng, corpus.joints_mm[rows])
-        crops = sample_crops(rng, views.points_px)
-        shares = {"lite": build.lite_share, "full": build.full_share, "heavy": build.heavy_share}
-        wanted = {name: rng.random(build.shard_size) < share for name, share in shares.items()}
-        pictures = np.empty((count, 256, 256, 3), np.uint8)
-        visibility, occluded = np.empty((count, 26), np.uint8), np.empty(count, np.float32)
-        for i, vertices_mm in enumerate(self._meshes(rows[:count])):
-            dice = np.random.default_rng([build.seed, 3, start + i])
-            shot = self.studio.shoot(dice, vertices_mm, views, crops, i, float(corpus.stature_mm[rows[i]]))
-            pictures[i], visibility[i], occluded[i] = shot.picture, shot.visibility, shot.occluded_fraction
-        fields = {
-            "joints_camera_mm": views.joints_camera_mm[:count].astype(np.float32),
-            "points_px": views.points_px[:count].astype(np.float32),
-            "visibility": visibility,
-            "stature_mm": corpus.stature_mm[rows[:count]].astype(np.float32),
-            "occluded_fraction": occluded,
-            "intrinsics": views.intrinsics()[:count].astype(np.float32),
-            "image_size": views.image_size[:count],
-            "crop": np.column_stack([crops.center_px, crops.size_px, crops.angle_rad])[:count].astype(
-                np.float32
-            ),
-            "corpus_index": rows[:count],
-        }
-        fields |= {name: getattr(corpus, name)[rows[:count]] for name in ("split", "subject", "clip")}
-        for name in build.variants:
-            fields |= self.encoders.extract(name, pictures, wanted[name][:count])
-        return fields, pictures
-
-    def _meshes(self, rows: np.ndarray) -> Iterator[Float[Array, "vertex 3"]]:
-        from sigmapose.data.people.bodies import load_meshes
-
-        for first in range(0, len(rows), POSE_BATCH):
-            yield from load_meshes(self.corpus, rows[first : first + POSE_BATCH]).vertices_mm
-
-    def write(self, number: int, count: int) -> Path:
-        """Make and store one shard unless it exists."""
-        path = shard_path(self.build.out, number)
-        if path.exists():
-            return path
-        fields, pictures = self.make(number, count)
-        _save(self.build.out / f"crops_{number:05d}.npz", pack_pictures(pictures))
-        _save(path, fields)
-        return path
-
-
-def shard_path(out: Path, number: int) -> Path:
-    return out / f"shard_{number:05d}.npz"
-
-
-def _save(path: Path, fields: dict[str, np.ndarray]) -> None:
-    """Write an .npz so that the file is either whole or absent."""
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    with partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **fields)
-    partial.replace(path)
-
-
-def pack_pictures(pictures: UInt8[Array, "sample 256 256 3"]) -> dict[str, np.ndarray]:
-    """RGB pictures as one run of JPEG bytes and the offset of each."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    coded = [cv2.imencode(".jpg", picture[..., ::-1], quality)[1].reshape(-1) for picture in pictures]
-    offsets = np.cumsum([0, *(len(c) for c in coded)])
-    return {"jpeg": np.concatenate(coded), "offsets": offsets}
-
-
-def unpack_pictures(packed: dict[str, np.ndarray]) -> UInt8[Array, "sample 256 256 3"]:
-    """The pictures of a `crops_*.npz`, RGB."""
-    jpeg, offsets = packed["jpeg"], packed["offsets"]
-    pairs = itertools.pairwise(offsets)
-    return np.stack([np.asarray(cv2.imdecode(jpeg[a:b], cv2.IMREAD_COLOR))[..., ::-1] for a, b in pairs])
-
-
-_maker: ShardMaker | None = None
-
-
-def _start_worker(build: FeatureBuild) -> None:
-    global _maker
-    _maker = ShardMaker(build)
-
-
-def _write_shard(job: tuple[int, int]) -> Path:
-    assert _maker is not None
-    return _maker.write(*job)
-
-
-def build_features(build: FeatureBuild) -> Iterator[Path]:
-    """Make all missing shards; yields their paths as they are done, in order.
+    A stored crop is shown as it is; otherwise the crop that MediaPipe's rule cuts around the true joints, or
+    the square around the person's box.
 
     Raises:
-        DataError: the folder holds a build with other settings, or an input is missing.
+        DataError: nothing says where the person is.
+        InputError: the picture cannot be read.
     """
-    build.out.mkdir(parents=True, exist_ok=True)
-    record, described = build.out / "build.json", build.described()
-    if record.exists():
-        before = json.loads(record.read_text())
-        changed = [k for k in described if before.get(k) != described[k]]
-        if changed:
-            raise DataError(f"{build.out} was built with another {', '.join(changed)}: use another folder")
-    record.write_text(json.dumps(described, indent=1) + "\n")
-    full, rest = divmod(build.count, build.shard_size)
-    jobs = [(number, build.shard_size) for number in range(full)] + ([(full, rest)] if rest else [])
-    log.info("%d shards into %s", len(jobs), build.out)
-    if build.workers <= 1:
-        maker = ShardMaker(build)
-        yield from (maker.write(*job) for job in jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(build.workers, context, _start_worker, (build,)) as pool:
-        yield from pool.map(_write_shard, jobs)
+    from sigmapose.data.render.cameras import true_crops
+    from sigmapose.estimate.crop import ROI_SCALE, Crop
+    from sigmapose.estimate.crop import sample as cut
+
+    picture = sample.read_picture()
+    if sample.crop is not None:
+        if picture.shape[:2] != (INPUT_PX, INPUT_PX):
+            picture = np.asarray(cv2.resize(picture, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA))
+        return picture, sample.crop
+    points_px = _in_body_26(sample, sample.points_px, 2)
+    if np.isfinite(points_px).all():
+        crop = true_crops(points_px[None]).crop(0)
+    elif sample.box_px is not None:
+        x0, y0, x1, y1 = sample.box_px.tolist()
+        crop = Crop(((x0 + x1) / 2, (y0 + y1) / 2), ROI_SCALE * max(x1 - x0, y1 - y0, 1.0))
+    else:
+        raise DataError(f"{sample.source} sample {sample.id} has no crop, joints or box: detect people first")
+    return cut(picture, crop, INPUT_PX), np.array([*crop.center_px, crop.size_px, crop.angle_rad])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: `python -m sigmapose.data.features --corpus FILE --out DIR --encoders DIR ...`."""
-    import tyro
-    from tqdm import tqdm
-
-    build = tyro.cli(FeatureBuild, args=arguments, description=FeatureBuild.__doc__)
-    shards = -(-build.count // build.shard_size)
-    for _ in tqdm(build_features(build), total=shards, unit="shard"):
-        pass
+def _in_body_26(sample: Sample, values: Array | None, dim: int) -> Float[Array, "26 dim"]:
+    """Joints in the order of body_26, NaN where absent."""
+    if values is None:
+        return np.full((len(BODY_26), dim), np.nan)
+    if sample.skeleton is BODY_26:
+        return values
+    return joint_map(sample.skeleton, BODY_26).apply(values)[0]
 
 
-if __name__ == "__main__":
-    main()
+def _visibility(sample: Sample) -> Int[Array, " 26"]:
+    """Classes in the order of body_26; a joint made of several has none."""
+    if sample.visibility is None:
+        return np.full(len(BODY_26), -1, np.int8)
+    if sample.skeleton is BODY_26:
+        return sample.visibility.astype(np.int8)
+    weights = joint_map(sample.skeleton, BODY_26).weights
+    source, alone = weights.argmax(axis=1), (weights != 0).sum(axis=1) == 1
+    return np.where(alone, sample.visibility[source], -1).astype(np.int8)
+
+
+def truth_fields(sample: Sample, crop: Float[Array, " 4"]) -> dict[str, np.ndarray]:
+    """What is known of one sample, as rows of the fields that need no encoder."""
+    camera, facts = sample.camera, sample.facts
+    intrinsics = [np.nan] * 4 if camera is None else [camera.fx, camera.fy, camera.cx, camera.cy]
+    size = [np.nan] * 2 if camera is None else [camera.width, camera.height]
+    return {
+        "joints_camera_mm": _in_body_26(sample, sample.joints_mm, 3).astype(np.float32),
+        "points_px": _in_body_26(sample, sample.points_px, 2).astype(np.float32),
+        "visibility": _visibility(sample),
+        "stature_mm": np.array(facts.get("stature_mm", np.nan), np.float32),
+        "occluded_fraction": np.array(facts.get("occluded_fraction", np.nan), np.float32),
+        "intrinsics": np.array(intrinsics, np.float32),
+        "image_size": np.array(size, np.float32),
+        "crop": crop.astype(np.float32),
+        "split": np.array(sample.split or ""),
+        "subject": np.array(sample.subject),
+        "clip": np.array(sample.clip),
+        "id": np.array(sample.id),
+    }
+
+
+def runs_on(encoder: str, sample: Sample, share: float) -> bool:
+    """Whether an encoder runs on a sample when it runs on that share of all; decided by the sample's name."""
+    name = f"{encoder}/{sample.source}/{sample.id}".encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "big") < share * 2**32
+
+
+def features_of(
+    samples: Iterable[Sample],
+    bank: EncoderBank,
+    shares: Mapping[str, float],
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, np.ndarray]:
+    """All fields of some samples. A sample whose picture cannot be read is left out with a warning.
+
+    Args:
+        samples: with pictures.
+        bank: the encoders.
+        shares: part of the samples each encoder of the bank runs on.
+        tick: called after every sample.
+
+    Raises:
+        DataError: no sample at all has a picture that can be read.
+    """
+    chunks, unreadable = [], 0
+    stream = iter(samples)
+    while some := list(islice(stream, CHUNK)):
+        rows, pictures, kept = [], [], []
+        for sample in some:
+            try:
+                picture, crop = crop_picture(sample)
+            except InputError as error:
+                unreadable += 1
+                log.warning("left out %s: %s", sample.id, error)
+                continue
+            finally:
+                tick()
+            rows.append(truth_fields(sample, crop))
+            pictures.append(picture)
+            kept.append(sample)
+        if not rows:
+            continue
+        fields = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        for name, share in shares.items():
+            wanted = np.array([runs_on(name, sample, share) for sample in kept])
+            fields |= bank.extract(name, np.stack(pictures), wanted)
+        chunks.append(fields)
+    if not chunks:
+        raise DataError(f"no picture can be read ({unreadable} tried): make or copy the data again")
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+@dataclass(frozen=True)
+class _Job:
+    shard: Path
+    path: Path
+    checksum: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    shard: Path
+    damage: str | None = None
+
+
+def extract_features(plan: FeaturePlan) -> Iterator[int]:
+    """Make the features that are missing; yields how many samples were seen since the last time.
+
+    A damaged shard is skipped and named in a warning.
+
+    Raises:
+        DataError: no shards or encoders, every shard damaged, or no picture that can be read.
+        OutputError: the folder holds features of other settings, or cannot be written.
+    """
+    shards = sorted(plan.shards.glob("*.tar"))
+    if not shards:
+        raise DataError(f"{plan.shards}: no shards (*.tar) in this folder: make some with `sigmapose synth`")
+    with ShardFolder(plan.out):
+        _claim(plan)
+        jobs = [_job(plan, shard) for shard in shards]
+        jobs = [job for job in jobs if _stored_checksum(job.path) != job.checksum]
+        damaged: list[_Outcome] = []
+        for done in run_jobs(functools.partial(_start, plan), jobs, plan.workers):
+            if done.result is not None and done.result.damage:
+                damaged.append(done.result)
+                log.warning("skipped damaged shard %s: %s", done.result.shard, done.result.damage)
+            yield done.ticks
+        if len(damaged) == len(shards):
+            raise DataError(f"{plan.shards}: every shard is damaged ({damaged[0].damage}): make them again")
+
+
+def _claim(plan: FeaturePlan) -> None:
+    """Record what the folder is for, or check that it is for the same."""
+    path, settings = plan.out / SETTINGS, {"shares": dict(plan.shares)}
+    if path.exists() and json.loads(path.read_text()) != settings:
+        raise OutputError(f"{plan.out}: holds features of other encoders or shares: choose another folder")
+    with whole_file(path) as file:
+        file.write(json.dumps(settings, indent=1).encode() + b"\n")
+
+
+def _job(plan: FeaturePlan, shard: Path) -> _Job:
+    with shard.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return _Job(shard, plan.out / f"{shard.stem.replace('-', '_')}.npz", checksum)
+
+
+def _stored_checksum(path: Path) -> str | None:
+    """Checksum of the shard that features were made of; None where there are none."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        return str(stored["shard_sha256"])
+
+
+def _start(plan: FeaturePlan) -> Callable[[_Job, Callable[[], None]], _Outcome]:
+    cv2.setNumThreads(1)
+    bank = EncoderBank(plan.encoders, tuple(plan.shares))
+    return functools.partial(_extract, plan, bank)
+
+
+def _extract(plan: FeaturePlan, bank: EncoderBank, job: _Job, tick: Callable[[], None]) -> _Outcome:
+    summary = ReadSummary()
+    try:
+        fields = features_of(read_shards(job.shard, summary=summary), bank, plan.shares, tick)
+    except DataError as error:
+        return _Outcome(job.shard, next(iter(summary.damaged.values()), str(error)))
+    with whole_file(job.path) as file:
+        np.savez(file, allow_pickle=False, shard_sha256=np.array(job.checksum), **fields)
+    return _Outcome(job.shard)

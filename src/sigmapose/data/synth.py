@@ -52,8 +52,8 @@ class SynthPlan:
     """Share of the samples in which anything may stand in front of the person."""
     clean_twin: bool = False
     """Store every picture also without what stands in front of the person."""
-    clean: bool = False
-    """Nothing in front of the person and no camera faults."""
+    clean_share: float = 0.0
+    """Share of the samples with nothing in front of the person and no camera faults."""
     mocap: Path | None = None
     """Folder of motion capture for the bodies; without one their poses are procedural."""
     bodies: Path | None = None
@@ -88,7 +88,7 @@ class SynthPlan:
             "seed": self.seed,
             "severity": list(self.severity),
             "occluded_share": self.occluded_share,
-            "clean": self.clean,
+            "clean_share": self.clean_share,
             "clean_twin": self.clean_twin,
             "shard_size": self.shard_size,
             "quality": self.quality,
@@ -150,15 +150,18 @@ class SampleMaker:
         torch.set_num_threads(1)  # results of sums depend on the number of threads
         cv2.setNumThreads(1)
         self.plan = plan
+        self._seed = (plan.seed, tuple(Split).index(plan.split))  # no two splits share cameras or scenes
         self.corpus = load_corpus(bodies).of(plan.split)
         if not len(self.corpus):
             raise DataError(
                 f"{bodies}: no {plan.split} bodies in this corpus: choose another split or corpus"
             )
         low, high = plan.severity
-        scene = SceneRange(plan.occluded_share, (low, max(high, low + 1e-6)), plan.clean)
+        self.scenes = [
+            SceneRange(plan.occluded_share, (low, max(high, low + 1e-6)), clean) for clean in (False, True)
+        ]
         backgrounds, occluders = (PictureFolder.read(path) for path in (plan.backgrounds, plan.occluders))
-        self.studio = Studio(BodyAtlas.load(), backgrounds, occluders, scene)
+        self.studio = Studio(BodyAtlas.load(), backgrounds, occluders)
         self._block = functools.lru_cache(maxsize=1)(self._make_block)
 
     def make(self, number: int) -> Sample:
@@ -166,8 +169,11 @@ class SampleMaker:
         plan, corpus = self.plan, self.corpus
         block, i = self._block(number // BLOCK), number % BLOCK
         row = int(block.rows[i])
+        dice = np.random.default_rng([*self._seed, 3, number])
+        clean = bool(dice.random() < plan.clean_share)
+        self.studio.scene = self.scenes[clean]
         shot = self.studio.shoot(
-            np.random.default_rng([plan.seed, 3, number]),
+            dice,
             block.vertices_mm[i],
             block.views,
             block.crops,
@@ -192,6 +198,7 @@ class SampleMaker:
             facts={
                 "seed": plan.seed,
                 "number": number,
+                "clean": clean,
                 "occluded_fraction": round(float(shot.occluded_fraction), 4),
                 "stature_mm": round(float(corpus.stature_mm[row]), 1),
                 "body": _body_facts(corpus, row, block.views, i),
@@ -205,7 +212,7 @@ class SampleMaker:
         from sigmapose.data.render.cameras import sample_crops, sample_views
 
         rows = choose_rows(len(self.corpus), self.plan.seed, number * BLOCK, BLOCK)
-        rng = np.random.default_rng([self.plan.seed, 2, number])
+        rng = np.random.default_rng([*self._seed, 2, number])
         views = sample_views(rng, self.corpus.joints_mm[rows])
         crops = sample_crops(rng, views.points_px)
         return _Block(rows, views, crops, load_meshes(self.corpus, rows).vertices_mm)

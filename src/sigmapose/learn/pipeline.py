@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.fit_calibrator import fit_calibrator
@@ -25,8 +26,11 @@ from sigmapose.learn.sources import bodies_before_cameras
 
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000
+SPLIT_SHARES = {Split.TRAIN: 0.85, Split.VAL: 0.05, Split.CALIBRATION: 0.05, Split.TEST: 0.05}
 CLEAN_SHARE = 0.3
 """Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
+OCCLUDED_SHARE, SEVERITY = 0.5, (0.03, 0.8)
+"""How many of the others have something in front of the person, and how much of them it aims to hide."""
 
 
 @dataclass(frozen=True)
@@ -88,26 +92,30 @@ def make_bodies(plan: TrainingPlan) -> Path:
 
 
 def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
-    """Feature shards: rendered people as the encoders see them."""
-    from sigmapose.data.features import FeatureBuild, build_features
+    """Rendered people in shards, one set a split, and what the encoders see of them; returns the features."""
+    from sigmapose.data.features import FeaturePlan, extract_features
+    from sigmapose.data.synth import SynthPlan, synthesize
 
-    folder = plan.out / "pictures"
-    clean = round(plan.pictures * CLEAN_SHARE)
-    for name, count in (("occluded", plan.pictures - clean), ("clean", clean)):
-        build = FeatureBuild(
-            corpus=bodies,
-            out=folder / name,
-            encoders=encoders,
-            count=count,
-            seed=plan.seed + (name == "clean"),
-            workers=plan.workers,
+    for split, share in SPLIT_SHARES.items():
+        synth = SynthPlan(
+            out=plan.out / "pictures" / split,
+            count=max(1, round(plan.pictures * share)),
+            seed=plan.seed,
+            split=split,
+            severity=SEVERITY,
+            occluded_share=OCCLUDED_SHARE,
+            clean_share=CLEAN_SHARE,
+            bodies=bodies,
             backgrounds=plan.backgrounds,
             occluders=plan.occluders,
-            clean=name == "clean",
+            workers=plan.workers,
         )
-        for _ in tqdm(build_features(build), desc=name, total=-(-count // build.shard_size), unit="shard"):
-            pass
-    return folder
+        features = FeaturePlan(synth.out, plan.out / "features" / split, encoders, workers=plan.workers)
+        for name, steps in (("pictures", synthesize(synth)), ("features", extract_features(features))):
+            with tqdm(total=synth.count, desc=f"{split} {name}", unit="sample", smoothing=0.05) as progress:
+                for done in steps:
+                    progress.update(done)
+    return plan.out / "features"
 
 
 def chosen_recipe(plan: TrainingPlan) -> Recipe:

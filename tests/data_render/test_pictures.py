@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sigmapose.data.render.degrade import degrade
+from sigmapose.data.render.occluders import PictureFolder, backdrop
+from sigmapose.errors import DataError
+
+
+def test_folders_of_pictures(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no folder of pictures at"):
+        PictureFolder.read(tmp_path / "missing")
+    with pytest.raises(DataError, match="no pictures in"):
+        PictureFolder.read(tmp_path)
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 60, 3), (255, 0, 0), np.uint8))
+    cutout = np.full((1500, 20, 4), (200, 100, 50, 128), np.uint8)
+    cv2.imwrite(str(tmp_path / "b.png"), cutout)
+    first, second = PictureFolder.read(tmp_path).pictures
+    assert first[0, 0].tolist() == [0, 0, 255], "RGB, not BGR"
+    assert max(second.shape) == 640 and second.shape[2] == 4
+    assert second[5, 3].tolist() == [25, 50, 100, 128], "premultiplied"
+    (tmp_path / "c.jpg").write_text("not a picture")
+    with pytest.raises(DataError, match=r"cannot decode .*c\.jpg"):
+        PictureFolder.read(tmp_path)
+
+
+def test_scenes_and_faults_keep_their_range_and_vary() -> None:
+    rng = np.random.default_rng(3)
+    photo = PictureFolder((np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8),))
+    scenes = [backdrop(rng, photo, 128) for _ in range(6)]
+    assert all(s.shape == (128, 128, 3) and s.min() >= 0 and s.max() <= 1 for s in scenes)
+    assert np.std([s.mean() for s in scenes]) > 0.01
+    blurred = degrade(np.random.default_rng(1), scenes[0], native_px=30.0)
+    sharp = degrade(np.random.default_rng(1), scenes[0], native_px=400.0)
+    assert blurred.dtype == np.uint8 and blurred.shape == (128, 128, 3)
+    edges = [np.abs(np.diff(p.astype(int), axis=1)).mean() for p in (blurred, sharp)]
+    assert edges[0] < edges[1]
