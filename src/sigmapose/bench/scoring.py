@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.evaluate import bootstrap, pose_metrics, uncertainty_metrics
+from sigmapose.evaluate import bootstrap, pose_metrics, ranking, uncertainty_metrics
 from sigmapose.shapes import Array, Bool, Float
 
 WRONG_MM = 100.0
@@ -145,13 +145,13 @@ def _rankings(measured: _Measured, frames: np.ndarray) -> dict[str, float]:
     error, wrong = measured.error[frames][used], measured.error[frames][used] > WRONG_MM
     if measured.uncertainty is not None:
         doubt = measured.uncertainty[frames][used]
-        result["ause"] = uncertainty_metrics.ause(error, doubt)
-        result["auroc_100mm"] = uncertainty_metrics.auroc(wrong, doubt)
+        result["ause"] = ranking.ause(error, doubt)
+        result["auroc_100mm"] = ranking.auroc(wrong, doubt)
     if measured.confident is not None:
         sure = measured.confident[frames][used]
         result["confident_rate"] = float(sure.mean()) if sure.size else float("nan")
-        result["false_positive_rate"] = uncertainty_metrics.false_positive_rate(wrong, sure)
-        result["false_discovery_rate"] = uncertainty_metrics.false_discovery_rate(wrong, sure)
+        result["false_positive_rate"] = ranking.false_positive_rate(wrong, sure)
+        result["false_discovery_rate"] = ranking.false_discovery_rate(wrong, sure)
     return result
 
 

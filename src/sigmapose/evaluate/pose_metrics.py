@@ -15,6 +15,9 @@ from sigmapose.shapes import Array, Bool, Float
 
 MIN_LIMB_MM = 1.0
 """A limb shorter than this has no direction: its joint angle is NaN."""
+PCK_MM = 150.0
+"""About half a head: the threshold of MPI-INF-3DHP (Mehta et al. 2017)."""
+AUC_STEP_MM = 5.0
 
 
 def check_same_shape(predicted: np.ndarray, truth: np.ndarray) -> None:
@@ -23,6 +26,11 @@ def check_same_shape(predicted: np.ndarray, truth: np.ndarray) -> None:
         raise InputError(
             f"predicted and truth must both be (..., joints, 3), got {predicted.shape} and {truth.shape}"
         )
+
+
+def finite_joints(points: Float[Array, "*b j d"]) -> Bool[Array, "*b j"]:
+    """Joints none of whose coordinates is NaN or infinite."""
+    return np.asarray(np.isfinite(points.sum(-1)))
 
 
 def joint_errors_mm(predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"]) -> Float[Array, "*b j"]:
@@ -78,6 +86,71 @@ def angle_errors_deg(
     """Absolute error of every interior joint angle. MPJAE is its mean."""
     check_same_shape(predicted, truth)
     return np.abs(joint_angles_deg(predicted, chains) - joint_angles_deg(truth, chains))
+
+
+def segment_angles_deg(
+    predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"], bones: tuple[tuple[int, int], ...]
+) -> Float[Array, "*b k"]:
+    """Angle (0..180) between the predicted and the true direction of every bone (parent, child).
+
+    Unlike an interior angle it sees a limb turned as a whole. NaN where a bone is shorter than MIN_LIMB_MM.
+    """
+    check_same_shape(predicted, truth)
+    ends = np.asarray(bones)
+    a, b = (p[..., ends[:, 1], :] - p[..., ends[:, 0], :] for p in (predicted, truth))
+    lengths = np.linalg.norm(a, axis=-1), np.linalg.norm(b, axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosine = (a * b).sum(-1) / (lengths[0] * lengths[1])
+    degenerate = (lengths[0] < MIN_LIMB_MM) | (lengths[1] < MIN_LIMB_MM)
+    return np.where(degenerate, np.nan, np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def bone_length_errors_mm(
+    predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"], bones: tuple[tuple[int, int], ...]
+) -> Float[Array, "*b k"]:
+    """Absolute error of the length of every bone (a, b)."""
+    check_same_shape(predicted, truth)
+    ends = np.asarray(bones)
+    a, b = (
+        np.linalg.norm(p[..., ends[:, 1], :] - p[..., ends[:, 0], :], axis=-1) for p in (predicted, truth)
+    )
+    return np.abs(a - b)
+
+
+def scaled_errors_mm(
+    predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"], used: Bool[Array, "*b j"]
+) -> Float[Array, "*b j"]:
+    """Distance of every `used` joint after the best scale of that pose; roots aligned by the caller.
+
+    N-MPJPE (Rhodin et al. 2018, sec. 4) is its mean: s = <predicted, truth> / <predicted, predicted> over the
+    used joints. Joints not used are NaN; a NaN among the used makes the pose NaN; a pose of zeros keeps s =
+    1.
+    """
+    check_same_shape(predicted, truth)
+    used = np.broadcast_to(used, truth.shape[:-1])
+    p, t = (np.where(used[..., None], x, 0.0) for x in (predicted, truth))
+    own = (p * p).sum((-2, -1))
+    scale = np.where(own == 0, 1.0, (p * t).sum((-2, -1)) / np.where(own == 0, 1.0, own))
+    errors = np.linalg.norm(scale[..., None, None] * p - t, axis=-1)
+    return np.where(used, errors, np.nan)
+
+
+def pck(errors_mm: Float[Array, "*b"], threshold_mm: float = PCK_MM) -> Float[Array, "*b"]:
+    """1 where a joint is nearer than `threshold_mm` (strictly, as MPI-INF-3DHP's own script), else 0.
+
+    PCK3D@150 is the mean, a fraction, not a percentage. A NaN error is a joint not found: 0, never dropped.
+    """
+    return (np.asarray(errors_mm) < threshold_mm).astype(float)
+
+
+def pck_area(errors_mm: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Share of the 31 thresholds 0, 5, ..., 150 mm a joint is nearer than; AUC of MPI-INF-3DHP is its mean.
+
+    Mehta et al. 2017 and their script: an error of exactly 0 still fails at threshold 0, so the best possible
+    value is 30 / 31. A NaN error is a joint not found: 0.
+    """
+    passed = np.ceil((PCK_MM - np.asarray(errors_mm, np.float64)) / AUC_STEP_MM)
+    return np.clip(np.nan_to_num(passed, nan=0.0), 0.0, PCK_MM / AUC_STEP_MM) / (PCK_MM / AUC_STEP_MM + 1.0)
 
 
 def mean_error(errors: Float[Array, "*b"], used: Bool[Array, "*b"]) -> float:

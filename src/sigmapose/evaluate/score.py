@@ -1,0 +1,250 @@
+"""One method's numbers with their intervals: the dictionary of a scorecard, and what figures need.
+
+Averages are the mean over strata of the mean over joints; rankings, calibration errors and tables take all
+joints together. Names and units are in METRICS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sigmapose.evaluate import bootstrap, ranking
+from sigmapose.evaluate.calibration import (
+    ECE_BINS,
+    CellCounts,
+    CoverageTable,
+    Group,
+    pit_counts,
+    regression_ece,
+    reliability,
+    uniform_distance,
+)
+from sigmapose.evaluate.frames import LEVELS, Scored
+from sigmapose.evaluate.layout import Layout
+from sigmapose.evaluate.rank_sketch import rank_sketch
+from sigmapose.evaluate.tally import COLUMN_MEANS, WRONG_MM, Tally, column, factors_of
+from sigmapose.shapes import Array, Float
+
+MIN_GROUP = 1000
+"""A group of fewer joints is in the table, but cannot be the worst: chance alone moves its 90 % by 2
+points."""
+KS_BINS = 1000
+CURVE_POINTS = 101
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Scores:
+    """All numbers of one method. What is undefined (no covariance, no wrong joint) is not there."""
+
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    """Percentile intervals; none at all with fewer than two clusters in a stratum."""
+    coverage: CoverageTable | None
+    worst: Group | None
+    """Lowest 90 % coverage among the groups that are large enough."""
+    risk: ranking.RiskCoverage | None
+    """Mean error (mm) of the most certain share of the joints; `best_risk` if doubt knew the errors."""
+    best_risk: ranking.RiskCoverage | None
+    reliability: dict[str, Float[Array, " levels"]]
+    """Per visibility class and "all": observed share inside the ellipsoids of level 0.01 .. 0.99."""
+    counts: dict[str, int]
+    """Frames, joints judged, clusters, strata."""
+
+    def __repr__(self) -> str:
+        return f"Scores({len(self.metrics)} metrics, {self.counts})"
+
+    def as_dict(self) -> dict[str, float | list[float]]:
+        """Flat: every metric, and beside it NAME_ci as [low, high] where there is one."""
+        result: dict[str, float | list[float]] = {}
+        for name, value in self.metrics.items():
+            result[name] = value
+            if name in self.intervals:
+                result[f"{name}_ci"] = list(self.intervals[name])
+        return result
+
+
+def score(
+    frames: Scored,
+    layout: Layout,
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    min_group: int = MIN_GROUP,
+    fps: float | None = None,
+    workers: int | None = None,
+) -> dict[str, float | list[float]]:
+    """All metrics of one method as a flat dictionary, `NAME` and `NAME_ci`.
+
+    Args:
+        frames: predictions and truth.
+        layout: of their joints, e.g. `layout_of(BODY_26)`.
+        samples: bootstrap samples; 0 for no intervals.
+        level: of the intervals.
+        seed: of the bootstrap.
+        min_group: see MIN_GROUP.
+        fps: speed of the method, passed through.
+        workers: see `measure`.
+
+    Raises:
+        InputError: what cannot be scored, by joint and frame (see `Scored.check`).
+    """
+    tally = Tally(layout)
+    tally.update(frames, workers=workers)
+    result = compute(tally, samples=samples, level=level, seed=seed, min_group=min_group).as_dict()
+    return result if fps is None else result | {"fps": fps}
+
+
+def compute(
+    tally: Tally, *, samples: int = 1000, level: float = 0.95, seed: int = 0, min_group: int = MIN_GROUP
+) -> Scores:
+    """All numbers of a tally. See `score`."""
+    state = tally.state()
+    # one order, whatever the order of updates: sums of floats and groups of clusters then agree to the last
+    # digits
+    rng = np.random.default_rng(seed)
+    group, stratum = bootstrap.group_clusters(state["stratum"], rng)
+    sums = np.zeros((stratum.size, state["sums"].shape[1]))
+    np.add.at(sums, group, state["sums"])
+    owner = group[state["row_cluster"]]
+    smallest = np.unique(stratum, return_counts=True)[1].min()
+    weights = (
+        bootstrap.resample_weights(stratum, samples, rng) if smallest > 1 else np.empty((0, stratum.size))
+    )
+    once = np.ones((1, stratum.size), np.float32)
+
+    values, drawn = _means(sums, stratum, once, tally.rate_hz), _means(sums, stratum, weights, tally.rate_hz)
+    exact = {name: float(v[0]) for name, v in values.items()}
+    risk = best = None
+    error, doubt = state["error_mm"], state["doubt"]
+    if error.size and not np.isnan(doubt).any():
+        ranked, risk, best = _rankings(error, doubt)
+        sketch = rank_sketch(error, doubt, owner, stratum.size, WRONG_MM)
+        binned = sketch.metrics(once)
+        exact |= ranked
+        if len(weights):
+            drawn |= {n: v + (ranked[n] - binned[n][0]) for n, v in sketch.metrics(weights).items()}
+    table = worst = None
+    curves: dict[str, np.ndarray] = {}
+    if error.size and not np.isnan(state["pit"]).any():
+        shape, shape_drawn, curves = _shape(state, sums, owner, weights, tally.layout)
+        exact |= shape
+        drawn |= shape_drawn
+        cells = _cell_counts(state, owner, stratum.size, tally.layout)
+        table = cells.table()
+        worst = table.worst(min_count=min_group)
+        if worst is not None:
+            exact["worst_group_coverage_90"] = worst.coverage[0.9]
+            chosen = np.flatnonzero(cells.member(worst.choice))
+            hit, all_ = cells.hits[LEVELS.index(0.9)][:, chosen].sum(1), cells.counts[:, chosen].sum(1)
+            with np.errstate(invalid="ignore"):
+                drawn["worst_group_coverage_90"] = (weights @ hit) / (weights @ all_)
+    metrics = {name: value for name, value in exact.items() if np.isfinite(value)}
+    spans = {
+        name: bootstrap.percentiles(drawn[name], level) for name in metrics if len(weights) and name in drawn
+    }
+    counts = {
+        "frames": int(state["frames"].sum()), "joints": int(error.size),
+        "clusters": int(state["cluster"].size), "strata": int(np.unique(stratum).size),
+    }  # fmt: skip
+    intervals = {name: span for name, span in spans.items() if np.isfinite(span).all()}
+    return Scores(metrics, intervals, table, worst, risk, best, curves, counts)
+
+
+def _means(
+    sums: np.ndarray, stratum: np.ndarray, weights: np.ndarray, rate_hz: float | None
+) -> dict[str, np.ndarray]:
+    """Every metric that is a ratio of sums, under every row of cluster weights; the mean over the strata."""
+    unit = "frame" if rate_hz is None else "s"
+    names = {"acceleration_error": f"_mm_{unit}2", "jitter": f"_mm_{unit}3", "true_jitter": f"_mm_{unit}3"}
+    ratios = {n + names.get(n, ""): (f"sum:{n}", f"count:{n}") for n in COLUMN_MEANS}
+    ratios |= {n: (f"sum:{n}", "count:mpjpe_mm") for n in ("pck_150mm", "auc_150mm")}
+    for tau in WRONG_MM:
+        t, suffix = f"_{tau:.0f}", "" if tau == 100.0 else f"_{tau:.0f}mm"
+        ratios[f"wrong_rate{suffix}"] = (f"wrong{t}", f"judged{t}")
+        ratios[f"confident_rate{suffix}"] = (f"sure{t}", f"asked{t}")
+        ratios[f"false_discovery_rate{suffix}"] = (f"sure_wrong{t}", f"sure{t}")
+        ratios[f"false_positive_rate{suffix}"] = (f"sure_wrong{t}", f"asked_wrong{t}")
+    index = np.array([[column(a), column(b)] for a, b in ratios.values()])
+    each = []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for value in np.unique(stratum):
+            own = stratum == value
+            totals = weights[:, own].astype(np.float64) @ sums[own]
+            each.append(totals[:, index[:, 0]] / totals[:, index[:, 1]])
+        defined = [~np.isnan(e) for e in each]
+        mean = np.nansum(each, axis=0) / np.sum(defined, axis=0)
+    result = {name: mean[:, k] for k, name in enumerate(ratios)}
+    result["crps_mm"] = (result["crps_x_mm"] + result["crps_y_mm"] + result["crps_z_mm"]) / 3.0
+    return result
+
+
+def _rankings(
+    error: np.ndarray, doubt: np.ndarray
+) -> tuple[dict[str, float], ranking.RiskCoverage, ranking.RiskCoverage]:
+    """Exact ranking metrics and the two risk-coverage curves. Doubt is ranked once for all of them."""
+    by_doubt, by_error = ranking.Order(doubt), ranking.Order(error)
+    ranks = by_doubt.ranks()
+    curve, best = by_doubt.risk(error), by_error.risk(error)
+    mean = float(error.mean(dtype=np.float64))
+    result = {
+        "aurc_mm": float(curve.risk.mean()),
+        "ause": float(curve.risk.mean() - best.risk.mean()) / mean if mean > 0 else 0.0,
+        "spearman": ranking.correlation_of_ranks(by_error.ranks(), ranks),
+    }
+    for tau in WRONG_MM:
+        wrong = error > tau
+        result[f"auroc_{tau:.0f}mm"] = ranking.auroc_of_ranks(wrong, ranks)
+        result[f"fpr_95tpr_{tau:.0f}mm"] = ranking.false_alarms(wrong, doubt)
+        result[f"aurc_{tau:.0f}mm"] = float(by_doubt.risk(wrong).risk.mean())
+    return result, curve.thinned(CURVE_POINTS), best.thinned(CURVE_POINTS)
+
+
+def _shape(
+    state: dict[str, np.ndarray], sums: np.ndarray, owner: np.ndarray, weights: np.ndarray, layout: Layout
+) -> tuple[dict[str, float], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Calibration errors with bootstrap draws, and reliability curves.
+
+    An absolute gap only grows by resampling: its draws are moved to have their mean at the value, not below
+    0.
+    """
+    pit, groups = state["pit"].astype(np.float64), len(sums)
+    fine = np.clip(np.ceil(pit * KS_BINS).astype(np.int64) - 1, 0, KS_BINS - 1)
+    by_group = np.bincount(owner * KS_BINS + fine, minlength=groups * KS_BINS).reshape(groups, KS_BINS)
+    axes = sums[:, column("pit_axes_0") :]
+
+    def both(w: np.ndarray) -> dict[str, np.ndarray]:
+        counts = w.astype(np.float32) @ by_group.astype(np.float32)
+        coarse = counts.reshape(-1, ECE_BINS, KS_BINS // ECE_BINS).sum(2)
+        gap = np.abs(reliability(counts) - np.arange(1, KS_BINS) / KS_BINS)
+        axis_ece = regression_ece(w.astype(np.float64) @ axes)
+        return {"ece": regression_ece(coarse), "ece_axes": axis_ece, "distance2_ks": gap.max(1)}
+
+    once = both(np.ones((1, groups)))
+    exact = {name: float(v[0]) for name, v in once.items()} | {"distance2_ks": uniform_distance(pit)}
+    drawn = both(weights) if len(weights) else {}
+    drawn = {n: np.maximum(v + (exact[n] - np.nanmean(v)), 0.0) for n, v in drawn.items()}
+    factors = factors_of(layout)
+    sizes = [len(f.classes) + 1 for f in factors]
+    seen = state["cell"] // int(np.prod(sizes[2:])) % sizes[1]
+    curves = {"all": reliability(pit_counts(pit))}
+    for k, name in enumerate(factors[1].classes):
+        if (seen == k).any():
+            curves[name] = reliability(pit_counts(pit[seen == k]))
+    return exact, drawn, curves
+
+
+def _cell_counts(
+    state: dict[str, np.ndarray], owner: np.ndarray, clusters: int, layout: Layout
+) -> CellCounts:
+    factors = factors_of(layout)
+    cells = int(np.prod([len(f.classes) + 1 for f in factors]))
+    code, shape = owner * cells + state["cell"], (clusters, cells)
+    hits = [
+        np.bincount(code[(state["inside"] >> bit & 1) == 1], minlength=clusters * cells).reshape(shape)
+        for bit in range(len(LEVELS))
+    ]
+    counts = np.bincount(code, minlength=clusters * cells).reshape(shape)
+    return CellCounts(factors, LEVELS, counts.astype(np.float32), np.stack(hits).astype(np.float32))
