@@ -12,6 +12,7 @@ CHECKED_ROOMS = [
     "sigmapose.pose",
     "sigmapose.camera",
     "sigmapose.gaussian",
+    "sigmapose.regions",
     "sigmapose.align",
     "sigmapose.evaluate",
     "sigmapose.calibrate",

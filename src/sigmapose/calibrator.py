@@ -1,19 +1,28 @@
-"""A fitted calibrator: what it scales, what it was fitted on, its file. Fitting is in
-:mod:`sigmapose.calibrate`."""
+"""A fitted calibrator: what it scales, how far its regions reach, what it was fitted on, its file.
+
+Fitting is in :mod:`sigmapose.calibrate`; docs/formats.md explains the file.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sigmapose.errors import InputError, SkeletonError
+from sigmapose.errors import InputError, OutputError, SkeletonError
+from sigmapose.gaussian import chi2_radius
+from sigmapose.regions import check_levels
 from sigmapose.shapes import Array, Float
-from sigmapose.skeleton import BODY_26
+from sigmapose.skeleton import BODY_26, VISIBILITY
 
 FORMAT = "sigmapose/calibrator"
+PEER_FORMAT = "sigmapose/peer-calibrator"
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 had scales only; its regions are those of Gaussians."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +39,60 @@ class VarianceScales:
 
 
 @dataclass(frozen=True)
+class RadiusGroup:
+    """Radii of one group, and whose they are: its own, or those of a larger group when it was too small."""
+
+    source: str
+    """The group that was measured: ``elbows/visible``, its parent ``visible``, or ``all``."""
+    count: int
+    """Calibration joints of this group itself."""
+    frames: int
+    """Pictures they come from."""
+    radii: tuple[float, ...]
+    """One for each level."""
+
+
+@dataclass(frozen=True, repr=False)
+class ConformalRadii:
+    """Mahalanobis radii of one evidence source after scaling, by joint, visibility class and level."""
+
+    levels: tuple[float, ...]
+    relative: Float[Array, "26 4 level"]
+    points: Float[Array, "26 4 level"]
+    relative_groups: dict[str, RadiusGroup] = field(default_factory=dict)
+    point_groups: dict[str, RadiusGroup] = field(default_factory=dict)
+    joint_groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the joints of every joint group; a joint of none has a Gaussian's radii."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a calibrator was fitted on, and how."""
+
+    data: tuple[str, ...]
+    """Names of files or folders."""
+    split: str
+    subjects: tuple[str, ...]
+    clips: int
+    protocol: str
+    """Which predictions were compared with which truth."""
+    method: str
+    date: str
+    """ISO 8601."""
+
+
+@dataclass(frozen=True)
 class Calibrator:
-    """Scales by evidence source (``none`` for bare keypoints, or the encoder), and where they come from."""
+    """Scales and radii by evidence source (``none`` for bare keypoints, or the encoder), and where they come
+    from."""
 
     name: str
     skeleton: str
     fitted_on: str
     samples: dict[str, int]
     scales: dict[str, VarianceScales]
+    radii: dict[str, ConformalRadii] = field(default_factory=dict)
+    provenance: Provenance | None = None
 
     def scales_for(self, source: str) -> VarianceScales:
         """Scales of an evidence source.
@@ -56,46 +111,148 @@ class Calibrator:
             )
         return self.scales[source]
 
+    def radii_for(self, source: str) -> ConformalRadii | None:
+        """Radii of an evidence source; None where only variances were fitted. Raises as `scales_for`."""
+        self.scales_for(source)
+        return self.radii.get(source)
+
     def save(self, path: Path) -> None:
-        """JSON, readable and diffable."""
-        scales = {
-            source: {
-                "relative": np.round(s.relative, 4).tolist(),
-                "points": np.round(s.points, 4).tolist(),
-                "stature": round(s.stature, 4),
-                "constant_sigma_mm": np.round(s.constant_sigma_mm, 1).tolist(),
-            }
-            for source, s in self.scales.items()
-        }
-        content = {
+        """JSON, one group a line: readable and diffable."""
+        content: dict[str, Any] = {
             "format": FORMAT,
-            "version": 1,
+            "version": VERSION,
             "name": self.name,
             "skeleton": self.skeleton,
             "fitted_on": self.fitted_on,
+            "provenance": None if self.provenance is None else asdict(self.provenance),
             "samples": self.samples,
-            "scales": scales,
+            "sources": {source: self._source(source) for source in self.scales},
         }
-        path.write_text(json.dumps(content) + "\n")
+        write_json(content, path)
+
+    def _source(self, source: str) -> dict[str, Any]:
+        s, radii = self.scales[source], self.radii.get(source)
+        told: dict[str, Any] = {
+            "relative": np.round(s.relative, 4).tolist(),
+            "points": np.round(s.points, 4).tolist(),
+            "stature": round(s.stature, 4),
+            "constant_sigma_mm": np.round(s.constant_sigma_mm, 1).tolist(),
+        }
+        if radii is not None:
+            told["levels"] = list(radii.levels)
+            told["joint_groups"] = {name: list(joints) for name, joints in radii.joint_groups.items()}
+            told["relative_radii"] = {k: asdict(g) for k, g in radii.relative_groups.items()}
+            told["point_radii"] = {k: asdict(g) for k, g in radii.point_groups.items()}
+        return told
 
     @classmethod
     def load(cls, path: Path) -> Calibrator:
-        """Read a calibrator file; InputError when it is none."""
-        try:
-            content = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read calibrator '{path}': {error}") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != 1:
+        """Read a calibrator file.
+
+        Raises:
+            InputError: missing, malformed, another version, or fitted for another program's predictions.
+        """
+        content = read_json(path)
+        if content.get("format") == PEER_FORMAT:
             raise InputError(
-                f"'{path}' is not a version 1 {FORMAT} file: fit one with this version of sigmapose"
+                f"'{path}' was fitted for predictions of '{content.get('name')}', not for sigmapose: "
+                "use it with `sigmapose calibrate --apply`"
             )
-        scales = {
-            source: VarianceScales(
-                np.array(s["relative"]),
-                np.array(s["points"]),
-                float(s["stature"]),
-                np.array(s["constant_sigma_mm"]),
+        if content.get("format") != FORMAT or content.get("version") not in READABLE:
+            got = f"{content.get('format')!r} version {content.get('version')!r}"
+            raise InputError(
+                f"'{path}' is not a {FORMAT} file of version {READABLE[0]} to {VERSION}, got {got}: "
+                "fit one with this version of sigmapose"
             )
-            for source, s in content["scales"].items()
-        }
-        return cls(content["name"], content["skeleton"], content["fitted_on"], content["samples"], scales)
+        try:
+            return cls._parsed(content)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"'{path}' is a damaged calibrator ({error!r}): fit a new one") from error
+
+    @classmethod
+    def _parsed(cls, content: dict[str, Any]) -> Calibrator:
+        sources = content["scales" if content["version"] == 1 else "sources"]
+        told = content.get("provenance")
+        provenance = None
+        if told is not None:
+            lists = {name: tuple(told[name]) for name in ("data", "subjects")}
+            provenance = Provenance(**{**told, **lists})
+        return cls(
+            content["name"], content["skeleton"], content["fitted_on"], content["samples"],
+            {name: _scales(s) for name, s in sources.items()},
+            {name: _radii(s) for name, s in sources.items() if "levels" in s},
+            provenance,
+        )  # fmt: skip
+
+
+def _scales(s: dict[str, Any]) -> VarianceScales:
+    scales = VarianceScales(
+        np.array(s["relative"], dtype=np.float64),
+        np.array(s["points"], dtype=np.float64),
+        float(s["stature"]),
+        np.array(s["constant_sigma_mm"], dtype=np.float64),
+    )
+    shape = (len(BODY_26), len(VISIBILITY))
+    if scales.relative.shape != shape or scales.points.shape != shape:
+        raise ValueError(f"scales must have shape {shape}")
+    return scales
+
+
+def _radii(s: dict[str, Any]) -> ConformalRadii:
+    levels = tuple(float(level) for level in s["levels"])
+    check_levels(levels)
+    joints = {name: tuple(members) for name, members in s["joint_groups"].items()}
+    relative, points = (
+        {k: RadiusGroup(g["source"], g["count"], g["frames"], tuple(g["radii"])) for k, g in s[name].items()}
+        for name in ("relative_radii", "point_radii")
+    )
+    return ConformalRadii(
+        levels,
+        spread_radii(relative, joints, levels, 3),
+        spread_radii(points, joints, levels, 2),
+        relative, points, joints,
+    )  # fmt: skip
+
+
+def spread_radii(
+    groups: dict[str, RadiusGroup],
+    joint_groups: dict[str, tuple[str, ...]],
+    levels: tuple[float, ...],
+    dims: int,
+) -> Float[Array, "26 4 level"]:
+    """Radii by joint and class from those of groups named ``<joint group>/<class>``."""
+    gaussian = np.array([chi2_radius(level, dims) for level in levels])
+    radii = np.tile(gaussian, (len(BODY_26), len(VISIBILITY), 1))
+    for name, joints in joint_groups.items():
+        for c, visible in enumerate(VISIBILITY):
+            group = groups.get(f"{name}/{visible}")
+            if group is not None:
+                radii[[BODY_26.index(joint) for joint in joints], c] = group.radii
+    return radii
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; InputError when there is none."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read calibrator '{path}': {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"'{path}' is not a calibrator: fit one with `sigmapose calibrate`")
+    return content
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """JSON with one line for every value that holds no objects; OutputError when it cannot be written."""
+    try:
+        path.write_text(_lines(content, "") + "\n", "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}): choose another file") from error
+
+
+def _lines(value: Any, indent: str) -> str:
+    if not isinstance(value, dict) or not any(isinstance(v, dict) for v in value.values()):
+        return json.dumps(value, allow_nan=False)
+    inner = indent + " "
+    rows = [f"{inner}{json.dumps(k)}: {_lines(v, inner)}" for k, v in value.items()]
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}"

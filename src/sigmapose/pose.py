@@ -10,6 +10,7 @@ import numpy as np
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius, semi_axes
+from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import Skeleton
 
@@ -90,6 +91,8 @@ class Pose:
     camera: Camera
     calibration: str
     """Name of the calibrator of the covariances, "none" if none."""
+    regions: Regions | None = None
+    """How far regions reach as a conformal calibrator measured it; None: as far as a Gaussian's."""
 
     def __post_init__(self) -> None:
         joints = len(self.skeleton)
@@ -107,6 +110,11 @@ class Pose:
                 raise InputError(
                     f"Pose.{name} of skeleton {self.skeleton.name!r} must have shape {shape}, got {got}"
                 )
+        if self.regions is not None and len(self.regions.joints) != joints:
+            raise InputError(
+                f"Pose.regions of skeleton {self.skeleton.name!r} must have {joints} joints, got "
+                f"{len(self.regions.joints)}"
+            )
 
     def __repr__(self) -> str:
         sigma = np.nanmedian(self.sigma_mm) if np.isfinite(self.sigma_mm).any() else np.nan
@@ -127,12 +135,22 @@ class Pose:
         return np.sqrt(np.trace(self.cov_mm2, axis1=-2, axis2=-1) / 3)
 
     def ellipsoid(self, level: float = 0.9) -> Float[Array, "joint 3 3"]:
-        """Regions that hold a joint with probability `level`: [j, k] is semi-axis k in mm, longest first."""
-        return semi_axes(self.cov_mm2, level)
+        """Regions that hold a joint with probability `level`: [j, k] is semi-axis k in mm, longest first.
+
+        Ellipsoids of `cov_mm2`, as large as `regions` says; a calibrator measured that at the levels in
+        `regions.levels`, and :mod:`sigmapose.regions` tells what lies between and beyond them.
+        """
+        axes = semi_axes(self.cov_mm2, level)
+        if self.regions is None:
+            return axes
+        return axes * (self.regions.joint_radius(level) / chi2_radius(level, 3))[:, None, None]
 
     def ellipse(self, level: float = 0.9) -> Float[Array, "joint 2 2"]:
         """The same in the picture: [j, k] is semi-axis k in px, longest first."""
-        return semi_axes(self.cov_px2, level)
+        axes = semi_axes(self.cov_px2, level)
+        if self.regions is None:
+            return axes
+        return axes * (self.regions.point_radius(level) / chi2_radius(level, 2))[:, None, None]
 
     def interval(self, name: str, level: float = 0.9) -> Interval:
         """Central interval of an angle (deg) or a length (mm), by seeded Monte Carlo.
@@ -142,6 +160,7 @@ class Pose:
         hanging arm, 180 a raised one. `ankle`, between shank and big toe: about 110 when standing. A length
         is the distance of two joints. The names are INTERVAL_NAMES.
 
+        Every joint is drawn from its regions: `level` of the draws lie in `ellipsoid(level)`, at every level.
         Joints are taken as independent: too wide where their errors go together, too narrow where they oppose
         each other. A joint that is NaN makes the interval NaN.
 
@@ -165,7 +184,10 @@ class Pose:
     def _draw(self, names: tuple[str, ...]) -> Float[Array, "joint sample 3"]:
         index = [self.skeleton.index(name) for name in names]
         root = semi_axes(self.cov_mm2[index], 0.5) / chi2_radius(0.5, 3)
-        return self.joints_mm[index][:, None, :] + _noise()[: len(index)] @ root
+        noise = _noise()[: len(index)]
+        if self.regions is not None:
+            noise = noise * self.regions.stretched(_noise_length()[: len(index)], index)[..., None]
+        return self.joints_mm[index][:, None, :] + noise @ root
 
 
 @lru_cache(maxsize=1)
@@ -173,6 +195,11 @@ def _noise() -> Float[Array, "3 sample 3"]:
     """Standard normal draws for up to three joints, each with its opposite; the same in every call."""
     half = np.random.default_rng(INTERVAL_SEED).standard_normal((3, INTERVAL_SAMPLES // 2, 3))
     return np.concatenate((half, -half), axis=1)
+
+
+@lru_cache(maxsize=1)
+def _noise_length() -> Float[Array, "3 sample"]:
+    return np.linalg.norm(_noise(), axis=-1)
 
 
 def _included_angle_deg(points: Float[Array, "3 sample 3"]) -> Float[Array, " sample"]:

@@ -11,7 +11,8 @@ from sigmapose.camera import Camera, root_depth_from_length
 from sigmapose.estimate.network import Answer
 from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward, relative_from_25d, root_position
 from sigmapose.pose import Pose
-from sigmapose.shapes import Array, Float
+from sigmapose.regions import Regions
+from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
 
 ROOT = BODY_26.index("mid_hip")
@@ -40,6 +41,10 @@ class PoseBatch:
     track: tuple[int, ...]
     camera: Camera
     calibration: str
+    levels: tuple[float, ...]
+    """Levels at which the calibrator measured radii; none: regions are a Gaussian's."""
+    joint_radii: Float[Array, "person 26 level"]
+    point_radii: Float[Array, "person 26 level"]
 
     def __len__(self) -> int:
         return len(self.joints_mm)
@@ -61,6 +66,7 @@ class PoseBatch:
             track=self.track[i],
             camera=self.camera,
             calibration=self.calibration,
+            regions=Regions(self.levels, self.joint_radii[i], self.point_radii[i]) if self.levels else None,
         )
 
 
@@ -84,6 +90,7 @@ def assemble(
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
     """
     relative_cov, points_cov, stature_sigma = _calibrated(answer, calibrator, source)
+    levels, joint_radii, point_radii = _radii(answer, calibrator, source)
     size = np.asarray(size_px, dtype=np.float64)
     ratio = size / camera.focal_px
     stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
@@ -130,6 +137,9 @@ def assemble(
         track=track or (-1,) * len(answer),
         camera=camera,
         calibration=calibrator.name if calibrator else "none",
+        levels=levels,
+        joint_radii=joint_radii,
+        point_radii=point_radii,
     )
 
 
@@ -140,7 +150,27 @@ def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> t
     if calibrator is None:
         return relative, points, stature_sigma
     scales = calibrator.scales_for(source)
-    joint, group = np.arange(answer.visibility.shape[1]), answer.visibility.argmax(-1)
+    joint, group = np.arange(answer.visibility.shape[1]), most_probable(answer.visibility)
     relative *= scales.relative[joint, group][..., None, None]
     points *= scales.points[joint, group][..., None, None]
     return relative, points, stature_sigma * scales.stature
+
+
+def _radii(
+    answer: Answer, calibrator: Calibrator | None, source: str
+) -> tuple[tuple[float, ...], Float[Array, "person 26 level"], Float[Array, "person 26 level"]]:
+    radii = calibrator.radii_for(source) if calibrator is not None else None
+    if radii is None:
+        none = np.zeros((*answer.visibility.shape[:2], 0))
+        return (), none, none
+    joint, group = np.arange(answer.visibility.shape[1]), most_probable(answer.visibility)
+    return radii.levels, radii.relative[joint, group], radii.points[joint, group]
+
+
+def most_probable(visibility: Float[Array, "*batch joint 4"]) -> Int[Array, "*batch joint"]:
+    """The visibility class that decides which scale and which radii apply: the most probable *predicted* one.
+
+    Calibration groups by the same rule, so a group is known when it is needed and its promise holds for it.
+    Groups of the true class would promise something about joints that nobody can pick out at run time.
+    """
+    return visibility.argmax(-1)

@@ -173,4 +173,5 @@ def _join(batches: list[PoseBatch]) -> PoseBatch:
         track=tuple(t for b in batches for t in b.track),
         camera=first.camera,
         calibration=first.calibration,
+        levels=first.levels,
     )

@@ -22,6 +22,8 @@ from pydantic import BaseModel, ValidationError
 from sigmapose import __version__
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError, OutputError, SigmaposeError
+from sigmapose.io.poses_numbers import decimals, digits, from_upper, rows, to_upper
+from sigmapose.io.poses_regions import REMEDY, RegionRows, read_regions, regions_of
 from sigmapose.io.poses_schema import (
     FORMAT,
     VERSION,
@@ -32,11 +34,10 @@ from sigmapose.io.poses_schema import (
     UnitsModel,
 )
 from sigmapose.pose import Frame, Pose
-from sigmapose.shapes import Array, Float
+from sigmapose.regions import Regions
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton
 
 _TAIL_MARK = b"\n],\n"
-_REMEDY = "write it again with `sigmapose predict` or see docs/formats.md"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -67,6 +68,7 @@ class PosesWriter:
         self._messages: list[str] = []
         self._calibrator: str | None = None
         self._in_place = isinstance(target, str | Path)
+        self._regions = RegionRows()
         self._frames, self._at, self._pending, self._closed = 0, 0, b"", False
         try:
             # Unbuffered: a frame and the closing part reach the file in one write.
@@ -102,7 +104,7 @@ class PosesWriter:
                     f"{self._name}: unknown source {frame.source!r}: call add_source before write"
                 )
             self.add_source(Source(frame.source, frame.poses[0].camera))
-        text = json.dumps(_frame_dict(frame), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(_frame_dict(frame, self._regions), separators=(",", ":"), allow_nan=False)
         self._pending += (b",\n" if self._frames else b"\n") + text.encode()
         self._frames += 1
         self._flush(complete=False)
@@ -149,6 +151,7 @@ class PosesWriter:
             "sources": [_source_dict(s) for s in self._sources.values()],
             "complete": complete,
             "messages": self._messages,
+            **self._regions.told(),
         }
         return _TAIL_MARK + json.dumps(tail, separators=(",", ":"), allow_nan=False).encode()[1:] + b"\n"
 
@@ -198,6 +201,8 @@ class PosesFile:
     complete: bool
     messages: tuple[str, ...]
     _loaded: tuple[Any, ...] | None = None
+    _regions: Regions | None = None
+    """Every row of radii that occurs."""
 
     def __iter__(self) -> Iterator[Frame]:
         cameras = {s.file: s.camera for s in self.sources}
@@ -206,7 +211,7 @@ class PosesFile:
             model = _validate(FrameModel, raw, where)
             if model.source not in cameras:
                 raise InputError(
-                    f"{where}: source {model.source!r} is not among the file's sources: {_REMEDY}"
+                    f"{where}: source {model.source!r} is not among the file's sources: {REMEDY}"
                 )
             people = (self._pose(p, cameras[model.source], where) for p in model.people)
             yield Frame(model.index, model.time_s, tuple(people), model.source)
@@ -226,20 +231,21 @@ class PosesFile:
         joints = len(self.skeleton)
         for name in ("joints_mm", "cov_mm2", "points_px", "cov_px2", "visibility"):
             if (got := len(getattr(person, name))) != joints:
-                raise InputError(f"{where}: {name} has {got} rows, expected {joints} joints: {_REMEDY}")
+                raise InputError(f"{where}: {name} has {got} rows, expected {joints} joints: {REMEDY}")
         return Pose(
             skeleton=self.skeleton,
-            joints_mm=_array(person.joints_mm, 3),
-            cov_mm2=_from_upper(_array(person.cov_mm2, 6), 3),
-            points_px=_array(person.points_px, 2),
-            cov_px2=_from_upper(_array(person.cov_px2, 3), 2),
-            visibility=_array(person.visibility, 4),
+            joints_mm=rows(person.joints_mm, 3),
+            cov_mm2=from_upper(rows(person.cov_mm2, 6), 3),
+            points_px=rows(person.points_px, 2),
+            cov_px2=from_upper(rows(person.cov_px2, 3), 2),
+            visibility=rows(person.visibility, 4),
             root_mm=np.array(person.root_mm, dtype=np.float64),
-            root_cov_mm2=_from_upper(np.array(person.root_cov_mm2, dtype=np.float64), 3),
+            root_cov_mm2=from_upper(np.array(person.root_cov_mm2, dtype=np.float64), 3),
             score=person.score,
             track=person.track,
             camera=camera,
             calibration=self.calibrator,
+            regions=regions_of(self._regions, person.regions, joints, where),
         )
 
 
@@ -259,7 +265,7 @@ def read_poses(path: str | Path) -> PosesFile:
     skeleton = _skeleton_of(top, path)
     return PosesFile(
         path, top.generator, skeleton, end.calibrator, tuple(_source(s) for s in end.sources), end.complete,
-        tuple(end.messages), frames,
+        tuple(end.messages), frames, read_regions(end.regions, path),
     )  # fmt: skip
 
 
@@ -276,10 +282,10 @@ def _split(path: Path) -> tuple[Any, Any, tuple[Any, ...] | None]:
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}): {_REMEDY}") from error
+        raise InputError(f"{path}: not JSON ({error}): {REMEDY}") from error
     if not isinstance(document, dict) or not isinstance(document.get("frames"), list):
         _check_format(document, path)
-        raise InputError(f"{path}: has no list of frames: {_REMEDY}")
+        raise InputError(f"{path}: has no list of frames: {REMEDY}")
     return document, document, tuple(document["frames"])
 
 
@@ -314,7 +320,7 @@ def _skeleton_of(head: HeadModel, path: Path) -> Skeleton:
     except SigmaposeError as error:
         raise InputError(f"{path}: {error}") from error
     if list(skeleton.joints) != head.skeleton.joints:
-        raise InputError(f"{path}: its joints are not those of {skeleton.name!r}, in that order: {_REMEDY}")
+        raise InputError(f"{path}: its joints are not those of {skeleton.name!r}, in that order: {REMEDY}")
     return skeleton
 
 
@@ -324,7 +330,7 @@ def _validate(model: type[_Model], raw: Any, where: str) -> _Model:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise InputError(f"{where}: {place}: {first['msg'].lower()}: {_REMEDY}") from error
+        raise InputError(f"{where}: {place}: {first['msg'].lower()}: {REMEDY}") from error
 
 
 def _source(model: Any) -> Source:
@@ -339,8 +345,11 @@ def _source_dict(source: Source) -> dict[str, Any]:
     return {"file": source.file, "width": c.width, "height": c.height, "fps": source.fps, "camera": camera}
 
 
-def _frame_dict(frame: Frame) -> dict[str, Any]:
-    people = [_person_dict(pose) for pose in frame.poses]
+def _frame_dict(frame: Frame, regions: RegionRows) -> dict[str, Any]:
+    people = [
+        _person_dict(pose) | ({} if pose.regions is None else {"regions": regions.number(pose.regions)})
+        for pose in frame.poses
+    ]
     return {"index": frame.index, "time_s": round(frame.time_s, 6), "source": frame.source, "people": people}
 
 
@@ -348,47 +357,14 @@ def _person_dict(pose: Pose) -> dict[str, Any]:
     return {
         "track": int(pose.track),
         "score": round(float(pose.score), 4),
-        "joints_mm": _decimals(pose.joints_mm, 2),
-        "cov_mm2": _digits(_to_upper(pose.cov_mm2)),
-        "points_px": _decimals(pose.points_px, 2),
-        "cov_px2": _digits(_to_upper(pose.cov_px2)),
-        "visibility": _decimals(pose.visibility, 4),
-        "root_mm": _decimals(pose.root_mm, 2),
-        "root_cov_mm2": _digits(_to_upper(pose.root_cov_mm2)),
+        "joints_mm": decimals(pose.joints_mm, 2),
+        "cov_mm2": digits(to_upper(pose.cov_mm2)),
+        "points_px": decimals(pose.points_px, 2),
+        "cov_px2": digits(to_upper(pose.cov_px2)),
+        "visibility": decimals(pose.visibility, 4),
+        "root_mm": decimals(pose.root_mm, 2),
+        "root_cov_mm2": digits(to_upper(pose.root_cov_mm2)),
     }
-
-
-def _decimals(values: Float[Array, "..."], places: int) -> Any:
-    return _nested(np.round(np.asarray(values, dtype=np.float64), places))
-
-
-def _digits(values: Float[Array, "..."]) -> Any:
-    exact = np.asarray(values, dtype=np.float64)
-    short = [float(f"{v:.7g}") for v in exact.ravel().tolist()]
-    return _nested(np.array(short).reshape(exact.shape))
-
-
-def _nested(values: Float[Array, "..."]) -> Any:
-    if np.isfinite(values).all():
-        return values.tolist()
-    return np.where(np.isfinite(values), values, np.array(None, dtype=object)).tolist()
-
-
-def _array(rows: list[Any], width: int) -> Float[Array, "joint width"]:
-    return np.array(rows, dtype=np.float64).reshape(-1, width)
-
-
-def _to_upper(cov: Float[Array, "... n n"]) -> Float[Array, "... upper"]:
-    row, column = np.triu_indices(cov.shape[-1])
-    return cov[..., row, column]
-
-
-def _from_upper(upper: Float[Array, "... upper"], size: int) -> Float[Array, "... n n"]:
-    cov = np.empty((*upper.shape[:-1], size, size))
-    row, column = np.triu_indices(size)
-    cov[..., row, column] = upper
-    cov[..., column, row] = upper
-    return cov
 
 
 def _write_all(out: Any, data: bytes) -> None:

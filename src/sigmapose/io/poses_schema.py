@@ -78,6 +78,9 @@ class PersonModel(_Model):
     )
     root_mm: Vector3 = Field(description="The root joint in camera space.")
     root_cov_mm2: Upper3 = Field(description="Covariance of root_mm: xx, xy, xz, yy, yz, zz.")
+    regions: list[int] | None = Field(
+        default=None, description="Row of each joint in the file's `regions`; null: regions are a Gaussian's."
+    )
 
 
 class FrameModel(_Model):
@@ -99,6 +102,14 @@ class HeadModel(_Model):
     skeleton: SkeletonModel
 
 
+class RegionsModel(_Model):
+    """Mahalanobis radii that a conformal calibrator measured, one row for every kind of joint that occurs."""
+
+    levels: list[Number] = Field(description="Probabilities, rising.")
+    joints: list[list[Number]] = Field(description="Radii for cov_mm2, one for each level.")
+    points: list[list[Number]] = Field(description="Radii for cov_px2, one for each level.")
+
+
 class TailModel(_Model):
     """What stands after the frames, because it is only known then."""
 
@@ -106,6 +117,9 @@ class TailModel(_Model):
     sources: list[SourceModel]
     complete: bool = Field(default=True, description="false: writing was interrupted; the frames are good.")
     messages: list[str] = Field(default=[], description="What the reader of the input had to report.")
+    regions: RegionsModel | None = Field(
+        default=None, description="How far regions reach, where a calibrator measured it."
+    )
 
 
 class PosesDocument(TailModel, HeadModel):

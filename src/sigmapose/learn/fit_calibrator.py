@@ -1,49 +1,116 @@
-"""Fits the shipped calibrator on the calibration subjects' pictures, one set of scales per evidence source.
-Fits the shipped calibrator on the calibration subjects' pictures, one set of scales per evidence source."""
+"""Fits the shipped calibrator on the calibration subjects' pictures, one set of scales and radii per evidence
+source.
+
+python -m sigmapose.learn.fit_calibrator --pictures DIR --out calibrator.json
+"""
 
 from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from sigmapose.calibrate.scale import fit_scales
-from sigmapose.calibrator import Calibrator, VarianceScales
+from sigmapose.calibrate.fit import MIN_PEOPLE, Evidence, fit_source
+from sigmapose.calibrator import Calibrator, Provenance
+from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
+from sigmapose.estimate.network import Answer
+from sigmapose.estimate.replay import Replay
 from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.losses import solve_lower
-from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
-from sigmapose.learn.samples import Pictures, concatenate
+from sigmapose.learn.ensemble import Head
+from sigmapose.learn.phi import ROOT, Gaussian25D
+from sigmapose.learn.samples import Batch, Pictures, Views, concatenate, load_pictures
 from sigmapose.skeleton import BODY_26
 
-MIN_SAMPLES = 200
+SPLIT = "calibration"
+METHOD = (
+    "variance scale per joint and predicted visibility class (90 % quantile), then split-conformal radii per "
+    "joint group and predicted class, cross-fitted over 5 folds of clips"
+)
+PROTOCOL = "rendered people, height unknown, each with focal length known and unknown, finished poses in mm"
 
 
-def fit_calibrator(phi: DepthUncertaintyHead, pictures: Pictures, name: str, fitted_on: str) -> Calibrator:
-    """Scales for every encoder in the shards and for bare keypoints; focal length known and unknown alike."""
-    scales, samples = {}, {}
+@dataclass(frozen=True)
+class FitCalibrator:
+    """Fit the calibrator of the installed weights on feature shards."""
+
+    pictures: Path
+    """Folder of feature shards; samples of the calibration split are used, no others."""
+    out: Path
+    """The calibrator to write."""
+    name: str = "gaussian3d-renders"
+
+
+def fit_calibrator(phi: Head, pictures: Pictures, name: str, fitted_on: str) -> Calibrator:
+    """Scales and radii for every encoder in the shards and for bare keypoints; focal length known and unknown
+    alike."""
+    scales, radii, samples = {}, {}, {}
     for source in (*pictures.tokens, "none"):
-        batches = [picture_batch(pictures, source, focal_known=known)[0] for known in (False, True)]
-        batch = concatenate(batches)
-        if len(batch.tokens) < MIN_SAMPLES:
+        replay, batch, rows, answer = replay_of(phi, pictures, source)
+        if len(replay) < 2 * MIN_PEOPLE:
             continue
-        with torch.no_grad():
-            answer = phi(batch.tokens, batch.context)
-        group = answer.visibility_logits.argmax(-1).numpy()
-        relative = (solve_lower(answer.relative_tril, batch.relative - answer.relative) ** 2).sum(-1).numpy()
-        points = (solve_lower(answer.points_tril, batch.points - answer.points) ** 2).sum(-1).numpy()
-        relative[:, ROOT] = np.nan
-        z = ((batch.log_stature - answer.log_stature[:, 0]) / answer.log_stature[:, 1]).abs().numpy()
-        scales[source] = VarianceScales(
-            fit_scales(relative, group, 3),
-            fit_scales(points, group, 2),
-            float(np.quantile(z, 0.9) / 1.645),
-            _constant_sigma(answer, batch),
+        z = (answer.log_stature[:, 0] - batch.log_stature) / answer.log_stature[:, 1]
+        evidence = Evidence(
+            raw=replay.raw(),
+            stature_z=z.double().numpy(),
+            predicted_class=replay.predicted_class,
+            clip=np.unique(pictures.clip[rows], return_inverse=True)[1],
+            finished=replay.errors,
+            constant_sigma_mm=_constant_sigma(answer, batch),
+            repeats=2,
         )
-        samples[source] = len(batch.tokens) // 2
-    return Calibrator(name, BODY_26.name, fitted_on, samples, scales)
+        scales[source], radii[source] = fit_source(evidence)
+        samples[source] = len(replay) // 2
+    provenance = Provenance(
+        data=(fitted_on,), split=SPLIT, subjects=tuple(sorted(set(pictures.subject.tolist()))),
+        clips=len(set(pictures.clip.tolist())), protocol=PROTOCOL, method=METHOD,
+        date=date.today().isoformat(),
+    )  # fmt: skip
+    return Calibrator(name, BODY_26.name, fitted_on, samples, scales, radii, provenance)
 
 
-def _constant_sigma(answer, batch) -> np.ndarray:
+def replay_of(
+    phi: Head, pictures: Pictures, source: str
+) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
+    """What Φ says about every picture, focal length unknown and then known, beside the truth."""
+    drawn = [picture_batch(pictures, source, focal_known=known) for known in (False, True)]
+    batch, rows = concatenate([b for b, _ in drawn]), np.concatenate([r for _, r in drawn])
+    known = np.repeat([False, True], [len(r) for _, r in drawn])
+    with torch.no_grad():
+        answer = phi(batch.tokens, batch.context)
+    views = pictures.views.take(rows)
+    size = batch.mm_per_crop.double().numpy() * views.focal_px / views.root_depth_mm
+    centre = views.points_px[:, ROOT] - batch.points[:, ROOT].double().numpy() * size[:, None]
+    cameras = _cameras(views, known)
+    joints = [c.ideal_rays(p) for c, p in zip(cameras, views.points_px, strict=True)]
+    depth = (views.root_depth_mm[:, None] + views.depth_mm)[..., None]
+    joints_mm = np.stack(joints) * depth
+    joints_mm = joints_mm - joints_mm[:, ROOT, None]
+    replay = Replay(source, _as_answer(answer), centre, size, cameras, joints_mm, views.points_px)
+    return replay, batch, rows, answer
+
+
+def _cameras(views: Views, known: np.ndarray) -> tuple[Camera, ...]:
+    rows = zip(views.image_size, views.focal_px, views.principal_px, known, strict=True)
+    return tuple(Camera(int(w), int(h), f, f, x, y, (), bool(k)) for (w, h), f, (x, y), k in rows)
+
+
+def _as_answer(answer: Gaussian25D) -> Answer:
+    return Answer(
+        points=answer.points.double().numpy(),
+        points_cov=(answer.points_tril @ answer.points_tril.mT).double().numpy(),
+        relative=answer.relative.double().numpy(),
+        relative_cov=(answer.relative_tril @ answer.relative_tril.mT).double().numpy(),
+        visibility=answer.visibility_logits.softmax(-1).numpy(),
+        log_stature=answer.log_stature.double().numpy(),
+    )
+
+
+def _constant_sigma(answer: Gaussian25D, batch: Batch) -> np.ndarray:
     """Isotropic sigma per joint whose 90 % ball holds 90 % of the errors when stature is only the prior."""
     prior, sigma = STATURE_PRIOR_MM
     rng = np.random.default_rng(0)
@@ -54,3 +121,21 @@ def _constant_sigma(answer, batch) -> np.ndarray:
     )
     distance = np.linalg.norm(error, axis=-1)
     return np.quantile(distance, 0.9, axis=0) / 2.5003
+
+
+def main() -> None:
+    """Entry point of ``python -m sigmapose.learn.fit_calibrator``."""
+    import tyro
+
+    from sigmapose.estimate.network import weights_path
+    from sigmapose.learn.export import load_phi
+
+    options = tyro.cli(FitCalibrator)
+    pictures = load_pictures(options.pictures, SPLIT)
+    fitted_on = f"{len(pictures)} rendered pictures, calibration subjects"
+    fit_calibrator(load_phi(weights_path("lift")), pictures, options.name, fitted_on).save(options.out)
+    sys.stdout.write(f"wrote {options.out}\n")
+
+
+if __name__ == "__main__":
+    main()

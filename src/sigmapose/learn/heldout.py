@@ -13,19 +13,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sigmapose.calibrate.fit import distances
 from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
-from sigmapose.gaussian import chi2_radius
-from sigmapose.learn.augment import picture_batch
+from sigmapose.learn.ensemble import Head
 from sigmapose.learn.export import load_phi
-from sigmapose.learn.losses import solve_lower
+from sigmapose.learn.fit_calibrator import replay_of
 from sigmapose.learn.objective import auroc
-from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
+from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.regions import radius_at
 from sigmapose.skeleton import VISIBILITY
 
 WRONG_MM = 100.0
+LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -37,30 +39,32 @@ class HeldOut:
 
 
 def measure(
-    phi: DepthUncertaintyHead, calibrator: Calibrator, pictures: Pictures, source: str
+    phi: Head, calibrator: Calibrator, pictures: Pictures, source: str
 ) -> dict[str, float]:
-    """MPJPE at the true scale, coverage of the calibrated 50/90/95 % regions, by visibility class, and
-    AUROC."""
-    batch, _ = picture_batch(pictures, source, focal_known=False)
-    with torch.no_grad():
-        answer = phi(batch.tokens, batch.context)
+    """MPJPE at the true scale; coverage of the 50/80/90/95 % regions of finished poses, stature unknown, and
+    by true visibility class; AUROC."""
+    replay, batch, rows, _ = replay_of(phi, pictures, source)
+    unknown = np.arange(len(replay) // 2)  # the first half is without focal length
     joints = np.array([j for j in range(26) if j != ROOT])
-    predicted = answer.visibility_logits.argmax(-1).numpy()
-    scale = calibrator.scales_for(source).relative[np.arange(26), predicted]
-    error = batch.relative - answer.relative
-    distance = ((solve_lower(answer.relative_tril, error) ** 2).sum(-1).numpy() / scale)[:, joints]
-    error_mm = (error.norm(dim=-1) * batch.mm_per_crop[:, None]).numpy()[:, joints]
-    sigma_mm = (torch.linalg.matrix_norm(answer.relative_tril) * batch.mm_per_crop[:, None]).numpy()
-    sigma_mm = (sigma_mm * np.sqrt(scale))[:, joints]
-    inside = {level: distance < chi2_radius(level, 3) ** 2 for level in (0.5, 0.9, 0.95)}
-    truth = batch.visibility.numpy()[:, joints]
+    poses = [replay.pose(int(row), calibrator) for row in unknown]
+    cov = np.concatenate([pose.cov_mm2 for pose in poses])[:, joints]
+    error = (
+        np.concatenate([pose.joints_mm for pose in poses])[:, joints] - replay.joints_mm[unknown][:, joints]
+    )
+    radii = np.concatenate([pose.joint_radii for pose in poses])[:, joints]
+    reached = distances(error, cov)
+    inside = {level: reached <= radius_at(level, poses[0].levels, radii, 3) for level in LEVELS}
+    raw = replay.raw().joints[unknown][:, joints] * batch.mm_per_crop.numpy()[unknown, None, None]
+    error_mm = np.linalg.norm(raw, axis=-1)
+    truth = pictures.views.visibility[rows[unknown]][:, joints]
     numbers = {"people": float(len(error_mm)), "mpjpe_mm": float(error_mm.mean())}
     numbers |= {f"coverage_{round(100 * level)}": float(hit.mean()) for level, hit in inside.items()}
     numbers |= {
         f"coverage_90_{name}": float(inside[0.9][truth == c].mean()) for c, name in enumerate(VISIBILITY)
     }
     wrong = torch.from_numpy(error_mm > WRONG_MM).flatten()
-    numbers["auroc_100mm"] = auroc(torch.from_numpy(sigma_mm).flatten(), wrong)
+    sigma_mm = torch.from_numpy(np.sqrt(np.trace(cov, axis1=-2, axis2=-1)))
+    numbers["auroc_100mm"] = auroc(sigma_mm.flatten(), wrong)
     return numbers
 
 

@@ -69,6 +69,7 @@ class Pictures:
     tokens: dict[str, Float[np.ndarray, "sample 26 16"]]
     valid: dict[str, Bool[np.ndarray, " sample"]]
     subject: np.ndarray
+    clip: np.ndarray
 
     def __len__(self) -> int:
         return len(self.views)
@@ -139,7 +140,9 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (
             raw[f"flag_{name}"].astype(np.float32) > 0.5
         )
-    return Pictures(views, crop[:, :2], crop[:, 2], tokens, valid, raw["subject"].astype(str))
+    return Pictures(
+        views, crop[:, :2], crop[:, 2], tokens, valid, raw["subject"].astype(str), raw["clip"].astype(str)
+    )
 
 
 def detector_errors(

@@ -179,7 +179,8 @@ class SceneWriter:
             "sigma_range": [SIGMA_LOW_MM, SIGMA_HIGH_MM],
             "ticks": SIGMA_TICKS_MM,
             "colours": ["#{:02x}{:02x}{:02x}".format(*person_colour(k)) for k in range(7)],
-            "levels": {f"{level * 100:.0f}": chi2_radius(level, 3) for level in _LEVELS},
+            "levels": [f"{level * 100:.0f}" for level in _LEVELS],
+            "reach": _encode(_stack([_reach(p) for p in poses], (len(skeleton), len(_LEVELS))), np.float16),
             "floor_mm": _floor_mm(poses, skeleton),
             "extent_mm": _extent_mm(poses),
         }
@@ -249,6 +250,14 @@ def _root_of(cov: Float[Array, "joint 3 3"]) -> Float[Array, "joint 6"]:
     root = np.einsum("jik,jk,jlk->jil", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
     row, column = np.triu_indices(3)
     return np.where(finite[:, None], root[:, row, column], np.nan)
+
+
+def _reach(pose: Pose) -> Float[Array, "joint level"]:
+    """Mahalanobis radii of the regions that can be chosen."""
+    shape = (len(pose.skeleton), len(_LEVELS))
+    if pose.regions is None:
+        return np.broadcast_to([chi2_radius(level, 3) for level in _LEVELS], shape)
+    return np.stack([pose.regions.joint_radius(level) for level in _LEVELS], axis=1)
 
 
 def _floor_mm(poses: list[Pose], skeleton: Skeleton) -> float | None:

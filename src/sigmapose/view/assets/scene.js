@@ -11,6 +11,7 @@ const J = data.joints.length;
 const roots = new Float32Array(bytes(data.roots).buffer);
 const offsets = halves(data.offsets);
 const spread = halves(data.spread);
+const reach = halves(data.reach), LEVELS = data.levels.length; // radius by person, joint and level
 const visible = bytes(data.visible);
 const table = bytes(data.table);
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -160,7 +161,7 @@ function drawJoint(person, joint) {
   put(joints, m, colour);
   if (!Number.isFinite(mm)) return;
   const [xx, xy, xz, yy, yz, zz] = spread.subarray(6 * (person * J + joint), 6 * (person * J + joint) + 6);
-  const r = data.levels[state.level] / 1000; // half turn about x: S = F A F with F = diag(1, -1, -1)
+  const r = reach[(person * J + joint) * LEVELS + data.levels.indexOf(state.level)] / 1000; // half turn about x: S = F A F with F = diag(1, -1, -1)
   m.set(r * xx, -r * xy, -r * xz, a.x, -r * xy, r * yy, r * yz, a.y, -r * xz, r * yz, r * zz, a.z, 0, 0, 0, 1);
   put(isSmall[joint] ? faint : ellipsoids, m, colour);
 }
@@ -359,7 +360,7 @@ function fillPanel() {
   $("ticks").innerHTML = data.ticks.map((mm, k) => `<span style="left:${(100 * Math.log(mm / data.sigma_range[0])) / span}%">${mm}${k === data.ticks.length - 1 ? "+ mm" : ""}</span>`).join("");
   const shown = [...new Set(data.tracks)].sort((x, y) => x - y);
   $("people").innerHTML = shown.map((t) => `<li><i style="background:${data.colours[((t % 7) + 7) % 7]}"></i>${t < 0 ? "unnumbered" : `person ${t}`}</li>`).join("") || "<li>nobody found</li>";
-  $("level").innerHTML = Object.keys(data.levels).map((l) => `<option value="${l}"${l === state.level ? " selected" : ""}>${l} %</option>`).join("");
+  $("level").innerHTML = data.levels.map((l) => `<option value="${l}"${l === state.level ? " selected" : ""}>${l} %</option>`).join("");
 }
 function listen() {
   $("slider").addEventListener("input", (e) => { play(false); setFrame(+e.target.value); });

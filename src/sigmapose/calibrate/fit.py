@@ -1,0 +1,123 @@
+"""Fits one evidence source of our own estimator: variance scales, then conformal radii of the final poses.
+
+Scales need data, and radii need scores that the scales have not seen. So radii come from cross-fitting
+(cross-conformal, Vovk 2015): clips are dealt into folds, every fold is scored with scales fitted on the
+others, and the scales that ship are fitted on everything. The scores are those of finished poses in
+millimetres, with the uncertainty of stature in them: what a user's `pose.ellipsoid` is asked to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from sigmapose.calibrate.conformal import LEVELS, MIN_COUNT, MIN_FRAMES, cross_folds, fit_radii
+from sigmapose.calibrate.groups import joint_groups
+from sigmapose.calibrate.scale import fit_scales
+from sigmapose.calibrator import ConformalRadii, VarianceScales, spread_radii
+from sigmapose.shapes import Array, Float, Int
+from sigmapose.skeleton import BODY_26, VISIBILITY
+
+FOLDS = 5
+MIN_PEOPLE = 200
+"""Fewer people give no scales by joint worth having."""
+
+
+@runtime_checkable
+class StatedErrors(Protocol):
+    """Errors and the covariances stated for them; NaN errors have no truth."""
+
+    @property
+    def joints(self) -> Float[Array, "person 26 3"]: ...
+    @property
+    def joints_cov(self) -> Float[Array, "person 26 3 3"]: ...
+    @property
+    def points(self) -> Float[Array, "person 26 2"]: ...
+    @property
+    def points_cov(self) -> Float[Array, "person 26 2 2"]: ...
+
+
+@dataclass(frozen=True, repr=False)
+class Evidence:
+    """All that fitting needs of one source."""
+
+    raw: StatedErrors
+    """In the crop, as the network states them."""
+    stature_z: Float[Array, " person"]
+    """Error of ln stature in standard deviations."""
+    predicted_class: Int[Array, "person 26"]
+    clip: Int[Array, " person"]
+    """Number of the clip; people of one clip stay in one fold."""
+    finished: Callable[[VarianceScales, Int[Array, " person"]], StatedErrors]
+    """Errors of finished poses of some people, made with those scales."""
+    constant_sigma_mm: Float[Array, " 26"]
+    repeats: int = 1
+    """How often every picture is there (with its focal length known and unknown, say): groups must be that
+    much larger to count as large enough."""
+
+
+def fit_source(
+    evidence: Evidence, levels: tuple[float, ...] = LEVELS
+) -> tuple[VarianceScales, ConformalRadii]:
+    """Scales and radii of one source.
+
+    Raises:
+        DataError: too few people, with the number that is needed.
+    """
+    everybody = np.arange(len(evidence.clip))
+    relative = np.full(evidence.predicted_class.shape, np.nan)
+    points = np.full(evidence.predicted_class.shape, np.nan)
+    fold = cross_folds(evidence.clip, FOLDS)
+    for k in np.unique(fold):
+        rows = everybody[fold == k]
+        rest = everybody[fold != k] if len(np.unique(fold)) > 1 else rows
+        final = evidence.finished(_scales(evidence, rest), rows)
+        relative[rows] = distances(final.joints, final.joints_cov)
+        points[rows] = distances(final.points, final.points_cov)
+    relative[:, BODY_26.index("mid_hip")] = np.nan
+    named = joint_groups(BODY_26)
+    members = {name: tuple(BODY_26.index(joint) for joint in joints) for name, joints in named.items()}
+    radii = [
+        fit_radii(
+            scores, evidence.predicted_class, members, VISIBILITY, levels=levels,
+            min_count=MIN_COUNT * evidence.repeats, min_frames=MIN_FRAMES * evidence.repeats,
+        )
+        for scores in (relative, points)
+    ]  # fmt: skip
+    return _scales(evidence, everybody), ConformalRadii(
+        levels, spread_radii(radii[0], named, levels, 3), spread_radii(radii[1], named, levels, 2),
+        radii[0], radii[1], named,
+    )  # fmt: skip
+
+
+def _scales(evidence: Evidence, rows: np.ndarray) -> VarianceScales:
+    raw, classes = evidence.raw, evidence.predicted_class[rows]
+    relative = distances(raw.joints[rows], raw.joints_cov[rows]) ** 2
+    relative[:, BODY_26.index("mid_hip")] = np.nan
+    points = distances(raw.points[rows], raw.points_cov[rows]) ** 2
+    return VarianceScales(
+        fit_scales(relative, classes, 3),
+        fit_scales(points, classes, 2),
+        float(np.nanquantile(np.abs(evidence.stature_z[rows]), 0.9) / 1.645),
+        evidence.constant_sigma_mm,
+    )
+
+
+def distances(
+    errors: Float[Array, "*batch dim"], cov: Float[Array, "*batch dim dim"]
+) -> Float[Array, "*batch"]:
+    """Mahalanobis distances. NaN errors give NaN; a covariance that is not positive definite gives infinity.
+
+    Nothing lies within a region that is none, so that infinity counts as a failure.
+    """
+    dims = errors.shape[-1]
+    finite = np.asarray(np.isfinite(cov).all(axis=(-2, -1)))
+    safe = np.where(finite[..., None, None], cov, np.eye(dims)).astype(np.float64)
+    definite = finite & (np.linalg.eigvalsh(safe)[..., 0] > 0)
+    safe = np.where(definite[..., None, None], safe, np.eye(dims))
+    solved = np.linalg.solve(safe, np.asarray(errors, np.float64)[..., None])[..., 0]
+    length = np.sqrt(np.maximum((errors * solved).sum(-1), 0.0))
+    return np.where(definite | np.isnan(length), length, np.inf)
