@@ -11,7 +11,7 @@ from sigmapose.data.render.occluders import PictureFolder, backdrop
 from sigmapose.errors import DataError
 
 
-def test_folders_of_pictures(tmp_path: Path) -> None:
+def test_folders_of_pictures(tmp_path: Path, caplog) -> None:
     with pytest.raises(DataError, match="no folder of pictures at"):
         PictureFolder.read(tmp_path / "missing")
     with pytest.raises(DataError, match="no pictures in"):
@@ -24,7 +24,11 @@ def test_folders_of_pictures(tmp_path: Path) -> None:
     assert max(second.shape) == 640 and second.shape[2] == 4
     assert second[5, 3].tolist() == [25, 50, 100, 128], "premultiplied"
     (tmp_path / "c.jpg").write_text("not a picture")
-    with pytest.raises(DataError, match=r"cannot decode .*c\.jpg"):
+    assert len(PictureFolder.read(tmp_path).pictures) == 2
+    assert "c.jpg: it cannot be decoded" in caplog.text, "one broken picture is named and left out"
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(DataError, match="no picture in .* can be decoded"):
         PictureFolder.read(tmp_path)
 
 

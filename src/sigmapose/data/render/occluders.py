@@ -5,6 +5,7 @@ Pictures are float RGB in 0..1, display values; an occluder is a float RGBA laye
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import cv2
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Bool, Float
+from sigmapose.shapes import Array, Bool, Float, UInt8
 
+log = logging.getLogger(__name__)
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 MAX_OCCLUDED = 0.8
 MAX_PASTES = 4
@@ -34,23 +36,39 @@ class PictureFolder:
     def read(folder: Path | None) -> PictureFolder:
         """Read all pictures of a folder, in name order; None gives an empty collection.
 
+        A picture that cannot be decoded is left out with a warning.
+
         Raises:
-            DataError: no such folder, no pictures in it, or one that cannot be decoded.
+            DataError: no such folder, no pictures in it, or none that can be decoded.
         """
         if folder is None:
             return PictureFolder()
-        if not folder.is_dir():
-            raise DataError(f"no folder of pictures at {folder}: give an existing folder or none")
-        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-        if not paths:
-            raise DataError(f"no pictures in {folder}: expected {', '.join(sorted(PICTURE_SUFFIXES))}")
-        return PictureFolder(tuple(_read(path) for path in paths))
+        pictures = tuple(p for p in map(read_picture, list_pictures(folder)) if p is not None)
+        if not pictures:
+            raise DataError(f"no picture in {folder} can be decoded: replace them")
+        return PictureFolder(pictures)
 
 
-def _read(path: Path) -> np.ndarray:
+def list_pictures(folder: Path) -> list[Path]:
+    """The picture files of a folder, in name order.
+
+    Raises:
+        DataError: no such folder, or no pictures in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"no folder of pictures at {folder}: give an existing folder or none")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not paths:
+        raise DataError(f"no pictures in {folder}: expected {', '.join(sorted(PICTURE_SUFFIXES))}")
+    return paths
+
+
+def read_picture(path: Path) -> UInt8[Array, "h w channel"] | None:
+    """RGB or premultiplied RGBA, at most `LONGEST_SIDE` long; None, with a warning, if it cannot be decoded."""
     data = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if data is None:
-        raise DataError(f"cannot decode {path}: remove it or replace it")
+        log.warning("left out %s: it cannot be decoded as a picture", path)
+        return None
     if data.dtype == np.uint16:
         data = (np.asarray(data) // 256).astype(np.uint8)
     if data.ndim == 2:
