@@ -118,12 +118,13 @@ def load_mat(path: Path) -> dict[str, Any]:
     except ModuleNotFoundError:
         raise DataError(f"{path}: reading MATLAB files needs scipy: {EXTRA}") from None
     try:
-        return loadmat(str(path), appendmat=False)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from None
+        with path.open("rb") as stream:
+            return loadmat(stream)
     except NotImplementedError:
         raise DataError(f"{path}: is MATLAB v7.3 (HDF5), expected v5: was the file saved anew?") from None
     except Exception as error:  # scipy raises many kinds for damaged files
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError(f"{path}: cannot be read ({error.strerror}): check the path") from None
         raise DataError(f"{path}: damaged or no MATLAB file ({error}): copy or download it again") from None
 
 

@@ -33,7 +33,7 @@ from sigmapose.data.readers.videopose3d import (
 )
 from sigmapose.data.sample import Sample
 from sigmapose.data.splits import Split
-from sigmapose.errors import DataError
+from sigmapose.errors import CameraError, DataError
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, joint_map
 
@@ -164,7 +164,10 @@ def _fit_all(
                     points.append(flat[..., :2].reshape(-1, 2))
             if not space:
                 continue
-            fitted = fit_intrinsics(np.concatenate(space), np.concatenate(points), WIDTH, HEIGHT)
+            try:
+                fitted = fit_intrinsics(np.concatenate(space), np.concatenate(points), WIDTH, HEIGHT)
+            except CameraError as error:
+                raise DataError(f"{truth.path}: {subject}, camera {camera}: {error}") from None
             if not fitted.residual_px <= FIT_TOLERANCE_PX:
                 raise DataError(
                     f"{truth.path}: no camera {camera} brings the poses of {subject} to its 2D truth (best "

@@ -30,7 +30,7 @@ from sigmapose.data.readers.skeletool import read_skeletool
 from sigmapose.data.readers.units import to_mm
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
-from sigmapose.errors import DataError
+from sigmapose.errors import CameraError, DataError
 from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader
 from sigmapose.shapes import Array, Bool, Float
@@ -252,7 +252,10 @@ def _test_view(file: Path, kind: str, joints: JointMap, valid_only: bool, unit: 
     else:
         width, height = TEST_SIZES.get(int("".join(c for c in name if c.isdigit()) or 0), (2048, 2048))
     own_mm = to_mm(space, TEST_JOINTS, unit, str(file))
-    fitted = fit_intrinsics(metric, flat, width, height)
+    try:
+        fitted = fit_intrinsics(metric, flat, width, height)
+    except CameraError as error:
+        raise DataError(f"{file}: annot3 and annot2: {error}") from None
     if not fitted.residual_px <= REPROJECTION_PX:
         raise DataError(
             f"{file}: no camera brings annot3 to annot2 (best fit {fitted.residual_px:.1f} px off)"

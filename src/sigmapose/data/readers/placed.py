@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError
 from sigmapose.shapes import Array, Float
@@ -120,6 +122,11 @@ def fit_intrinsics(
     fx, cx = np.linalg.lstsq(np.stack((space[:, 0], ones), axis=1), flat[:, 0], rcond=None)[0]
     fy, cy = np.linalg.lstsq(np.stack((space[:, 1], ones), axis=1), flat[:, 1], rcond=None)[0]
 
+    if min(fx, fy) <= 0:
+        raise CameraError(
+            f"no camera sees these points there: the best has focal lengths {fx:.0f}, {fy:.0f} px"
+        )
+
     def camera_of(values: Float[Array, " 8"]) -> Camera:
         k = tuple(values[4:].tolist()) if values[4:].any() else ()
         fx, fy, cx, cy = values[:4].tolist()
@@ -135,7 +142,10 @@ def fit_intrinsics(
         for _ in range(FIT_STEPS):
             now = error(values)
             slope = [(error(values + np.eye(8)[i] * n) - now).ravel() / n for i, n in enumerate(nudge)]
-            values = values - np.linalg.lstsq(np.stack(slope, axis=1), now.ravel(), rcond=None)[0]
+            better = values - np.linalg.lstsq(np.stack(slope, axis=1), now.ravel(), rcond=None)[0]
+            if min(better[:2]) <= 0 or _rms(error(better)) > _rms(now) * 1.001:
+                break
+            values = better
         residual = _rms(error(values))
     return FittedCamera(camera_of(values), residual)
 
