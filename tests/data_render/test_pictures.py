@@ -28,7 +28,7 @@ def test_folders_of_pictures(tmp_path: Path, caplog) -> None:
     assert "c.jpg: it cannot be decoded" in caplog.text, "one broken picture is named and left out"
     (tmp_path / "a.png").unlink()
     (tmp_path / "b.png").unlink()
-    with pytest.raises(DataError, match="no picture in .* can be decoded"):
+    with pytest.raises(DataError, match=r"no picture in .* can be decoded"):
         PictureFolder.read(tmp_path)
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sigmapose.data.pictures import PackedPictures, pack_pictures
 from sigmapose.data.pool import run_jobs
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shard_folder import ShardFolder, ShardJob
-from sigmapose.data.shards import JPEG_QUALITY, ShardEntry, encode_jpeg, write_shard
+from sigmapose.data.shards import JPEG_QUALITY, PARTIAL, ShardEntry, encode_jpeg, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError
 from sigmapose.shapes import Array, Float, Int
@@ -82,8 +83,8 @@ class SynthPlan:
         if not 1 <= self.quality <= 100:
             raise InputError(f"quality {self.quality}: give 1 to 100")
 
-    def settings(self, bodies: Path) -> dict[str, Any]:
-        """What must not change when a folder is continued; folders count by what they hold."""
+    def settings(self, bodies: Path, pictures: Mapping[Path, Any]) -> dict[str, Any]:
+        """What must not change when a folder is continued; folders count by what is in them."""
         return {
             "seed": self.seed,
             "severity": list(self.severity),
@@ -93,8 +94,8 @@ class SynthPlan:
             "shard_size": self.shard_size,
             "quality": self.quality,
             "bodies": _fingerprint(bodies / "corpus.json"),
-            "backgrounds": None if self.backgrounds is None else _contents(self.backgrounds),
-            "occluders": None if self.occluders is None else _contents(self.occluders),
+            "backgrounds": pictures[self.backgrounds] if self.backgrounds else None,
+            "occluders": pictures[self.occluders] if self.occluders else None,
         }
 
 
@@ -110,19 +111,37 @@ def synthesize(plan: SynthPlan) -> Iterator[int]:
     """
     with ShardFolder(plan.out) as folder:
         folder.refuse_other_split(plan.split)
+        pictures = {p: _contents(p) for p in (plan.backgrounds, plan.occluders) if p is not None}
         bodies = prepare_bodies(plan)
-        folder.claim(plan.split, plan.settings(bodies), plan.count)
+        folder.claim(plan.split, plan.settings(bodies, pictures), plan.count)
         jobs = folder.missing(plan.count, plan.shard_size)
         yield plan.count - sum(job.count for job in jobs)
-        start = functools.partial(_start, plan, bodies)
+        if not jobs:
+            return
+        start = functools.partial(_start, plan, Materials.prepare(plan, bodies))
         for done in run_jobs(start, jobs, plan.workers):
             if done.result is not None:
                 folder.add(done.result)
             yield done.ticks
 
 
-def _start(plan: SynthPlan, bodies: Path) -> Callable[..., ShardEntry]:
-    maker = SampleMaker(plan, bodies)
+@dataclass(frozen=True)
+class Materials:
+    """What every worker draws from."""
+
+    bodies: Path
+    backgrounds: PackedPictures
+    occluders: PackedPictures
+
+    @staticmethod
+    def prepare(plan: SynthPlan, bodies: Path) -> Materials:
+        """Decode the pictures, into files that are swept away when the folder is left."""
+        names = (plan.out / f"{name}{PARTIAL}" for name in ("backgrounds", "occluders"))
+        return Materials(bodies, *map(pack_pictures, (plan.backgrounds, plan.occluders), names))
+
+
+def _start(plan: SynthPlan, materials: Materials) -> Callable[..., ShardEntry]:
+    maker = SampleMaker(plan, materials)
 
     def work(job: ShardJob, tick: Callable[[], None]) -> ShardEntry:
         def samples() -> Iterator[Sample]:
@@ -138,20 +157,19 @@ def _start(plan: SynthPlan, bodies: Path) -> Callable[..., ShardEntry]:
 class SampleMaker:
     """Makes samples of a plan; holds the bodies, the renderer and the pictures around people."""
 
-    def __init__(self, plan: SynthPlan, bodies: Path) -> None:
+    def __init__(self, plan: SynthPlan, materials: Materials) -> None:
         import cv2
         import torch
 
         from sigmapose.data.people.bodies import load_corpus
         from sigmapose.data.render.appearance import BodyAtlas
-        from sigmapose.data.render.occluders import PictureFolder
         from sigmapose.data.render.scene import SceneRange, Studio
 
         torch.set_num_threads(1)  # results of sums depend on the number of threads
         cv2.setNumThreads(1)
         self.plan = plan
         self._seed = (plan.seed, tuple(Split).index(plan.split))  # no two splits share cameras or scenes
-        self.corpus = load_corpus(bodies).of(plan.split)
+        self.corpus = load_corpus(materials.bodies).of(plan.split)
         if not len(self.corpus):
             raise DataError(
                 f"{bodies}: no {plan.split} bodies in this corpus: choose another split or corpus"
@@ -160,8 +178,7 @@ class SampleMaker:
         self.scenes = [
             SceneRange(plan.occluded_share, (low, max(high, low + 1e-6)), clean) for clean in (False, True)
         ]
-        backgrounds, occluders = (PictureFolder.read(path) for path in (plan.backgrounds, plan.occluders))
-        self.studio = Studio(BodyAtlas.load(), backgrounds, occluders)
+        self.studio = Studio(BodyAtlas.load(), materials.backgrounds.load(), materials.occluders.load())
         self._block = functools.lru_cache(maxsize=1)(self._make_block)
 
     def make(self, number: int) -> Sample:
@@ -304,8 +321,12 @@ def _fingerprint(path: Path) -> str:
 
 
 def _contents(folder: Path) -> dict[str, Any]:
-    """How many files a folder holds, and a checksum of their names and sizes."""
-    files = (
-        sorted((p.name, p.stat().st_size) for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-    )
+    """How many pictures a folder holds, and a checksum of their names and sizes.
+
+    Raises:
+        DataError: no such folder, or no pictures in it.
+    """
+    from sigmapose.data.render.occluders import list_pictures
+
+    files = [(path.name, path.stat().st_size) for path in list_pictures(folder)]
     return {"files": len(files), "checksum": hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]}

@@ -64,7 +64,7 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> UInt8[Array, "h w channel"] | None:
-    """RGB or premultiplied RGBA, at most `LONGEST_SIDE` long; None, with a warning, if it cannot be decoded."""
+    """RGB or premultiplied RGBA, at most `LONGEST_SIDE` long; None, with a warning, where decoding fails."""
     data = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if data is None:
         log.warning("left out %s: it cannot be decoded as a picture", path)
