@@ -25,6 +25,12 @@ EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 NEAR = wp.constant(wp.float64(20.0))
 """Surfaces nearer to the camera than this, in mm, are not seen."""
 
+BEHIND = wp.constant(1.0e30)
+"""Screen position of vertices that are not in front of the near plane."""
+
+TILE = wp.constant(16)
+"""Side in samples of the tiles that passes over a picture may skip."""
+
 
 @wp.kernel
 def project(
@@ -48,6 +54,8 @@ def project(
     elif h[2] > NEAR:
         over = wp.float64(1.0) / h[2]
         screen[i] = wp.vec2(wp.float32(h[0] * over), wp.float32(h[1] * over))
+    else:
+        screen[i] = wp.vec2(BEHIND, BEHIND)
 
 
 @wp.func
@@ -63,33 +71,25 @@ def _where_near(a: wp.vec4d, b: wp.vec4d, inside: wp.vec2):
 
 
 @wp.func
-def _bounds(a: wp.vec4d, b: wp.vec4d, c: wp.vec4d, sa: wp.vec2, sb: wp.vec2, sc: wp.vec2, perspective: int):
+def _cut_bounds(a: wp.vec4d, b: wp.vec4d, c: wp.vec4d, sa: wp.vec2, sb: wp.vec2, sc: wp.vec2):
     """Box (low x, low y, high x, high y) around what of a triangle is in front of the near plane."""
+    if a[2] <= NEAR and b[2] <= NEAR and c[2] <= NEAR:
+        return wp.vec4(1.0, 1.0, 0.0, 0.0)
+    seen = sa
+    if b[2] > NEAR:
+        seen = sb
+    if c[2] > NEAR:
+        seen = sc
     pa, pb, pc = sa, sb, sc
-    if perspective == 1 and (a[2] <= NEAR or b[2] <= NEAR or c[2] <= NEAR):
-        if a[2] <= NEAR and b[2] <= NEAR and c[2] <= NEAR:
-            return wp.vec4(1.0, 1.0, 0.0, 0.0)
-        seen = sa
-        if b[2] > NEAR:
-            seen = sb
-        if c[2] > NEAR:
-            seen = sc
-        if a[2] <= NEAR:
-            pa = seen
-        if b[2] <= NEAR:
-            pb = seen
-        if c[2] <= NEAR:
-            pc = seen
-        ab = _where_near(a, b, seen)
-        bc = _where_near(b, c, seen)
-        ca = _where_near(c, a, seen)
-        low = wp.min(wp.min(ab, bc), wp.min(ca, seen))
-        high = wp.max(wp.max(ab, bc), wp.max(ca, seen))
-        low = wp.min(low, wp.min(pa, wp.min(pb, pc)))
-        high = wp.max(high, wp.max(pa, wp.max(pb, pc)))
-        return wp.vec4(low[0], low[1], high[0], high[1])
-    low = wp.min(pa, wp.min(pb, pc))
-    high = wp.max(pa, wp.max(pb, pc))
+    if a[2] <= NEAR:
+        pa = seen
+    if b[2] <= NEAR:
+        pb = seen
+    if c[2] <= NEAR:
+        pc = seen
+    ab, bc, ca = _where_near(a, b, seen), _where_near(b, c, seen), _where_near(c, a, seen)
+    low = wp.min(wp.min(wp.min(ab, bc), ca), wp.min(wp.min(pa, pb), pc))
+    high = wp.max(wp.max(wp.max(ab, bc), ca), wp.max(wp.max(pa, pb), pc))
     return wp.vec4(low[0], low[1], high[0], high[1])
 
 
@@ -101,16 +101,30 @@ def draw(
     two_sided: wp.array(dtype=wp.uint8),
     first: int,
     stripes: int,
-    perspective: int,
     keys: wp.array2d(dtype=wp.int64),
+    tiles: wp.array2d(dtype=wp.uint8),
 ):
-    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn."""
+    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn.
+
+    Tiles of TILE x TILE samples that anything may have reached are marked, if there are `tiles` at all.
+    """
     i, stripe = wp.tid()
     face = first + i
     corner = faces[face]
-    a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]
+    sa, sb, sc = screen[corner[0]], screen[corner[1]], screen[corner[2]]
     height, width = keys.shape[0], keys.shape[1]
-    box = _bounds(a, b, c, screen[corner[0]], screen[corner[1]], screen[corner[2]], perspective)
+    cut = wp.max(sa[0], wp.max(sb[0], sc[0])) >= BEHIND
+    box = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    if cut:
+        box = _cut_bounds(corners[corner[0]], corners[corner[1]], corners[corner[2]], sa, sb, sc)
+    else:
+        low, high = wp.min(sa, wp.min(sb, sc)), wp.max(sa, wp.max(sb, sc))
+        box = wp.vec4(low[0], low[1], high[0], high[1])
+        if two_sided[face] == wp.uint8(0):
+            # turned away beyond all doubt of rounding
+            area = (sb[0] - sa[0]) * (sc[1] - sa[1]) - (sb[1] - sa[1]) * (sc[0] - sa[0])
+            if area > 1.0e-3 * (high[0] - low[0] + high[1] - low[1]):
+                return
     # pixel x has its centre at x + 0.5
     x0 = int(wp.max(wp.ceil(box[0] - 0.501), 0.0))
     y0 = int(wp.max(wp.ceil(box[1] - 0.501), 0.0))
@@ -118,6 +132,7 @@ def draw(
     y1 = int(wp.min(wp.floor(box[3] - 0.499), float(height - 1)))
     if x0 > x1 or y0 > y1:
         return
+    a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]
     pa = wp.vec3d(a[0], a[1], a[2])
     pb = wp.vec3d(b[0], b[1], b[2])
     pc = wp.vec3d(c[0], c[1], c[2])
@@ -131,6 +146,10 @@ def draw(
     ec = wp.cross(pa, pb)
     if volume < wp.float64(0.0):
         ea, eb, ec = -ea, -eb, -ec
+    if stripe == 0 and tiles.shape[0] > 0:
+        for ty in range(y0 / TILE, y1 / TILE + 1):
+            for tx in range(x0 / TILE, x1 / TILE + 1):
+                tiles[ty, tx] = wp.uint8(1)
     total = ea + eb + ec
     scaled = a[3] * ea + b[3] * eb + c[3] * ec
     zero = wp.float64(0.0)
@@ -227,17 +246,48 @@ def barycentric(corners: wp.array(dtype=wp.vec4d), corner: wp.vec3i, x: wp.float
 @wp.kernel
 def coverage(
     keys: wp.array2d(dtype=wp.int64),
+    tiles: wp.array2d(dtype=wp.uint8),
     mesh_of_face: wp.array(dtype=wp.int32),
     wanted: wp.array(dtype=wp.uint8),
     supersample: int,
     result: wp.array2d(dtype=wp.float32),
 ):
-    """Share of every pixel's samples that see one of the wanted meshes first."""
-    y, x = wp.tid()
-    count = int(0)
-    for j in range(supersample):
-        for i in range(supersample):
-            key = keys[y * supersample + j, x * supersample + i]
+    """Share of every pixel's samples that see one of the wanted meshes first; a thread does a tile's row."""
+    y, tile = wp.tid()
+    across = TILE / supersample
+    if tiles[y * supersample / TILE, tile] == wp.uint8(0):
+        for i in range(across):
+            result[y, tile * across + i] = 0.0
+        return
+    share = 1.0 / float(supersample * supersample)
+    for i in range(across):
+        x = tile * across + i
+        count = int(0)
+        for s in range(supersample * supersample):
+            key = keys[y * supersample + s / supersample, x * supersample + s % supersample]
             if key != EMPTY:
                 count += int(wanted[mesh_of_face[int(key & wp.int64(0x7FFFFFFF))]])
-    result[y, x] = float(count) / float(supersample * supersample)
+        result[y, x] = share * float(count)
+
+
+@wp.kernel
+def list_pixels(
+    keys: wp.array2d(dtype=wp.int64),
+    tiles: wp.array2d(dtype=wp.uint8),
+    supersample: int,
+    pixels: wp.array(dtype=wp.int32),
+    count: wp.array(dtype=wp.int32),
+):
+    """Flat indices of the pixels that see something, in any order; a thread does a tile's row."""
+    y, tile = wp.tid()
+    if tiles[y * supersample / TILE, tile] == wp.uint8(0):
+        return
+    across = TILE / supersample
+    for i in range(across):
+        x = tile * across + i
+        seen = int(0)
+        for s in range(supersample * supersample):
+            if keys[y * supersample + s / supersample, x * supersample + s % supersample] != EMPTY:
+                seen = 1
+        if seen == 1:
+            pixels[wp.atomic_add(count, 0, 1)] = y * (keys.shape[1] / supersample) + x

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import warp as wp
@@ -21,6 +22,9 @@ from sigmapose.shapes import Array, Bool, Float, Int
 
 SLOTS = 4
 """Drawings that live at the same time; the fifth overwrites the first."""
+
+SMALL = 1000
+"""Meshes of fewer faces get their normals from the host."""
 
 STRIPES_CUDA = 16
 """Threads that share a triangle on a GPU, where one thread would be slow on a large one."""
@@ -68,13 +72,15 @@ class Hits:
         return f"Hits(side={len(self.depth_mm)}, {int((self.mesh >= 0).sum())} hit)"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Drawing:
     """The samples of a picture; valid until the rasteriser has made `SLOTS` more or loads other meshes."""
 
     rasteriser: Rasteriser
     keys: wp.array
     """(side, side) int64, depth << 32 | face."""
+    tiles: wp.array
+    """1 where a tile of the keys may see something."""
 
     def coverage(self, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
         """Share of every pixel in which one of these meshes (None: any) is seen, 0..1."""
@@ -82,6 +88,14 @@ class Drawing:
 
     def hits(self) -> Hits:
         return self.rasteriser.hits(self)
+
+
+def _empty(shape: tuple[int, int], dtype: Any, device: str) -> wp.array:
+    return wp.empty(shape, dtype=dtype, device=device)
+
+
+def _tiles(side: int, device: str) -> wp.array:
+    return wp.zeros((side, side), dtype=cast(Any, wp.uint8), device=device)
 
 
 def crop_matrix(intrinsics: Float[Array, " 4"], crop: Crops, side: int) -> Float[Array, "3 3"]:
@@ -104,6 +118,11 @@ class Rasteriser:
     """Draws meshes seen through one crop; holds the buffers, which are reused from picture to picture."""
 
     def __init__(self, size: int = 256, supersample: int = 2, device: str = "cpu") -> None:
+        tile = int(kernels.TILE)
+        if size < 1 or supersample not in (1, 2, 4) or size * supersample % tile:
+            raise DataError(
+                f"size {size} x supersample {supersample}: give 1, 2 or 4 and a multiple of {tile}"
+            )
         self.size, self.supersample, self.device = size, supersample, device
         self.side = size * supersample
         self.vertices, self.normals, self.coordinates = (Column(wp.vec3, device) for _ in range(3))
@@ -112,8 +131,13 @@ class Rasteriser:
         self.two_sided = Column(wp.uint8, device)
         self.corners, self.screen = Column(wp.vec4d, device), Column(wp.vec2, device)
         self._face_normals = Column(wp.vec3, device)
-        self._keys = [wp.empty((self.side, self.side), dtype=wp.int64, device=device) for _ in range(SLOTS)]
+        self._slots = [
+            Drawing(self, _empty((self.side, self.side), wp.int64, device), _tiles(self.side // tile, device))
+            for _ in range(SLOTS)
+        ]
         self._coverage = wp.empty((size, size), dtype=wp.float32, device=device)
+        self.tile_rows = (size, self.side // tile)
+        """Threads of a kernel of which each does one row of one tile."""
         self._next = 0
         self._around: dict[int, tuple[np.ndarray, wp.array, wp.array]] = {}
         self.meshes: tuple[Mesh, ...] = ()
@@ -142,7 +166,7 @@ class Rasteriser:
             column.reserve(face_count)
         for index, mesh in enumerate(self.meshes):
             self._place(index, mesh)
-        for column in (self.vertices, self.normals, self.coordinates):
+        for column in (self.vertices, self.coordinates):
             column.push(vertex_count)
         for column in (self.faces, self.mesh_of_face, self.two_sided):
             column.push(face_count)
@@ -155,7 +179,13 @@ class Rasteriser:
         faces = slice(*self.face_start[index : index + 2])
         if not np.isfinite(mesh.vertices_mm).all():
             raise DataError("mesh holds NaN or infinity: drop that body")
-        if len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices_mm)):
+        known = self._around.get(id(mesh.faces))
+        checked = known is not None and known[0] is mesh.faces and known[1].size == len(mesh.vertices_mm) + 1
+        if (
+            len(mesh.faces)
+            and not checked
+            and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices_mm))
+        ):
             raise DataError(f"mesh has {len(mesh.vertices_mm)} vertices, its faces name others")
         self.vertices.host[rows] = mesh.vertices_mm
         if mesh.coordinates is None:
@@ -173,9 +203,14 @@ class Rasteriser:
             self.two_sided.host[faces] = two_sided[0 if mesh.material is None else mesh.material]
 
     def _make_normals(self) -> None:
-        for index, mesh in enumerate(self.meshes):
-            if mesh.normals is not None or not len(mesh.faces):
-                continue
+        """Normals of the meshes that come without."""
+        bare = [i for i, m in enumerate(self.meshes) if m.normals is None and len(m.faces)]
+        small = [i for i in bare if len(self.meshes[i].faces) < SMALL]
+        if small:
+            self._small_normals(small)
+        self.normals.push(int(self.vertex_start[-1]))
+        for index in sorted({*bare} - {*small}):
+            mesh = self.meshes[index]
             first_vertex, first_face = int(self.vertex_start[index]), int(self.face_start[index])
             start, around = self._faces_around(mesh)
             areas = self._face_normals.array
@@ -183,6 +218,20 @@ class Rasteriser:
             wp.launch(kernels.face_normals, len(mesh.faces), inputs=inputs, device=self.device)
             inputs = [areas, start, around, first_vertex, first_face, self.normals.array]
             wp.launch(kernels.vertex_normals, len(mesh.vertices_mm), inputs=inputs, device=self.device)
+
+    def _small_normals(self, meshes: list[int]) -> None:
+        """Smooth normals of small meshes, whose topologies are not worth remembering."""
+        for index in meshes:
+            mesh = self.meshes[index]
+            points = mesh.vertices_mm[mesh.faces]
+            ab, ac = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
+            cross = ab[:, [1, 2, 0]] * ac[:, [2, 0, 1]] - ab[:, [2, 0, 1]] * ac[:, [1, 2, 0]]
+            total = np.zeros((len(mesh.vertices_mm), 3), np.float32)
+            for corner in range(3):
+                np.add.at(total, mesh.faces[:, corner], cross)
+            length = np.sqrt(np.einsum("vc,vc->v", total, total))
+            rows = slice(*self.vertex_start[index : index + 2])
+            np.divide(total, np.maximum(length, 1e-9)[:, None], out=self.normals.host[rows])
 
     def _faces_around(self, mesh: Mesh) -> tuple[wp.array, wp.array]:
         """The faces that meet in every vertex, remembered for topologies that come again."""
@@ -225,25 +274,32 @@ class Rasteriser:
 
     def draw(self, meshes: Sequence[int] | None = None, over: Drawing | None = None) -> Drawing:
         """Draw some of the loaded meshes (None: all), optionally on top of an earlier drawing."""
-        keys = self._keys[self._next]
-        if over is not None and over.keys is keys:
+        result = self._slots[self._next]
+        if over is result:
             raise DataError(f"that drawing is older than {SLOTS} drawings: draw it again")
         self._next = (self._next + 1) % SLOTS
         if over is None:
-            keys.fill_(int(kernels.EMPTY))
+            result.keys.fill_(int(kernels.EMPTY))
+            result.tiles.zero_()
         else:
-            wp.copy(keys, over.keys)
-        self.draw_into(keys, meshes, True, self.corners, self.screen)
-        return Drawing(self, keys)
+            wp.copy(result.keys, over.keys)
+            wp.copy(result.tiles, over.tiles)
+        self.draw_into(result.keys, result.tiles, meshes, self.corners, self.screen)
+        return result
 
     def draw_into(
-        self, keys: wp.array, meshes: Sequence[int] | None, perspective: bool, corners: Column, screen: Column
+        self,
+        keys: wp.array,
+        tiles: wp.array,
+        meshes: Sequence[int] | None,
+        corners: Column,
+        screen: Column,
     ) -> None:
         """Draw meshes, projected to `corners` and `screen`, into any buffer of keys."""
         stripes = 1 if self.device == "cpu" else STRIPES_CUDA
         for first, last in self._runs(meshes):
             inputs = [corners.array, screen.array, self.faces.array, self.two_sided.array, first, stripes]
-            inputs += [int(perspective), keys]
+            inputs += [keys, tiles]
             wp.launch(kernels.draw, (last - first, stripes), inputs=inputs, device=self.device)
 
     def _runs(self, meshes: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -264,12 +320,13 @@ class Rasteriser:
         wanted[slice(None) if meshes is None else list(meshes)] = 1
         inputs = [
             drawing.keys,
+            drawing.tiles,
             self.mesh_of_face.array,
             wp.array(wanted, dtype=wp.uint8, device=self.device),
             self.supersample,
             self._coverage,
         ]
-        wp.launch(kernels.coverage, (self.size, self.size), inputs=inputs, device=self.device)
+        wp.launch(kernels.coverage, self.tile_rows, inputs=inputs, device=self.device)
         return self._coverage.numpy().copy()
 
     def hits(self, drawing: Drawing) -> Hits:

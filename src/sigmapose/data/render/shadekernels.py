@@ -144,50 +144,90 @@ def floor_openness(ground: Ground, contacts: wp.array(dtype=wp.vec4), point: wp.
 
 
 @wp.func
-def floor_sample(
-    ray: wp.vec3,
-    pixel: float,
+def floor_depth(ground: Ground, ray: wp.vec3):
+    """Depth at which a ray with z = 1 meets the floor from above; 0 if it does not."""
+    slope = -wp.dot(ground.normal, ray)
+    if slope <= 1.0e-4:
+        return 0.0
+    return -wp.dot(ground.normal, ground.point) / slope
+
+
+@wp.kernel
+def light_floor(
+    to_ray: wp.mat33,
+    spacing: float,
     lamp: Lamp,
     ground: Ground,
     shadow: wp.array2d(dtype=wp.int64),
     contacts: wp.array(dtype=wp.vec4),
-    buffers: Buffers,
+    result: wp.array2d(dtype=wp.vec2),
 ):
-    """Premultiplied display RGBA of the floor along a ray with z = 1; `pixel` is a pixel's width at z = 1."""
-    nothing = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    slope = -wp.dot(ground.normal, ray)
-    if slope <= 1.0e-4:
-        return nothing
-    depth = -wp.dot(ground.normal, ground.point) / slope
+    """Share of the key light and of the sky that reach the floor, on a grid `spacing` samples wide."""
+    y, x = wp.tid()
+    ray = to_ray * wp.vec3(spacing * (float(x) + 0.5), spacing * (float(y) + 0.5), 1.0)
+    ray = ray / ray[2]
+    depth = floor_depth(ground, ray)
+    reached, open_sky = float(1.0), float(1.0)
+    if depth > 20.0:
+        point = depth * ray
+        if lamp.shadows == 1:
+            reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, point, 1.5 * lamp.texel))
+        open_sky = floor_openness(ground, contacts, point)
+    result[y, x] = wp.vec2(reached, open_sky)
+
+
+@wp.kernel
+def darken_floor(
+    lamp: Lamp, ground: Ground, light: wp.array2d(dtype=wp.vec2), result: wp.array2d(dtype=float)
+):
+    """How much of a photo behind goes where the floor is in shadow: an alpha of black, display values."""
+    y, x = wp.tid()
+    share = light[y, x]
+    if share[0] >= 1.0 and share[1] >= 0.999:
+        result[y, x] = 0.0
+        return
+    facing = wp.clamp((wp.dot(ground.normal, lamp.towards) + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0)
+    sky = wp.dot(lamp.sky, wp.vec3(1.0, 1.0, 1.0))
+    key = facing * wp.dot(lamp.key, wp.vec3(1.0, 1.0, 1.0))
+    result[y, x] = 1.0 - to_display((share[1] * sky + share[0] * key) / wp.max(sky + key, 1.0e-6))
+
+
+@wp.kernel
+def shade_floor(
+    supersample: int,
+    to_ray: wp.mat33,
+    pixel: float,
+    lamp: Lamp,
+    ground: Ground,
+    light: wp.array2d(dtype=wp.vec2),
+    textures: wp.array(dtype=Texture),
+    pictures: wp.array2d(dtype=wp.uint8),
+    result: wp.array2d(dtype=wp.vec4),
+):
+    """Put an opaque floor behind a layer of premultiplied display RGBA."""
+    row, column = wp.tid()
+    before = result[row, column]
+    if before[3] >= 0.999:
+        return
+    step = float(supersample)
+    ray = to_ray * wp.vec3(step * (float(column) + 0.5), step * (float(row) + 0.5), 1.0)
+    ray = ray / ray[2]
+    depth = floor_depth(ground, ray)
     if depth <= 20.0:
-        return nothing
-    point = depth * ray
-    reached = float(1.0)
-    if lamp.shadows == 1:
-        reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, point, 1.5 * lamp.texel))
-    open_sky = floor_openness(ground, contacts, point)
+        return
+    t = textures[ground.texture]
+    away = 0.001 * (depth * ray - ground.point)
+    ahead = wp.dot(away, ground.ahead)
+    c = wp.vec3(wp.dot(away, ground.right), ahead, ahead)
+    slope = -wp.dot(ground.normal, ray)
     finish = Finish()
-    view = -wp.normalize(ray)
-    if ground.texture < 0:
-        # the photo behind already shows the floor in full light: keep the share that is left of it
-        if reached >= 1.0 and open_sky >= 0.999:
-            return nothing
-        finish.colour = wp.vec3(1.0, 1.0, 1.0)
-        now = light_up(lamp, finish, ground.normal, view, reached, open_sky)
-        full = light_up(lamp, finish, ground.normal, view, 1.0, 1.0)
-        left = (now[0] + now[1] + now[2]) / wp.max(full[0] + full[1] + full[2], 1.0e-6)
-        return wp.vec4(0.0, 0.0, 0.0, 1.0 - to_display(left))
-    t = buffers.textures[ground.texture]
-    away = 0.001 * (point - ground.point)
-    c = wp.vec3(wp.dot(away, ground.right), wp.dot(away, ground.ahead), 0.0)
-    c = wp.vec3(c[0], c[1], c[1])
-    footprint = 0.001 * depth * pixel
-    finish.colour = pattern(t, c, footprint / wp.max(slope, 0.05), buffers.pictures)
+    finish.colour = pattern(t, c, 0.001 * depth * pixel / wp.max(slope, 0.05), pictures)
     finish.gloss = t.gloss
     finish.tilt = folds(t, c)
-    seen = displayed(light_up(lamp, finish, ground.normal, view, reached, open_sky))
-    alpha = wp.clamp(slope / pixel * 0.5, 0.0, 1.0)
-    return wp.vec4(alpha * seen[0], alpha * seen[1], alpha * seen[2], alpha)
+    share = light[row, column]
+    seen = displayed(light_up(lamp, finish, ground.normal, -wp.normalize(ray), share[0], share[1]))
+    alpha = (1.0 - before[3]) * wp.clamp(slope / pixel * 0.5, 0.0, 1.0)
+    result[row, column] = before + alpha * wp.vec4(seen[0], seen[1], seen[2], 1.0)
 
 
 @wp.func
@@ -239,32 +279,29 @@ def surface_sample(
 @wp.kernel
 def shade(
     keys: wp.array2d(dtype=wp.int64),
+    pixels: wp.array(dtype=wp.int32),
     supersample: int,
-    to_ray: wp.mat33,
     pixel: float,
     lamp: Lamp,
     ground: Ground,
     shadow: wp.array2d(dtype=wp.int64),
-    contacts: wp.array(dtype=wp.vec4),
     b: Buffers,
     result: wp.array2d(dtype=wp.vec4),
 ):
-    """Premultiplied display RGBA of every pixel; samples of one surface are shaded once.
+    """Premultiplied display RGBA of the listed pixels; samples of one surface are shaded once.
 
-    `to_ray` takes sample positions (x, y, 1) to rays with z = 1; `pixel` is a pixel's width at z = 1.
+    `pixel` is a pixel's width at z = 1.
     """
-    row, column = wp.tid()
+    flat = pixels[wp.tid()]
+    row, column = flat / result.shape[1], flat % result.shape[1]
     count = supersample * supersample
     share = 1.0 / float(count)
     total = wp.vec4(0.0, 0.0, 0.0, 0.0)
     done = int(0)
-    empty = int(0)
     for s in range(count):
         y, x = row * supersample + s / supersample, column * supersample + s % supersample
         key = keys[y, x]
-        if key == EMPTY:
-            empty += 1
-        elif (done >> s) & 1 == 0:
+        if key != EMPTY and (done >> s) & 1 == 0:
             face = int(key & wp.int64(0x7FFFFFFF))
             mesh = b.mesh_of_face[face]
             depth = wp.cast(wp.uint32(key >> wp.int64(32)), wp.float32)
@@ -272,18 +309,12 @@ def shade(
             for r in range(s + 1, count):
                 other = keys[row * supersample + r / supersample, column * supersample + r % supersample]
                 if other != EMPTY:
-                    if b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh:
-                        gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
-                        if wp.abs(gap) < 0.01 * depth:
-                            done = done | (1 << r)
-                            weight += share
+                    gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
+                    same = b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh
+                    if same and wp.abs(gap) < 0.01 * depth:
+                        done = done | (1 << r)
+                        weight += share
             fx, fy = wp.float64(x) + wp.float64(0.5), wp.float64(y) + wp.float64(0.5)
             seen = surface_sample(face, fx, fy, pixel, lamp, ground, shadow, b)
             total += weight * wp.vec4(seen[0], seen[1], seen[2], 1.0)
-    if empty > 0 and ground.present == 1:
-        centre = 0.5 * float(supersample)
-        position = wp.vec3(float(column * supersample) + centre, float(row * supersample) + centre, 1.0)
-        ray = to_ray * position
-        ray = ray / ray[2]
-        total += (share * float(empty)) * floor_sample(ray, pixel, lamp, ground, shadow, contacts, b)
     result[row, column] = total

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import warp as wp
 
 from sigmapose.data.render import kernels, shadekernels
-from sigmapose.data.render.mesh import KINDS, BodyLook, Colour, Material
+from sigmapose.data.render.mesh import KINDS, BodyLook, BodySurface, Colour, Material
 from sigmapose.data.render.raster import Column, Drawing, Rasteriser
 from sigmapose.data.render.surfaces import Look, Texture
 from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Float, Int
 
 SHADOW_SIDES = (64, 96, 128, 192, 256, 320)
 """Texels a side that a shadow map may have; the softer the shadow, the fewer."""
@@ -91,8 +92,18 @@ class Shader:
         device = self.device = rasteriser.device
         self._limbs, self._head = Column(wp.vec3, device), Column(wp.vec3, device)
         self._finish = Column(wp.int32, device)
+        self._textures, self._looks = Column(Texture, device), Column(Look, device)
         self._corners, self._screen = Column(wp.vec4d, device), Column(wp.vec2, device)
         self._result = wp.empty((rasteriser.size, rasteriser.size), dtype=wp.vec4, device=device)
+        half = (rasteriser.size // 2, rasteriser.size // 2)
+        self._floor = wp.empty(half, dtype=wp.vec2, device=device)
+        self._alpha = wp.empty(half, dtype=wp.float32, device=device)
+        self._pixels = wp.empty(rasteriser.size**2, dtype=wp.int32, device=device)
+        self._count = wp.zeros(1, dtype=wp.int32, device=device)
+        self._no_tiles = wp.zeros((0, 0), dtype=wp.uint8, device=device)
+        self._no_pictures = wp.zeros((1, 3), dtype=wp.uint8, device=device)
+        self._atlases: list[tuple[int, np.ndarray]] = []
+        self._codes: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._maps: dict[int, wp.array] = {}
         self._materials: list[tuple] = []
         self._pictures: list[np.ndarray] = []
@@ -124,21 +135,63 @@ class Shader:
         inverse = np.linalg.inv(self.rasteriser.matrix)
         area = abs(np.linalg.det(inverse[:2, :2]))
         pixel = float(np.sqrt(area)) * self.rasteriser.supersample
-        inputs = [
-            drawing.keys,
-            self.rasteriser.supersample,
-            wp.mat33(*inverse.reshape(-1).tolist()),
-            pixel,
-            lamp,
-            ground,
-            shadow,
-            contacts,
-            buffers,
-            self._result,
+        r, result = self.rasteriser, self._result
+        result.zero_()
+        count = self._list(drawing)
+        if count:
+            inputs = [drawing.keys, self._pixels, r.supersample, pixel, lamp, ground, shadow, buffers, result]
+            wp.launch(shadekernels.shade, count, inputs=inputs, device=self.device)
+        if floor is None:
+            return result.numpy()
+        to_ray = wp.mat33(*inverse.reshape(-1).tolist())
+        light_there = self._floor_light(to_ray, lamp, ground, shadow, contacts)
+        if floor.material is None:
+            return self._darkened(lamp, ground, light_there)
+        share = cv2.resize(light_there.numpy(), (r.size, r.size), interpolation=cv2.INTER_LINEAR)
+        inputs = [r.supersample, to_ray, pixel, lamp, ground]
+        inputs += [
+            wp.array(share, dtype=wp.vec2, device=self.device),
+            buffers.textures,
+            buffers.pictures,
+            result,
         ]
-        shape = (self.rasteriser.size, self.rasteriser.size)
-        wp.launch(shadekernels.shade, shape, inputs=inputs, device=self.device)
-        return self._result.numpy()
+        wp.launch(shadekernels.shade_floor, (r.size, r.size), inputs=inputs, device=self.device)
+        return result.numpy()
+
+    def _list(self, drawing: Drawing) -> int:
+        """List the pixels that see something; returns how many there are."""
+        r = self.rasteriser
+        self._count.zero_()
+        inputs = [drawing.keys, drawing.tiles, r.supersample, self._pixels, self._count]
+        wp.launch(kernels.list_pixels, r.tile_rows, inputs=inputs, device=self.device)
+        return int(self._count.numpy()[0])
+
+    def _floor_light(
+        self,
+        to_ray: wp.mat33,
+        lamp: shadekernels.Lamp,
+        ground: shadekernels.Ground,
+        shadow: wp.array,
+        contacts: wp.array,
+    ) -> wp.array:
+        """Light on the floor at every second pixel: shadows are soft."""
+        result = self._floor
+        inputs = [to_ray, 2.0 * self.rasteriser.supersample, lamp, ground, shadow, contacts, result]
+        wp.launch(shadekernels.light_floor, result.shape, inputs=inputs, device=self.device)
+        return result
+
+    def _darkened(
+        self, lamp: shadekernels.Lamp, ground: shadekernels.Ground, light: wp.array
+    ) -> Float[Array, "size size 4"]:
+        """The layer with the floor's shadows under it, as black of some alpha."""
+        alpha = self._alpha
+        wp.launch(
+            shadekernels.darken_floor, alpha.shape, inputs=[lamp, ground, light, alpha], device=self.device
+        )
+        size, layer = self.rasteriser.size, self._result.numpy()
+        covered = layer[..., 3].copy()
+        layer[..., 3] = covered + (1 - covered) * cv2.resize(alpha.numpy(), (size, size))
+        return layer
 
     def _texture(self, material: Material) -> int:
         start = sum(len(p) for p in self._pictures)
@@ -150,43 +203,60 @@ class Shader:
     def _buffers(self, more: list[Material]) -> tuple[shadekernels.Buffers, int]:
         """Tables of all materials, and the row of the first of `more`."""
         r = self.rasteriser
-        vertex_count, face_count = int(r.vertex_start[-1]), int(r.face_start[-1])
-        for column in (self._limbs, self._head):
-            column.reserve(vertex_count)
+        face_count = int(r.face_start[-1])
         finish = self._finish.reserve(face_count)
+        atlases: list[tuple[int, np.ndarray]] = []
         self._materials, self._pictures = [], []
         looks: list[tuple] = []
         for index, mesh in enumerate(r.meshes):
             faces = slice(*r.face_start[index : index + 2])
             if mesh.body is None:
-                first = [self._texture(material) for material in mesh.materials][0]
+                table = [self._texture(material) for material in mesh.materials]
+                first = table[0]
                 finish[faces] = first if mesh.material is None else first + mesh.material
                 continue
             rows, body = slice(*r.vertex_start[index : index + 2]), mesh.body
-            self._limbs.host[rows] = body.atlas[:, :3]
-            self._head.host[rows] = body.atlas[:, 3:6]
-            finish[faces] = -1 - (body.part + 8 * body.eye + 16 * len(looks))
+            atlases.append((rows.start, body.atlas))
+            np.subtract(self._face_codes(body), 16 * len(looks), out=finish[faces])
             upper, lower = self._texture(body.look.upper), self._texture(body.look.lower)
             looks.append(look_record(body.look, upper, lower))
         extra = [self._texture(material) for material in more]
-        for column in (self._limbs, self._head):
-            column.push(vertex_count)
+        self._place_atlases(atlases)
         self._finish.push(face_count)
         b = shadekernels.Buffers()
         b.corners, b.vertices, b.normals = r.corners.array, r.vertices.array, r.normals.array
         b.coordinates, b.limbs, b.head = r.coordinates.array, self._limbs.array, self._head.array
         b.faces, b.mesh_of_face, b.finish_of_face = r.faces.array, r.mesh_of_face.array, self._finish.array
-        b.textures = self._table(self._materials, Texture)
-        b.looks = self._table(looks, Look)
-        pictures = np.concatenate([*self._pictures, np.zeros((1, 3), np.uint8)])
-        b.pictures = wp.array(pictures, dtype=wp.uint8, device=self.device)
+        for table, rows in ((self._textures, self._materials), (self._looks, looks)):
+            table.reserve(len(rows))[: len(rows)] = rows
+            table.push(len(rows))
+        b.textures, b.looks = self._textures.array, self._looks.array
+        b.pictures = self._no_pictures
+        if self._pictures:
+            b.pictures = wp.array(np.concatenate(self._pictures), dtype=wp.uint8, device=self.device)
         return b, extra[0] if extra else -1
 
-    def _table(self, rows: list[tuple], struct: type) -> wp.array:
-        values = np.zeros(max(len(rows), 1), struct.numpy_dtype())  # pyright: ignore[reportAttributeAccessIssue]
-        if rows:
-            values[:] = rows
-        return wp.array(values, dtype=struct, device=self.device)
+    def _place_atlases(self, atlases: list[tuple[int, np.ndarray]]) -> None:
+        """Put the bodies' atlases at their first vertices, unless they are there from the last picture."""
+        count = int(self.rasteriser.vertex_start[-1])
+        places = [(row, id(atlas)) for row, atlas in atlases]
+        room = len(self._limbs.host)
+        limbs, head = self._limbs.reserve(count), self._head.reserve(count)
+        if places == [(row, id(atlas)) for row, atlas in self._atlases] and room == len(limbs):
+            return
+        for row, atlas in atlases:
+            limbs[row : row + len(atlas)] = atlas[:, :3]
+            head[row : row + len(atlas)] = atlas[:, 3:6]
+        self._limbs.push(count)
+        self._head.push(count)
+        self._atlases = atlases
+
+    def _face_codes(self, body: BodySurface) -> Int[Array, " face"]:
+        """-1 - (part + 8 * eye) of every face, remembered."""
+        known = self._codes.get(id(body.part))
+        if known is None or known[0] is not body.part:
+            self._codes = {id(body.part): (body.part, (-1 - (body.part + 8 * body.eye)).astype(np.int32))}
+        return self._codes[id(body.part)][1]
 
     def _lamp(
         self, light: Light, casters: Sequence[int] | None, focus: Sequence[int] | None
@@ -211,7 +281,7 @@ class Shader:
         self._corners.reserve(vertex_count)
         self._screen.reserve(vertex_count)
         r.project(matrix, offset, depth_axis, False, self._corners, self._screen)
-        r.draw_into(shadow, list(everything), False, self._corners, self._screen)
+        r.draw_into(shadow, self._no_tiles, list(everything), self._corners, self._screen)
         lamp.shadows, lamp.texel = 1, texel
         rows = np.concatenate([matrix[:2], depth_axis[None, :3]])
         lamp.rows = wp.mat33(*rows.reshape(-1).tolist())
@@ -235,9 +305,14 @@ class Shader:
         # right x down = along the light's path, as in a camera, so that outsides wind alike
         axes = np.stack([right, np.cross(-towards, right), -towards])
 
+        spread = {}
+        for i in {*focus, *casters}:
+            along = axes.astype(np.float32) @ r.meshes[i].vertices_mm.T
+            spread[i] = (along.min(1), along.max(1)) if along.size else None
+
         def bounds(meshes: list[int]) -> tuple[np.ndarray, np.ndarray]:
-            parts = [r.meshes[i].vertices_mm @ axes.T.astype(np.float32) for i in meshes]
-            return np.min([p.min(0) for p in parts], 0), np.max([p.max(0) for p in parts], 0)
+            parts = [spread[i] for i in meshes]
+            return np.min([p[0] for p in parts], 0), np.max([p[1] for p in parts], 0)
 
         low, high = bounds(focus)
         nearest, farthest = bounds([i for i in casters if len(r.meshes[i].vertices_mm)] or focus)

@@ -182,7 +182,7 @@ def pattern(t: Texture, c: wp.vec3, footprint: float, pictures: wp.array2d(dtype
     elif t.kind == 6:
         bent = noise(0.25 * wp.vec3(x, y, 0.15 * z))
         radius = wp.sqrt(x * x + y * y) + 4.0 * bent
-        fine = noise(wp.vec3(3.0 * x, 3.0 * y, 0.3 * z))
+        fine = 0.5 + 0.5 * sine(4.0 * x + 3.0 * sine(2.3 * y) + 0.3 * z) * sine(3.1 * y - 0.2 * z)
         mix = (0.6 * (0.5 + 0.5 * sine(radius)) + 0.4 * fine) / (1.0 + slope) + 0.5 * slope / (1.0 + slope)
     elif t.kind == 7:
         p = wp.vec3(x, y, z) * 0.3
@@ -258,7 +258,7 @@ def body(
         waist = step(look.waist, trunk, footprint / TRUNK_M)
         upper = waist * (1.0 - step(look.neckline, trunk, footprint / TRUNK_M))
         lower = 1.0 - waist
-    elif part == ARM or part == HAND:
+    elif part == ARM or part == HAND:  # noqa: SIM109 Warp has no `in`
         upper = 1.0 - step(look.sleeve, arm, footprint / ARM_M)
     elif part == LEG:
         lower = 1.0 - step(look.hem, leg, footprint / LEG_M)
@@ -272,7 +272,7 @@ def body(
         finish.colour = wp.lerp(finish.colour, pattern(t, rest, footprint, pictures), lower)
         finish.tilt += lower * folds(t, rest)
         finish.gloss = wp.lerp(finish.gloss, t.gloss, lower)
-    if look.barefoot == 0 and (part == FOOT or part == LEG):
+    if look.barefoot == 0 and (part == FOOT or part == LEG):  # noqa: SIM109
         shoe = float(1.0)
         if part == LEG:
             shoe = step(1.93, leg, footprint / LEG_M)
