@@ -244,7 +244,7 @@ class Occlusion:
 
     def hides(self, stand: Stand, points_px: Float[Array, "*batch 2"]) -> Bool[Array, "*batch"]:
         """Which points lie behind something more than half opaque; NaN does not."""
-        known = np.isfinite(points_px).all(-1)
+        known = np.asarray(np.isfinite(points_px).all(-1))
         hidden = np.zeros(known.shape, bool)
         for prop in self.props:
             to_prop = cv2.invertAffineTransform(_chain(stand.matrix, prop.matrix))
