@@ -6,7 +6,7 @@ import numpy as np
 
 
 def nearest_hit(triangles: np.ndarray, direction: np.ndarray, nearest: float = 0.0) -> float:
-    """Parameter of the first triangle on a ray from the origin (Möller and Trumbore 1997), trying them all."""
+    """Parameter of the first triangle on a ray from the origin (Möller and Trumbore 1997)."""
     a, e, f = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     p = np.cross(direction, f)
     det = np.einsum("fc,fc->f", e, p)

@@ -6,6 +6,7 @@ on every side, which no rounding can leave.
 """
 # pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
 # pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 
 import warp as wp
 
@@ -16,6 +17,10 @@ wp.set_module_options({"enable_backward": False})
 CELLS = wp.constant(64)
 EVERYWHERE = wp.constant(255)
 """Column of a vertex that is not in front of the camera: its triangles are tried against every ray."""
+
+THIN = wp.constant(wp.float64(1.0e-12))
+"""Triangles that a ray sees thinner than this, against the squares of their sides, are not hit: what is left
+of them is rounding."""
 
 
 @wp.func
@@ -87,7 +92,7 @@ def first_hits(
             d = rays[r]
             p = wp.cross(d, f)
             det = wp.dot(e, p)
-            if det != zero:
+            if wp.abs(det) > THIN * (wp.dot(e, e) + wp.dot(f, f)):
                 u = -wp.dot(a, p) / det
                 q = wp.cross(e, a)
                 v = wp.dot(q, d) / det

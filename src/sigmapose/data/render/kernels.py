@@ -10,6 +10,7 @@ Their bodies are Warp's language, which Python type checkers cannot follow.
 """
 # pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
 # pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 # ruff: noqa: UP018, RUF046
 # In Warp, int(0) and float(0.0) declare variables that a loop may change.
 

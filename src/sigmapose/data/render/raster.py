@@ -33,7 +33,7 @@ STRIPES_CUDA = 16
 class Column:
     """A growing array of one value per vertex or face: `host` is filled, `push` takes it to the device."""
 
-    def __init__(self, dtype: type, device: str) -> None:
+    def __init__(self, dtype: Any, device: str) -> None:
         self.dtype, self.device = dtype, device
         self._resize(1024)
 
@@ -90,7 +90,8 @@ class Drawing:
         return self.rasteriser.hits(self)
 
 
-def _empty(shape: tuple[int, int], dtype: Any, device: str) -> wp.array:
+def empty(shape: int | tuple[int, ...], dtype: Any, device: str) -> wp.array:
+    """An array of any of Warp's types with undefined values."""
     return wp.empty(shape, dtype=dtype, device=device)
 
 
@@ -132,10 +133,10 @@ class Rasteriser:
         self.corners, self.screen = Column(wp.vec4d, device), Column(wp.vec2, device)
         self._face_normals = Column(wp.vec3, device)
         self._slots = [
-            Drawing(self, _empty((self.side, self.side), wp.int64, device), _tiles(self.side // tile, device))
+            Drawing(self, empty((self.side, self.side), wp.int64, device), _tiles(self.side // tile, device))
             for _ in range(SLOTS)
         ]
-        self._coverage = wp.empty((size, size), dtype=wp.float32, device=device)
+        self._coverage = empty((size, size), wp.float32, device)
         self.tile_rows = (size, self.side // tile)
         """Threads of a kernel of which each does one row of one tile."""
         self._next = 0
@@ -240,11 +241,9 @@ class Rasteriser:
             flat = mesh.faces.reshape(-1)
             order = np.argsort(flat, kind="stable")
             start = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=len(mesh.vertices_mm)))])
-            arrays = (
-                wp.array(values.astype(np.int32), dtype=wp.int32, device=self.device)
-                for values in (start, order // 3)
-            )
-            known = (mesh.faces, *arrays)
+            first = wp.array(start.astype(np.int32), dtype=wp.int32, device=self.device)
+            around = wp.array((order // 3).astype(np.int32), dtype=wp.int32, device=self.device)
+            known = (mesh.faces, first, around)
             while len(self._around) >= 16:
                 del self._around[next(iter(self._around))]
             self._around[id(mesh.faces)] = known
@@ -332,9 +331,9 @@ class Rasteriser:
     def hits(self, drawing: Drawing) -> Hits:
         """See `Drawing.hits`."""
         shape = (self.side, self.side)
-        depth = wp.empty(shape, dtype=wp.float32, device=self.device)
-        face = wp.empty(shape, dtype=wp.int32, device=self.device)
-        weights = wp.empty(shape, dtype=wp.vec3, device=self.device)
+        depth = empty(shape, wp.float32, self.device)
+        face = empty(shape, wp.int32, self.device)
+        weights = empty(shape, wp.vec3, self.device)
         inputs = [self.corners.array, self.faces.array, drawing.keys, depth, face, weights]
         wp.launch(kernels.unpack, shape, inputs=inputs, device=self.device)
         index = face.numpy()

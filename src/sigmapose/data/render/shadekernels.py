@@ -1,6 +1,7 @@
 """Warp kernels that light a drawing: one soft key light with a shadow map, sky and ground, gloss, a floor."""
 # pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
 # pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 # ruff: noqa: UP018, RUF046
 # In Warp, int(0) and float(0.0) declare variables that a loop may change.
 
@@ -308,7 +309,7 @@ def shade(
             weight = share
             for r in range(s + 1, count):
                 other = keys[row * supersample + r / supersample, column * supersample + r % supersample]
-                if other != EMPTY:
+                if other != EMPTY and (done >> r) & 1 == 0:
                     gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
                     same = b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh
                     if same and wp.abs(gap) < 0.01 * depth:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ import warp as wp
 
 from sigmapose.data.render import kernels, shadekernels
 from sigmapose.data.render.mesh import KINDS, BodyLook, BodySurface, Colour, Material
-from sigmapose.data.render.raster import Column, Drawing, Rasteriser
+from sigmapose.data.render.raster import Column, Drawing, Rasteriser, empty
 from sigmapose.data.render.surfaces import Look, Texture
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float, Int
@@ -94,11 +95,11 @@ class Shader:
         self._finish = Column(wp.int32, device)
         self._textures, self._looks = Column(Texture, device), Column(Look, device)
         self._corners, self._screen = Column(wp.vec4d, device), Column(wp.vec2, device)
-        self._result = wp.empty((rasteriser.size, rasteriser.size), dtype=wp.vec4, device=device)
+        self._result = empty((rasteriser.size, rasteriser.size), wp.vec4, device)
         half = (rasteriser.size // 2, rasteriser.size // 2)
-        self._floor = wp.empty(half, dtype=wp.vec2, device=device)
-        self._alpha = wp.empty(half, dtype=wp.float32, device=device)
-        self._pixels = wp.empty(rasteriser.size**2, dtype=wp.int32, device=device)
+        self._floor = empty(half, wp.vec2, device)
+        self._alpha = empty(half, wp.float32, device)
+        self._pixels = empty(rasteriser.size**2, wp.int32, device)
         self._count = wp.zeros(1, dtype=wp.int32, device=device)
         self._no_tiles = wp.zeros((0, 0), dtype=wp.uint8, device=device)
         self._no_pictures = wp.zeros((1, 3), dtype=wp.uint8, device=device)
@@ -147,7 +148,7 @@ class Shader:
         light_there = self._floor_light(to_ray, lamp, ground, shadow, contacts)
         if floor.material is None:
             return self._darkened(lamp, ground, light_there)
-        share = cv2.resize(light_there.numpy(), (r.size, r.size), interpolation=cv2.INTER_LINEAR)
+        share = cv2.resize(np.asarray(light_there.numpy(), np.float32), (r.size, r.size))
         inputs = [r.supersample, to_ray, pixel, lamp, ground]
         inputs += [
             wp.array(share, dtype=wp.vec2, device=self.device),
@@ -169,8 +170,8 @@ class Shader:
     def _floor_light(
         self,
         to_ray: wp.mat33,
-        lamp: shadekernels.Lamp,
-        ground: shadekernels.Ground,
+        lamp: Any,
+        ground: Any,
         shadow: wp.array,
         contacts: wp.array,
     ) -> wp.array:
@@ -180,9 +181,7 @@ class Shader:
         wp.launch(shadekernels.light_floor, result.shape, inputs=inputs, device=self.device)
         return result
 
-    def _darkened(
-        self, lamp: shadekernels.Lamp, ground: shadekernels.Ground, light: wp.array
-    ) -> Float[Array, "size size 4"]:
+    def _darkened(self, lamp: Any, ground: Any, light: wp.array) -> Float[Array, "size size 4"]:
         """The layer with the floor's shadows under it, as black of some alpha."""
         alpha = self._alpha
         wp.launch(
@@ -190,7 +189,9 @@ class Shader:
         )
         size, layer = self.rasteriser.size, self._result.numpy()
         covered = layer[..., 3].copy()
-        layer[..., 3] = covered + (1 - covered) * cv2.resize(alpha.numpy(), (size, size))
+        layer[..., 3] = covered + (1 - covered) * cv2.resize(
+            np.asarray(alpha.numpy(), np.float32), (size, size)
+        )
         return layer
 
     def _texture(self, material: Material) -> int:
@@ -200,7 +201,7 @@ class Shader:
         self._materials.append(texture_record(material, start))
         return len(self._materials) - 1
 
-    def _buffers(self, more: list[Material]) -> tuple[shadekernels.Buffers, int]:
+    def _buffers(self, more: list[Material]) -> tuple[Any, int]:
         """Tables of all materials, and the row of the first of `more`."""
         r = self.rasteriser
         face_count = int(r.face_start[-1])
@@ -260,7 +261,7 @@ class Shader:
 
     def _lamp(
         self, light: Light, casters: Sequence[int] | None, focus: Sequence[int] | None
-    ) -> tuple[shadekernels.Lamp, wp.array]:
+    ) -> tuple[Any, wp.array]:
         lamp = shadekernels.Lamp()
         lamp.towards, lamp.up = wp.vec3(*light.direction), wp.vec3(*light.up)
         lamp.key, lamp.sky, lamp.ground = wp.vec3(*light.key), wp.vec3(*light.sky), wp.vec3(*light.ground)
@@ -290,7 +291,7 @@ class Shader:
 
     def _map(self, side: int) -> wp.array:
         if side not in self._maps:
-            self._maps[side] = wp.empty((side, side), dtype=wp.int64, device=self.device)
+            self._maps[side] = empty((side, side), wp.int64, self.device)
         return self._maps[side]
 
     def _shadow_camera(
@@ -327,7 +328,7 @@ class Shader:
         offset = np.array([*(side / 2 - (low + high)[:2] / 2 / texel), 1.0])
         return matrix, offset, np.array([*axes[2], BACKOFF_MM - nearest[2]]), side, texel
 
-    def _ground(self, floor: Floor | None, texture: int) -> tuple[shadekernels.Ground, wp.array]:
+    def _ground(self, floor: Floor | None, texture: int) -> tuple[Any, wp.array]:
         ground = shadekernels.Ground()
         if floor is None:
             return ground, wp.zeros(1, dtype=wp.vec4, device=self.device)

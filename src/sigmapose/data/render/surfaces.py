@@ -5,6 +5,7 @@ evaluation a pixel does not look jagged. Colours are linear RGB.
 """
 # pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
 # pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 # ruff: noqa: UP018
 # In Warp, int(0) and float(0.0) declare variables that a loop may change.
 
@@ -204,7 +205,7 @@ def folds(t: Texture, c: wp.vec3):
 
 @wp.func
 def hairy(look: Look, head: wp.vec3, width: float):
-    """How much of a head point (right, forward, up) is hair: above a line that falls from forehead to nape."""
+    """Share of hair at a head point (right, forward, up): above a line that falls from forehead to nape."""
     if look.bald == 1:
         return 0.0
     line = look.hair_length

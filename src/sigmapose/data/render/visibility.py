@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import warp as wp
 
-from sigmapose.data.render.mesh import Mesh
 from sigmapose.data.render.hitkernels import CELLS, first_hits, vertex_cells
+from sigmapose.data.render.mesh import Mesh
+from sigmapose.data.render.raster import empty
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, UInt8
 
@@ -69,7 +70,7 @@ def first_depths(
                 continue
             vertices = _on_device(mesh.vertices_mm, np.float32, wp.vec3, device)
             faces = _on_device(mesh.faces, np.int32, wp.vec3i, device)
-            cells = [wp.empty(len(mesh.vertices_mm), dtype=wp.uint8, device=device) for _ in range(2)]
+            cells = [empty(len(mesh.vertices_mm), wp.uint8, device) for _ in range(2)]
             inputs = [vertices, wp.vec2d(*low.tolist()), wp.vec2d(*scale.tolist()), *cells]
             wp.launch(vertex_cells, len(mesh.vertices_mm), inputs=inputs, device=device)
             inputs = [vertices, faces, *cells, *tables, some, depth]
