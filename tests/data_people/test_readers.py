@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from sigmapose.data.mocap.clips import find_clips, read_clip
 from sigmapose.data.mocap.deepmimic import FRAME_SIZE
+from sigmapose.data.mocap.names import check_bones, segment_joints
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 
@@ -129,7 +131,7 @@ def test_amc_straight_and_bent_knee(tmp_path: Path) -> None:
 
 def test_amc_without_its_skeleton_takes_another_persons(tmp_path: Path) -> None:
     path = write(tmp_path, "13_29.amc", AMC)
-    with pytest.raises(DataError, match=r"no \.asf skeleton"):
+    with pytest.raises(DataError, match=r"13_29\.amc: no skeleton '13\.asf' nor another \.asf in"):
         read_clip(path)
     write(tmp_path, "01.asf", ASF)
     clip = read_clip(path)
@@ -207,6 +209,112 @@ def test_other_broken_files(tmp_path: Path) -> None:
         read_clip(tmp_path / "c.bvh")
     with pytest.raises(DataError, match="cannot be read"):
         read_clip(tmp_path / "missing.bvh")
+
+
+BROKEN_AMC = {
+    "cut off": (AMC.rsplit("ltibia 90", 1)[0], r"a\.amc:8: frame 2 differs from the first in ltibia"),
+    "no frames": (AMC.split("1\nroot")[0], r"a\.amc: no frames of motion"),
+    "number": (AMC.replace("ltibia 90", "ltibia ninety"), r"a\.amc:11: not a number in 'ltibia ninety'"),
+    "before a frame": (AMC.replace("\n1\n", "\n", 1), r"a\.amc:4: bone 'root'"),
+    "not finite": (AMC.replace("ltibia 90", "ltibia nan"), r"frame 2 holds a value that is not finite"),
+    "empty": ("", r"a\.amc: no frames of motion"),
+}  # fmt: skip
+BROKEN_ASF = {
+    "order": (ASF.replace("   order TX TY TZ RX RY RZ\n", ""), r"a\.asf: no 'order' in the :root section"),
+    "axis": (ASF.replace("axis 0 0 20  XYZ", "axis 0 0  XYZ", 1), r"a\.asf:19: broken bonedata section"),
+    "orphan": (ASF.replace("    lfemur ltibia\n", ""), r"a\.asf: bones without a place in .*: ltibia"),
+    "empty": ("", r"a\.asf: bones without a place in the hierarchy: all"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN_AMC)
+def test_broken_amc_names_file_and_line(tmp_path: Path, name: str) -> None:
+    text, message = BROKEN_AMC[name]
+    write(tmp_path, "a.asf", ASF)
+    with pytest.raises(DataError, match=message):
+        read_clip(write(tmp_path, "a.amc", text))
+
+
+@pytest.mark.parametrize("name", BROKEN_ASF)
+def test_broken_asf_names_file_and_line(tmp_path: Path, name: str) -> None:
+    text, message = BROKEN_ASF[name]
+    write(tmp_path, "a.asf", text)
+    with pytest.raises(DataError, match=message):
+        read_clip(write(tmp_path, "a.amc", AMC))
+
+
+# A person of 12 bones in the naming of Blender's Rigify, which is none of ours; lengths in metres.
+_RIGIFY = (
+    ("spine", "", (0, 1, 0)), ("spine.003", "spine", (0, 0.35, 0)), ("spine.006", "spine.003", (0, 0.25, 0)),
+    *((f"{name}.{s}", f"{parent}.{s}" if parent[-1] != "!" else parent[:-1], (x * sign, y, 0))
+      for s, sign in (("L", 1), ("R", -1)) for name, parent, x, y in (
+        ("upper_arm", "spine.003!", 0.18, 0.1), ("forearm", "upper_arm", 0.28, 0),
+        ("hand", "forearm", 0.25, 0),
+        ("thigh", "spine!", 0.1, 0), ("shin", "thigh", 0, -0.42), ("foot", "shin", 0, -0.41))),
+)  # fmt: skip
+_AS_POSER = {
+    "spine": "hip", "spine.003": "chest", "spine.006": "head",
+    **{f"{a}.{s}": s.lower() + b for s in "LR" for a, b in (
+        ("upper_arm", "Shldr"), ("forearm", "ForeArm"), ("hand", "Hand"), ("thigh", "Thigh"),
+        ("shin", "Shin"), ("foot", "Foot"))},
+}  # fmt: skip
+
+
+def person_bvh(names: dict[str, str], scale: float = 1.0, **lengths: float) -> str:
+    """A BVH of one frame at rest; `lengths` scales single bones by their name, `.` as `_`."""
+
+    def block(name: str) -> str:
+        _, parent, offset = next(row for row in _RIGIFY if row[0] == name)
+        factor = scale * lengths.get(name.replace(".", "_"), 1.0)
+        children = "".join(block(n) for n, p, _ in _RIGIFY if p == name) or "End Site { OFFSET 0 0.1 0 }"
+        kind = "JOINT" if parent else "ROOT"
+        place = "OFFSET " + " ".join(f"{factor * v:.6f}" for v in offset)
+        channels = "CHANNELS 3 Zrotation Xrotation Yrotation"
+        return f"{kind} {names.get(name, name)} {{ {place} {channels} {children} }} "
+
+    words = block("spine")
+    for token in ("{", "}", "OFFSET", "CHANNELS", "JOINT", "End Site"):
+        words = words.replace(f"{token} ", f"\n{token} ").replace(f" {token}", f"\n{token}")
+    lines = words.replace("{ ", "{\n").replace("} ", "}\n")
+    return f"HIERARCHY\n{lines}\nMOTION\nFrames: 1\nFrame Time: 0.04\n" + " ".join(["0"] * 45) + "\n"
+
+
+def test_a_fourth_naming_lists_every_joint_it_could_not_map(tmp_path: Path) -> None:
+    clip = read_clip(write(tmp_path, "dance.bvh", person_bvh({})))
+    with pytest.raises(DataError) as caught:
+        segment_joints(clip)
+    message = str(caught.value)
+    assert message.startswith("dance: unknown joint naming; unmapped joints: spine, ")
+    for name, _, _ in _RIGIFY:  # a foot has the name that MakeHuman gives it
+        listed = re.search(rf"[ ,]{re.escape(name)}[,;:]", message) is not None
+        assert listed != name.startswith("foot"), name
+    assert "nearest to MakeHuman, without pelvis, chest, head, left_upper_arm" in message
+    assert "\n" not in message and "rename them as Poser or MakeHuman or Acclaim" in message
+
+    partly = {**_AS_POSER, "shin.L": "prosthesis"}
+    with pytest.raises(DataError, match=r"unmapped joints: prosthesis; nearest to Poser, without left_shin:"):
+        segment_joints(read_clip(write(tmp_path, "dance.bvh", person_bvh(partly))))
+    joints = segment_joints(read_clip(write(tmp_path, "dance.bvh", person_bvh(_AS_POSER))))
+    assert clip.joints[joints["left_shin"]] == "shin.L"
+
+
+@pytest.mark.parametrize("scale", [1000.0, 100.0, 10.0, 1.0, 1 / 0.0254, 0.45 / 0.0254])
+def test_motion_may_be_in_any_unit_people_use(tmp_path: Path, scale: float) -> None:
+    segment_joints(read_clip(write(tmp_path, "a.bvh", person_bvh(_AS_POSER, scale))))
+
+
+def test_skeletons_that_are_no_human_are_refused(tmp_path: Path) -> None:
+    clip = read_clip(write(tmp_path, "a.bvh", person_bvh(_AS_POSER)))
+    with pytest.raises(DataError, match=r"a: its thigh is 0\.42 cm long: it looks like m, pass unit='m'"):
+        check_bones(clip, segment_joints(clip), unit="cm")
+    with pytest.raises(DataError, match=r"unknown unit 'furlong': choose from mm, cm"):
+        check_bones(clip, segment_joints(clip), unit="furlong")
+    clip = read_clip(write(tmp_path, "a.bvh", person_bvh(_AS_POSER, 0.01)))
+    with pytest.raises(DataError, match=r"a: its thigh is 0\.0042 long, which is human in no unit"):
+        segment_joints(clip)
+    clip = read_clip(write(tmp_path, "a.bvh", person_bvh(_AS_POSER, foot_R=100.0)))
+    with pytest.raises(DataError, match=r"its right shin is 97\.6 times the thigh, people's are 0\.6 to"):
+        segment_joints(clip)
 
 
 def test_folder_of_clips(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def find_asf(amc: Path) -> Path:
     others = sorted(amc.parent.glob("*.asf"))
     if not others:
         raise DataError(
-            f"{amc}: no .asf skeleton in {amc.parent}: AMC angles need one, even of another subject"
+            f"{amc}: no skeleton '{own.name}' nor another .asf in {amc.parent}: AMC angles need "
+            "one, copy it there"
         )
     return others[0]
 
@@ -91,6 +92,7 @@ def read_asf(path: Path) -> AsfSkeleton:
                     bone = _bone(fields, degrees)
                     bones[bone.name] = bone
                 case "bonedata", key:
+                    _check_field(key, words[1:])
                     fields[key] = words[1:]
                 case "hierarchy", key if key not in ("begin", "end"):
                     parents.update(dict.fromkeys(words[1:], words[0]))
@@ -100,6 +102,14 @@ def read_asf(path: Path) -> AsfSkeleton:
     if not root_dof:
         raise DataError(f"{path}: no 'order' in the :root section of the ASF file")
     return AsfSkeleton(path, tuple(bones[b] for b in ordered), tuple(parents[b] for b in ordered), root_dof)
+
+
+def _check_field(key: str, words: list[str]) -> None:
+    """Refuse a field of a bone that is not the numbers it must be, where it stands."""
+    count = {"direction": 3, "length": 1, "axis": 3}.get(key, 0)
+    numbers = [float(w) for w in words[:count]]
+    if len(numbers) < count:
+        raise ValueError(f"'{key}' needs {count} numbers, got {len(numbers)}")
 
 
 def _bone(fields: dict[str, list[str]], degrees: bool) -> AsfBone:
@@ -143,6 +153,7 @@ def read_amc(path: Path, skeleton: AsfSkeleton, *, fps: float = AMC_FPS) -> Moti
     dofs = {"root": skeleton.root_dof, **{b.name: b.dof for b in skeleton.bones}}
     ends = {b.name: b.direction * b.length for b in skeleton.bones}
     frames: list[dict[str, list[float]]] = []
+    starts: list[int] = []
     scale = 1.0
     for number, line in enumerate(text_lines(path), start=1):
         words = line.split("#")[0].split()
@@ -150,7 +161,9 @@ def read_amc(path: Path, skeleton: AsfSkeleton, *, fps: float = AMC_FPS) -> Moti
             scale = 180.0 / np.pi if words and words[0].lower() == ":radians" else scale
             continue
         if words[0].isdigit() and len(words) == 1:
+            _check_whole(path, frames, starts)
             frames.append({})
+            starts.append(number)
             continue
         if not frames or words[0] not in dofs:
             raise DataError(f"{path}:{number}: bone {words[0]!r} is not in the skeleton {skeleton.path.name}")
@@ -162,6 +175,9 @@ def read_amc(path: Path, skeleton: AsfSkeleton, *, fps: float = AMC_FPS) -> Moti
             wanted = len(dofs[words[0]])
             raise DataError(f"{path}:{number}: {words[0]} needs {wanted} values, got {len(values)}")
         frames[-1][words[0]] = values
+    if not frames:
+        raise DataError(f"{path}: no frames of motion: is it complete?")
+    _check_whole(path, frames, starts)
     local, root = _pose(skeleton, frames, index, scale)
     names, parents, offsets = ["root"], [-1], [np.zeros(3)]
     for bone, parent in zip(skeleton.bones, skeleton.parents, strict=True):
@@ -182,6 +198,16 @@ def read_amc(path: Path, skeleton: AsfSkeleton, *, fps: float = AMC_FPS) -> Moti
         local_rotations=np.concatenate([local, still], axis=1),
         root_positions=root,
     )
+
+
+def _check_whole(path: Path, frames: list[dict[str, list[float]]], starts: list[int]) -> None:
+    """Refuse a last frame that has not the bones of the first."""
+    if frames and frames[-1].keys() != frames[0].keys():
+        other = sorted(frames[-1].keys() ^ frames[0].keys())
+        raise DataError(
+            f"{path}:{starts[-1]}: frame {len(frames)} differs from the first in {', '.join(other)}: every "
+            "frame needs the same bones; is the file cut off?"
+        )
 
 
 def _pose(

@@ -1,10 +1,18 @@
-"""Joint names of the motion-capture world, and which of our body segments starts at which joint."""
+"""Joint names of the motion-capture world, and which of our body segments starts at which joint.
+
+Motion files name no unit of length, and each program has its own. Only directions are taken from them, so a
+file may be in any unit in which its thighs are a human's; what is refused is a skeleton that is human in
+none, or whose bones do not fit each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from sigmapose.data.mocap.clips import MotionClip
+from sigmapose.data.units import HUMAN_THIGH_MM, UNITS
 from sigmapose.errors import DataError
 
 SIDES = ("left", "right")
@@ -50,17 +58,26 @@ _DEEPMIMIC = {
     "{}_forearm": "{}_elbow", "{}_hand": "{}_wrist", "{}_thigh": "{}_hip", "{}_shin": "{}_knee",
     "{}_foot": "{}_ankle",
 }  # fmt: skip
-_NAMINGS: Mapping[str, Mapping[str, str]] = {
-    "lShldr": _POSER,
-    "upperarm01.L": _MAKEHUMAN,
-    "lhumerus": _ACCLAIM,
-    "left_shoulder": _DEEPMIMIC,
-    "CS_BVH": _SHORT,
-    "Spine3": _FIVE_SPINES,
-    "Spine2": _BIPED,
-    "Hips": _CMU,
+_NAMINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "lShldr": ("Poser", _POSER),
+    "upperarm01.L": ("MakeHuman", _MAKEHUMAN),
+    "lhumerus": ("Acclaim", _ACCLAIM),
+    "left_shoulder": ("DeepMimic", _DEEPMIMIC),
+    "CS_BVH": ("CMU with three spines", _SHORT),
+    "Spine3": ("CMU with five spines", _FIVE_SPINES),
+    "Spine2": ("Biped", _BIPED),
+    "Hips": ("CMU", _CMU),
 }
 """Naming schemes by a joint only they have; the first that fits is used."""
+
+MOTION_UNITS = {**UNITS, "dm": 100.0, "ASF unit": 25.4 / 0.45}
+"""Millimetres in the units that motion files come in; CMU's ASF counts in 0.45ths of an inch."""
+PROPORTIONS = {
+    ("shin", "foot"): (0.6, 1.7),
+    ("upper_arm", "forearm"): (0.35, 1.2),
+    ("forearm", "hand"): (0.2, 1.2),
+}
+"""A bone's length as a multiple of the thigh, from where it starts to where the next starts."""
 
 
 def segment_joints(clip: MotionClip) -> dict[str, int]:
@@ -68,14 +85,27 @@ def segment_joints(clip: MotionClip) -> dict[str, int]:
     (`left_hand_end`).
 
     Raises:
-        DataError: if the names follow none of the known schemes, or a limb is missing.
+        DataError: if the names follow none of the known schemes or a limb is missing, with all joints that
+            could not be mapped; or the bones are no human's.
     """
-    naming = next((n for key, n in _NAMINGS.items() if key in clip.joints), None)
-    if naming is None:
-        known = ", ".join(_NAMINGS)
+    key = next((key for key in _NAMINGS if key in clip.joints), None)
+    name, naming = _NAMINGS[key] if key else max(_NAMINGS.values(), key=lambda n: len(_match(clip, n[1])))
+    out = _match(clip, naming)
+    needed = ["pelvis", "chest", "head", *(f"{s}_{p}" for s in SIDES for pair in LIMBS for p in pair)]
+    missing = list(dict.fromkeys(n for n in needed if n not in out))
+    if key is None or missing:
+        unmapped = [j for k, j in enumerate(clip.joints) if k not in out.values() and not j.endswith("_end")]
+        nearest = f"; nearest to {name}, without {', '.join(missing)}" if out else ""
         raise DataError(
-            f"{clip.name}: unknown joint names ({', '.join(clip.joints[:6])}, ...): expected one of {known}"
+            f"{clip.name}: unknown joint naming; unmapped joints: {', '.join(unmapped) or 'none'}{nearest}: "
+            f"rename them as {' or '.join(n for n, _ in _NAMINGS.values())} does"
         )
+    check_bones(clip, out)
+    return out
+
+
+def _match(clip: MotionClip, naming: Mapping[str, str]) -> dict[str, int]:
+    """What of a naming a clip has."""
     out: dict[str, int] = {}
     for segment, pattern in naming.items():
         for side in SIDES if "{}" in segment else ("",):
@@ -85,10 +115,46 @@ def segment_joints(clip: MotionClip) -> dict[str, int]:
                 if name and name in clip.joints:
                     out[segment.format(side)] = clip.joints.index(name)
                     break
-    needed = ["pelvis", "chest", "head", *(f"{s}_{p}" for s in SIDES for pair in LIMBS for p in pair)]
-    missing = [n for n in needed if n not in out]
-    if missing:
-        raise DataError(
-            f"{clip.name}: no joint for {', '.join(missing)} among {', '.join(clip.joints[:8])}, ..."
-        )
     return out
+
+
+def check_bones(clip: MotionClip, joints: Mapping[str, int], *, unit: str | None = None) -> None:
+    """Refuse a skeleton that is no human's.
+
+    Args:
+        clip: its rest pose is measured.
+        joints: of its segments.
+        unit: what the lengths are said to be in, of `MOTION_UNITS`; None admits any of them.
+
+    Raises:
+        DataError: the thigh is human in none of the admitted units (with the likely one), or a bone does not
+            fit the thigh.
+    """
+    if unit is not None and unit not in MOTION_UNITS:
+        raise DataError(f"unknown unit {unit!r}: choose from {', '.join(MOTION_UNITS)}")
+    rest = clip.rest_positions()
+
+    def length(start: str, end: str) -> float:
+        return float(np.linalg.norm(rest[joints[end]] - rest[joints[start]]))
+
+    thigh = 0.5 * sum(length(f"{side}_thigh", f"{side}_shin") for side in SIDES)
+    low, high = HUMAN_THIGH_MM
+    fitting = [u for u, scale in MOTION_UNITS.items() if low <= thigh * scale <= high]
+    if not fitting:
+        raise DataError(
+            f"{clip.name}: its thigh is {thigh:.4g} long, which is human in no unit "
+            f"({', '.join(MOTION_UNITS)}): scale the file"
+        )
+    if unit is not None and unit not in fitting:
+        raise DataError(
+            f"{clip.name}: its thigh is {thigh:.4g} {unit} long: it looks like {fitting[0]}, "
+            f"pass unit='{fitting[0]}'"
+        )
+    for (start, end), (least, most) in PROPORTIONS.items():
+        for side in SIDES:
+            share = length(f"{side}_{start}", f"{side}_{end}") / thigh
+            if not least <= share <= most:
+                raise DataError(
+                    f"{clip.name}: its {side} {start.replace('_', ' ')} is {share:.3g} times the thigh, "
+                    f"people's are {least:g} to {most:g} times: are all its offsets in one unit?"
+                )

@@ -29,7 +29,7 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.data.readers.units import UNITS, mm_per
+from sigmapose.data.units import UNITS, mm_per
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float
 

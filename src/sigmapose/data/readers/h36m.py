@@ -21,7 +21,6 @@ from sigmapose.data.readers.common import (
 )
 from sigmapose.data.readers.h36m_cameras import SERIALS, SUBJECTS, h36m_camera
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.data.readers.units import to_mm
 from sigmapose.data.readers.videopose3d import (
     Detections,
     find_detections,
@@ -30,6 +29,7 @@ from sigmapose.data.readers.videopose3d import (
 )
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
+from sigmapose.data.units import to_mm
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import H36M_17, joint_map

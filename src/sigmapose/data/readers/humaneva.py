@@ -24,7 +24,6 @@ from sigmapose.data.readers.common import (
     truncation,
 )
 from sigmapose.data.readers.placed import FittedCamera, PlacedCamera, fit_intrinsics, from_quaternion
-from sigmapose.data.readers.units import to_mm
 from sigmapose.data.readers.videopose3d import (
     Detections,
     find_detections,
@@ -33,6 +32,7 @@ from sigmapose.data.readers.videopose3d import (
 )
 from sigmapose.data.sample import Sample
 from sigmapose.data.splits import Split
+from sigmapose.data.units import to_mm
 from sigmapose.errors import CameraError, DataError
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, joint_map

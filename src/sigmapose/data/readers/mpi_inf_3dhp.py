@@ -27,9 +27,9 @@ from sigmapose.data.readers.common import (
 )
 from sigmapose.data.readers.placed import fit_intrinsics
 from sigmapose.data.readers.skeletool import read_skeletool
-from sigmapose.data.readers.units import to_mm
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
+from sigmapose.data.units import to_mm
 from sigmapose.errors import CameraError, DataError
 from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader

@@ -27,9 +27,9 @@ from sigmapose.data.readers.common import (
     own_skeleton,
     truncation,
 )
-from sigmapose.data.readers.units import mm_per, to_mm
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
+from sigmapose.data.units import mm_per, to_mm
 from sigmapose.errors import CameraError, DataError
 from sigmapose.io.images import read_image
 from sigmapose.io.keypoint_layouts import get_layout
