@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
 from sigmapose.errors import InputError
@@ -89,3 +90,51 @@ def test_too_few_joints_are_not_aligned(poses: tuple[np.ndarray, np.ndarray]) ->
 def test_shapes_must_agree() -> None:
     with pytest.raises(InputError, match=r"got \(2, 3, 3\) and \(2, 4, 3\)"):
         pose_metrics.check_same_shape(np.zeros((2, 3, 3)), np.zeros((2, 4, 3)))
+
+
+def test_n_mpjpe_is_the_best_scale_that_scipy_finds(poses: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, truth = poses
+    used = np.ones(truth.shape[:-1], bool)
+    used[0, 3] = False
+    errors = pose_metrics.scaled_errors_mm(0.6 * predicted, truth, used)
+    for p, t, u, mine in zip(0.6 * predicted, truth, used, errors, strict=True):
+        best = minimize_scalar(lambda s, p=p, t=t, u=u: ((s * p[u] - t[u]) ** 2).sum()).x
+        np.testing.assert_allclose(mine[u], np.linalg.norm(best * p[u] - t[u], axis=-1), rtol=1e-6)
+    assert np.isnan(errors[0, 3])
+
+
+def test_n_mpjpe_forgives_size_and_nothing_else(poses: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, truth = poses
+    used = np.ones(truth.shape[:-1], bool)
+    np.testing.assert_allclose(pose_metrics.scaled_errors_mm(3 * truth, truth, used), 0, atol=1e-9)
+    once, twice = (pose_metrics.scaled_errors_mm(k * predicted, truth, used) for k in (1, 2))
+    np.testing.assert_allclose(once, twice, rtol=1e-9)
+    assert pose_metrics.scaled_errors_mm(truth[..., ::-1], truth, used).mean() > 50
+
+
+def test_pck_and_auc_count_as_the_script_of_mpi_inf_3dhp() -> None:
+    rng = np.random.default_rng(4)
+    errors = np.concatenate([rng.uniform(0, 250, 2000), np.arange(0, 160, 5.0)])
+    thresholds = np.arange(0, 151, 5)
+    assert len(thresholds) == 31
+    expected = np.mean([(errors < t).mean() for t in thresholds])
+    assert pose_metrics.pck_area(errors).mean() == pytest.approx(expected, abs=1e-12)
+    assert pose_metrics.pck(errors).mean() == pytest.approx((errors < 150).mean())
+    missing = np.array([np.nan, np.inf])
+    assert pose_metrics.pck(missing).tolist() == pose_metrics.pck_area(missing).tolist() == [0, 0]
+
+
+def test_a_segment_turned_by_thirty_degrees_keeps_its_interior_angles() -> None:
+    truth = np.random.default_rng(5).normal(0, 300, (4, 6, 3))
+    turn = Rotation.from_rotvec([0, 0, np.radians(30)]).as_matrix()
+    flat = truth * [1, 1, 0]
+    bones = ((0, 1), (2, 3))
+    np.testing.assert_allclose(pose_metrics.segment_angles_deg(flat @ turn.T, flat, bones), 30, rtol=1e-9)
+    assert pose_metrics.mpjae_deg(flat @ turn.T, flat, CHAINS) == pytest.approx(0, abs=1e-5)
+
+
+def test_bone_lengths_are_those_of_the_bones(poses: tuple[np.ndarray, np.ndarray]) -> None:
+    _, truth = poses
+    errors = pose_metrics.bone_length_errors_mm(1.1 * truth, truth, ((0, 1), (4, 2)))
+    expected = 0.1 * np.linalg.norm(truth[:, [0, 4]] - truth[:, [1, 2]], axis=-1)
+    np.testing.assert_allclose(errors, expected, rtol=1e-9)

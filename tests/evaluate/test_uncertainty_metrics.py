@@ -61,3 +61,26 @@ def test_volume_and_radius_of_an_ellipsoid() -> None:
     region = (turn @ np.diag([4.0, 9.0, 100.0]) @ turn.T)[None]
     assert um.region_volume_mm3(region) == pytest.approx(4 / 3 * np.pi * 2 * 3 * 10)
     assert um.region_radius_mm(region) == pytest.approx(10)
+
+
+def test_nll_per_dimension_of_an_exact_forecast_is_its_entropy() -> None:
+    rng, sigma = np.random.default_rng(3), 40.0
+    errors, cov = rng.normal(0, sigma, (50_000, 3)), np.broadcast_to(sigma**2 * np.eye(3), (50_000, 3, 3))
+    entropy = stats.norm(0, sigma).entropy()
+    assert um.nll_per_dimension(errors, cov).mean() == pytest.approx(entropy, abs=0.01)
+    metres = um.nll_per_dimension(errors / 1000, cov / 1e6)
+    np.testing.assert_allclose(um.nll_per_dimension(errors, cov) - metres, np.log(1000), rtol=1e-6)
+
+
+def test_crps_along_an_axis_is_that_axis_and_along_a_ray_scoringrules(
+    gaussians: tuple[np.ndarray, np.ndarray],
+) -> None:
+    errors, cov = gaussians
+    axes = um.crps_axes_mm(errors, cov)
+    for k, axis in enumerate(np.eye(3)):
+        along = um.crps_along_mm(errors, cov, np.broadcast_to(5 * axis, errors.shape))
+        np.testing.assert_allclose(along, axes[:, k], rtol=1e-9)
+    ray = np.array([0.2, -0.1, 1.0]) / np.linalg.norm([0.2, -0.1, 1.0])
+    expected = scoringrules.crps_normal(errors @ ray, 0.0, np.sqrt(np.einsum("i,nij,j->n", ray, cov, ray)))
+    np.testing.assert_allclose(um.crps_along_mm(errors, cov, np.broadcast_to(ray, errors.shape)), expected)
+    assert np.isnan(um.crps_along_mm(errors, cov, np.zeros_like(errors))).all()

@@ -66,13 +66,13 @@ def regression_ece(counts: Float[Array, "*b bins"] | Int[Array, "*b bins"]) -> F
     is coverage. NaN without counts.
     """
     bins = counts.shape[-1]
-    return np.abs(reliability(counts) - np.arange(1, bins) / bins).mean(-1)
+    return np.asarray(np.abs(reliability(counts) - np.arange(1, bins) / bins).mean(-1))
 
 
 def calibration_loss(counts: Float[Array, "*b bins"] | Int[Array, "*b bins"]) -> Float[Array, "*b"]:
     """Kuleshov et al. 2018, eq. 9 as printed: sum over the levels of (observed - p)^2, all weights 1."""
     bins = counts.shape[-1]
-    return ((reliability(counts) - np.arange(1, bins) / bins) ** 2).sum(-1)
+    return np.asarray(((reliability(counts) - np.arange(1, bins) / bins) ** 2).sum(-1))
 
 
 def uniform_distance(pit: Float[Array, " n"]) -> float:

@@ -22,6 +22,9 @@ NODES = 20
 SPREAD = 1.5
 """Where u of half the nodes lies, in units of the root mean square of |Z|: found by the smallest error."""
 
+UNIT_FLOOR_MM2 = 1e-12
+"""Smallest mean square |Z| to measure in: a point forecast that hits has 0, and scores 0."""
+
 
 @lru_cache(maxsize=1)
 def _nodes() -> tuple[list[float], list[float]]:
@@ -63,23 +66,43 @@ class _Invariants:
 
 
 def _determinant(s: float, c: tuple[np.ndarray, ...]) -> np.ndarray:
-    return 1.0 + s * (c[0] + s * (c[1] + s * c[2]))
+    """1 + s c0 + s^2 c1 + s^3 c2, in one array."""
+    total = c[2] * s
+    for coefficient in (c[1], c[0]):
+        total += coefficient
+        total *= s
+    total += 1.0
+    return total
+
+
+def _form(s: float, c: tuple[np.ndarray, ...]) -> np.ndarray:
+    """c0 + s c1 + s^2 c2, in one array."""
+    total = c[2] * s
+    total += c[1]
+    total *= s
+    total += c[0]
+    return total
 
 
 def energy_score_components(x: np.ndarray, y: np.ndarray, z: np.ndarray, cov: Symmetric3) -> np.ndarray:
     """`energy_score_mm` on component arrays."""
     own = _Invariants(x, y, z, cov)
-    tiny = np.finfo(float).tiny
-    unit, unit0 = np.maximum(own.trace + own.mm, tiny), np.maximum(2.0 * own.trace, tiny)
+    unit, unit0 = np.maximum(own.trace + own.mm, UNIT_FLOOR_MM2), np.maximum(2.0 * own.trace, UNIT_FLOOR_MM2)
     det, form = own.scaled(unit)
     det0, _ = own.scaled(unit0)
-    miss, self_distance = np.zeros_like(x), np.zeros_like(x)
+    total = sum(_nodes()[1])
+    miss, self_distance = np.full_like(own.mm, total), np.full_like(own.mm, total)
     for t, w in zip(*_nodes(), strict=True):
         s = 2.0 * t
-        d = _determinant(s, det)
-        n = form[0] + s * (form[1] + s * form[2])
-        miss += w * (1.0 - np.exp(-t * n / d) / np.sqrt(d))
-        self_distance += w * (1.0 - 1.0 / np.sqrt(_determinant(2.0 * s, det0)))
+        d, n = _determinant(s, det), _form(s, form)
+        n /= d
+        n *= -t
+        hit = np.exp(n, out=n)
+        hit /= np.sqrt(d, out=d)
+        hit *= w
+        miss -= hit
+        d = _determinant(2.0 * s, det0)
+        self_distance -= np.divide(w, np.sqrt(d, out=d), out=d)
     return np.sqrt(unit) * miss - 0.5 * np.sqrt(unit0) * self_distance
 
 
@@ -88,19 +111,21 @@ def pose_energy_score_components(
 ) -> np.ndarray:
     """`pose_energy_score_mm` on component arrays (*b, joint)."""
     own = _Invariants(x, y, z, cov)
-    tiny = np.finfo(float).tiny
-    unit = np.maximum(np.where(used, own.trace + own.mm, 0.0).sum(-1, keepdims=True), tiny)
-    unit0 = np.maximum(np.where(used, 2.0 * own.trace, 0.0).sum(-1, keepdims=True), tiny)
+    unit = np.maximum(np.where(used, own.trace + own.mm, 0.0).sum(-1, keepdims=True), UNIT_FLOOR_MM2)
+    unit0 = np.maximum(np.where(used, 2.0 * own.trace, 0.0).sum(-1, keepdims=True), UNIT_FLOOR_MM2)
     det, form = own.scaled(unit)
     det0, _ = own.scaled(unit0)
     det, form, det0 = (tuple(np.where(used, c, 0.0) for c in group) for group in (det, form, det0))
     miss, self_distance = np.zeros(x.shape[:-1]), np.zeros(x.shape[:-1])
     for t, w in zip(*_nodes(), strict=True):
         s = 2.0 * t
-        d = _determinant(s, det)
-        n = form[0] + s * (form[1] + s * form[2])
-        miss += w * -np.expm1(-(0.5 * np.log(d) + t * n / d).sum(-1))
-        self_distance += w * -np.expm1(-0.5 * np.log(_determinant(2.0 * s, det0)).sum(-1))
+        d, n = _determinant(s, det), _form(s, form)
+        n /= d
+        n *= t
+        n += 0.5 * np.log(d, out=d)
+        miss -= w * np.expm1(-n.sum(-1))
+        d = _determinant(2.0 * s, det0)
+        self_distance -= w * np.expm1(-0.5 * np.log(d, out=d).sum(-1))
     score = np.sqrt(unit[..., 0]) * miss - 0.5 * np.sqrt(unit0[..., 0]) * self_distance
     return np.where(used.any(-1), score, np.nan)
 
@@ -110,8 +135,8 @@ def energy_score_mm(errors_mm: Float[Array, "*b 3"], cov_mm2: Float[Array, "*b 3
 
     A covariance of 0 is a point forecast and scores |error|. NaN in, NaN out.
     """
-    e = np.asarray(errors_mm, np.float64)
-    return energy_score_components(e[..., 0], e[..., 1], e[..., 2], unpack(cov_mm2))
+    x, y, z = np.asarray(errors_mm, np.float64).reshape(-1, 3).T
+    return energy_score_components(x, y, z, unpack(cov_mm2.reshape(-1, 3, 3))).reshape(errors_mm.shape[:-1])
 
 
 def pose_energy_score_mm(
@@ -122,5 +147,7 @@ def pose_energy_score_mm(
     Grows with the root of the number of `used` joints. NaN where none is used; a NaN among the used gives
     NaN.
     """
-    e = np.asarray(errors_mm, np.float64)
-    return pose_energy_score_components(e[..., 0], e[..., 1], e[..., 2], unpack(cov_mm2), used)
+    batch, joints = errors_mm.shape[:-2], errors_mm.shape[-2]
+    x, y, z = (np.asarray(errors_mm[..., k], np.float64).reshape(-1, joints) for k in range(3))
+    cov = unpack(cov_mm2.reshape(-1, joints, 3, 3))
+    return pose_energy_score_components(x, y, z, cov, used.reshape(-1, joints)).reshape(batch)

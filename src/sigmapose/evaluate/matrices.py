@@ -34,12 +34,12 @@ class Symmetric3:
     @property
     def trace(self) -> np.ndarray:
         """Sum of the eigenvalues."""
-        return self.xx + self.yy + self.zz
+        return np.asarray(self.xx + self.yy + self.zz)
 
     @property
     def minors(self) -> np.ndarray:
         """Sum of the products of two eigenvalues."""
-        return (
+        return np.asarray(
             (self.xx * self.yy - self.xy * self.xy)
             + (self.xx * self.zz - self.xz * self.xz)
             + (self.yy * self.zz - self.yz * self.yz)
@@ -91,10 +91,10 @@ def unpack(matrices: Float[Array, "*b 3 3"]) -> Symmetric3:
     m = np.asarray(matrices)
 
     def off(i: int, j: int) -> np.ndarray:
-        return 0.5 * (m[..., i, j].astype(np.float64) + m[..., j, i])
+        return np.asarray(0.5 * (m[..., i, j].astype(np.float64) + m[..., j, i]))
 
     def on(i: int) -> np.ndarray:
-        return m[..., i, i].astype(np.float64)
+        return np.asarray(m[..., i, i].astype(np.float64))
 
     return Symmetric3(on(0), off(0, 1), off(0, 2), on(1), off(1, 2), on(2))
 

@@ -29,8 +29,8 @@ from sigmapose.evaluate.energy_score import energy_score_components, pose_energy
 from sigmapose.evaluate.frames import LEVELS, Scored
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.matrices import Symmetric3, ball_volume, decompose, largest_eigenvalue, unpack
-from sigmapose.evaluate.special import chi2_3_cdf, normal_cdf
-from sigmapose.evaluate.uncertainty_metrics import LOG_2PI, crps_gaussian_mm
+from sigmapose.evaluate.special import chi2_3_cdf
+from sigmapose.evaluate.uncertainty_metrics import LOG_2PI, crps_and_pit
 from sigmapose.gaussian import chi2_radius
 from sigmapose.shapes import Array, Float
 
@@ -94,8 +94,10 @@ def measure(frames: Scored, layout: Layout, *, workers: int | None = None) -> Me
 
     with ThreadPoolExecutor(workers or min(2, os.cpu_count() or 1)) as pool:
         list(pool.map(work, range(0, n, CHUNK_FRAMES)))
-    if frames.clip is not None and frames.frame is not None:
-        columns |= _motion(frames, layout)
+        if frames.clip is not None and frames.frame is not None:
+            some = [np.arange(k, min(k + 4, joints)) for k in range(0, joints, 4)]
+            parts = list(pool.map(lambda chosen: _motion(frames, layout, chosen), some))
+            columns |= {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
     return Measured(columns)
 
 
@@ -115,7 +117,7 @@ def _chunk(frames: Scored, layout: Layout, rows: slice) -> dict[str, np.ndarray]
     found = pose_metrics.finite_joints(predicted)
     predicted = np.where(found[..., None], predicted, 0.0)
     error = predicted - truth
-    length = np.sqrt(np.einsum("njk,njk->nj", error, error))
+    length = pose_metrics.lengths(error)
     length = np.where(found, length, np.maximum(length, FAILED_MM))
     result = {"error_mm": np.where(used, length, np.nan), "missed": np.where(used, ~found, np.nan)}
     result |= _aligned(predicted, truth, used, found, layout)
@@ -141,15 +143,15 @@ def _aligned(
 ) -> dict[str, np.ndarray]:
     """Errors after the best scale, and after Procrustes on the joints that were found."""
     both = used & found
-    root_distance = np.maximum(np.linalg.norm(truth, axis=-1), FAILED_MM)
+    root_distance = np.maximum(pose_metrics.lengths(truth), FAILED_MM)
     scaled = np.where(both, pose_metrics.scaled_errors_mm(predicted, truth, both), root_distance)
     need = min(layout.min_pa_joints, len(layout.joints))
     whole, enough = used.sum(1) >= need, both.sum(1) >= need
     fit = procrustes(predicted, truth, both & enough[:, None]).aligned
     center = truth.sum(1, keepdims=True) / np.maximum(used.sum(1), 1)[:, None, None]
-    lost = np.maximum(np.linalg.norm(truth - center, axis=-1), FAILED_MM)
+    lost = np.maximum(pose_metrics.lengths(truth - center), FAILED_MM)
     hit = both & enough[:, None] & pose_metrics.finite_joints(fit)
-    aligned = np.where(hit, np.linalg.norm(np.where(hit[..., None], fit, 0.0) - truth, axis=-1), lost)
+    aligned = np.where(hit, pose_metrics.lengths(np.where(hit[..., None], fit, 0.0) - truth), lost)
     return {
         "scaled_error_mm": np.where(used, scaled, np.nan),
         "aligned_error_mm": np.where(used & whole[:, None], aligned, np.nan),
@@ -170,7 +172,7 @@ def _limbs(
     if layout.bones:
         ends = np.array(layout.bones)
         there, seen = used[:, ends].all(-1), found[:, ends].all(-1)
-        long = np.linalg.norm(truth[:, ends[:, 1]] - truth[:, ends[:, 0]], axis=-1)
+        long = pose_metrics.lengths(truth[:, ends[:, 1]] - truth[:, ends[:, 0]])
         turned = pose_metrics.segment_angles_deg(predicted, truth, layout.bones)
         turned = np.where(seen & ~np.isnan(turned), turned, MISSED_ANGLE_DEG)
         wrong = np.where(seen, pose_metrics.bone_length_errors_mm(predicted, truth, layout.bones), long)
@@ -210,18 +212,18 @@ def _statements(
         "energy_mm": energy_score_components(x, y, z, c),
     }
     spread = (np.sqrt(c.xx), np.sqrt(c.yy), np.sqrt(c.zz))
+    pits = {}
     for axis, e, s in zip("xyz", (x, y, z), spread, strict=True):
-        values[f"crps_{axis}_mm"] = crps_gaussian_mm(e, s)
+        values[f"crps_{axis}_mm"], pits[f"pit_{axis}"] = crps_and_pit(e, s)
     result = {name: _counted(name, value, used) for name, value in values.items()}
     if frames.root_mm is not None:
         ray = truth + frames.root_mm[rows, None].astype(np.float64)
-        ray = ray / np.linalg.norm(ray, axis=-1, keepdims=True)
+        ray /= pose_metrics.lengths(ray)[..., None]
         rx, ry, rz = (ray[..., k] for k in range(3))
-        along = crps_gaussian_mm(x * rx + y * ry + z * rz, np.sqrt(np.maximum(c.form(rx, ry, rz), 0.0)))
-        result["crps_ray_mm"] = np.where(used, along, np.nan)
+        along = crps_and_pit(x * rx + y * ry + z * rz, np.sqrt(np.maximum(c.form(rx, ry, rz), 0.0)))
+        result["crps_ray_mm"] = np.where(used, along[0], np.nan)
     result["energy_pose_mm"] = pose_energy_score_components(x, y, z, c, used)[:, None]
-    result |= {f"pit_{a}": normal_cdf(-e / s) for a, e, s in zip("xyz", (x, y, z), spread, strict=True)}
-    result |= {"sigma_mm": sigma, "distance2": d2}
+    result |= pits | {"sigma_mm": sigma, "distance2": d2}
     radius2 = {level: np.broadcast_to(chi2_radius(level, 3) ** 2, used.shape) for level in LEVELS}
     if frames.radius2 is not None:
         radius2 = {level: r[rows].astype(np.float64) for level, r in frames.radius2.items()}
@@ -237,20 +239,20 @@ def _statements(
     return result, sigma
 
 
-def _motion(frames: Scored, layout: Layout) -> dict[str, np.ndarray]:
-    """Only where the frames follow each other and the joint was found in all of them."""
+def _motion(frames: Scored, layout: Layout, joints: np.ndarray) -> dict[str, np.ndarray]:
+    """Of some joints; only where the frames follow each other and the joint was found in all of them."""
     clip, number = frames.clip, frames.frame
     assert clip is not None and number is not None
-    used = frames.used_joints()
     rate = frames.rate_hz or 1.0
-    predicted = Scored.relative(frames.predicted_mm, layout)
-    predicted = np.where((used & pose_metrics.finite_joints(predicted))[..., None], predicted, np.nan)
-    truth = Scored.relative(frames.truth_mm, layout)
+
+    def relative(points: np.ndarray) -> np.ndarray:
+        return points[:, joints].astype(np.float64) - points[:, list(layout.root)].mean(1, keepdims=True)
+
+    predicted, truth = relative(frames.predicted_mm), relative(frames.truth_mm)
+    if frames.used is not None:
+        predicted[~frames.used[:, joints]] = np.nan
     change = motion.acceleration_errors(predicted, truth, clip, number) * rate**2
     jerk, own = (motion.jitter(p, clip, number) * rate**3 for p in (predicted, truth))
-    columns = {
-        "acceleration_error": change,
-        "jitter": jerk,
-        "true_jitter": np.where(np.isnan(jerk), np.nan, own),
-    }
+    own[np.isnan(jerk)] = np.nan
+    columns = {"acceleration_error": change, "jitter": jerk, "true_jitter": own}
     return {name: values.astype(np.float32) for name, values in columns.items()}

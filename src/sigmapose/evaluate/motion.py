@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sigmapose.errors import InputError
+from sigmapose.evaluate.pose_metrics import lengths
 from sigmapose.shapes import Array, Float, Int
 
 
@@ -53,7 +54,7 @@ def acceleration_errors(
 
     Root-relative poses give root-relative accelerations.
     """
-    return np.linalg.norm(differences(predicted - truth, clip, frame, 2), axis=-1)
+    return lengths(differences(predicted - truth, clip, frame, 2))
 
 
 def jitter(
@@ -63,4 +64,4 @@ def jitter(
 
     White noise of sigma per axis and frame has a mean jitter of sigma sqrt(20) sqrt(8 / pi) = 7.1 sigma.
     """
-    return np.linalg.norm(differences(joints_mm, clip, frame, 3), axis=-1)
+    return lengths(differences(joints_mm, clip, frame, 3))

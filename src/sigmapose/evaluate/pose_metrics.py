@@ -30,13 +30,19 @@ def check_same_shape(predicted: np.ndarray, truth: np.ndarray) -> None:
 
 def finite_joints(points: Float[Array, "*b j d"]) -> Bool[Array, "*b j"]:
     """Joints none of whose coordinates is NaN or infinite."""
-    return np.asarray(np.isfinite(points.sum(-1)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.isfinite(np.einsum("...i->...", points)))
+
+
+def lengths(vectors: Float[Array, "*b d"]) -> Float[Array, "*b"]:
+    """Euclidean length of the last axis; several times faster than numpy's norm on short vectors."""
+    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
 
 
 def joint_errors_mm(predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j 3"]) -> Float[Array, "*b j"]:
     """Distance of every joint from the truth, as the poses stand. MPJPE is its mean."""
     check_same_shape(predicted, truth)
-    return np.linalg.norm(predicted - truth, axis=-1)
+    return lengths(predicted - truth)
 
 
 def root_aligned(joints_mm: Float[Array, "*b j 3"], root: tuple[int, ...]) -> Float[Array, "*b j 3"]:
@@ -59,7 +65,7 @@ def aligned_errors_mm(
     check_same_shape(predicted, truth)
     used = np.broadcast_to(used, truth.shape[:-1])
     aligned = procrustes(predicted, truth, used).aligned
-    errors = np.linalg.norm(aligned - truth, axis=-1)
+    errors = lengths(aligned - truth)
     enough = used.sum(-1, keepdims=True) >= min_joints
     return np.where(used & enough, errors, np.nan)
 
@@ -71,10 +77,10 @@ def joint_angles_deg(
     chain = np.asarray(chains)
     upper = joints_mm[..., chain[:, 0], :] - joints_mm[..., chain[:, 1], :]
     lower = joints_mm[..., chain[:, 2], :] - joints_mm[..., chain[:, 1], :]
-    lengths = np.linalg.norm(upper, axis=-1), np.linalg.norm(lower, axis=-1)
+    long = lengths(upper), lengths(lower)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosine = (upper * lower).sum(-1) / (lengths[0] * lengths[1])
-    degenerate = (lengths[0] < MIN_LIMB_MM) | (lengths[1] < MIN_LIMB_MM)
+        cosine = np.einsum("...i,...i->...", upper, lower) / (long[0] * long[1])
+    degenerate = (long[0] < MIN_LIMB_MM) | (long[1] < MIN_LIMB_MM)
     return np.where(degenerate, np.nan, np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
@@ -98,10 +104,10 @@ def segment_angles_deg(
     check_same_shape(predicted, truth)
     ends = np.asarray(bones)
     a, b = (p[..., ends[:, 1], :] - p[..., ends[:, 0], :] for p in (predicted, truth))
-    lengths = np.linalg.norm(a, axis=-1), np.linalg.norm(b, axis=-1)
+    long = lengths(a), lengths(b)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosine = (a * b).sum(-1) / (lengths[0] * lengths[1])
-    degenerate = (lengths[0] < MIN_LIMB_MM) | (lengths[1] < MIN_LIMB_MM)
+        cosine = np.einsum("...i,...i->...", a, b) / (long[0] * long[1])
+    degenerate = (long[0] < MIN_LIMB_MM) | (long[1] < MIN_LIMB_MM)
     return np.where(degenerate, np.nan, np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
@@ -111,9 +117,7 @@ def bone_length_errors_mm(
     """Absolute error of the length of every bone (a, b)."""
     check_same_shape(predicted, truth)
     ends = np.asarray(bones)
-    a, b = (
-        np.linalg.norm(p[..., ends[:, 1], :] - p[..., ends[:, 0], :], axis=-1) for p in (predicted, truth)
-    )
+    a, b = (lengths(p[..., ends[:, 1], :] - p[..., ends[:, 0], :]) for p in (predicted, truth))
     return np.abs(a - b)
 
 
@@ -131,7 +135,7 @@ def scaled_errors_mm(
     p, t = (np.where(used[..., None], x, 0.0) for x in (predicted, truth))
     own = (p * p).sum((-2, -1))
     scale = np.where(own == 0, 1.0, (p * t).sum((-2, -1)) / np.where(own == 0, 1.0, own))
-    errors = np.linalg.norm(scale[..., None, None] * p - t, axis=-1)
+    errors = lengths(scale[..., None, None] * p - t)
     return np.where(used, errors, np.nan)
 
 

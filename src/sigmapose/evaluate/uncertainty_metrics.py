@@ -67,11 +67,20 @@ def crps_gaussian_mm(errors_mm: Float[Array, "*b"], sigma_mm: Float[Array, "*b"]
     """
     errors_mm, sigma_mm = np.broadcast_arrays(np.asarray(errors_mm, float), np.asarray(sigma_mm, float))
     point = sigma_mm == 0
-    sigma = np.where(point, 1.0, sigma_mm)
-    z = errors_mm / sigma
-    density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    score = sigma * (z * erf(z * math.sqrt(0.5)) + 2.0 * density - 1.0 / math.sqrt(math.pi))
+    score, _ = crps_and_pit(errors_mm, np.where(point, 1.0, sigma_mm))
     return np.where(point, np.abs(errors_mm), score)
+
+
+def crps_and_pit(
+    errors_mm: Float[Array, "*b"], sigma_mm: Float[Array, "*b"]
+) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:
+    """CRPS (mm) of a 1D Gaussian with sigma > 0, and its cdf at the truth: both rest on one error function."""
+    z = errors_mm / sigma_mm
+    central = erf(z * math.sqrt(0.5))
+    score = z * central
+    score += math.sqrt(2.0 / math.pi) * np.exp(-0.5 * z * z) - 1.0 / math.sqrt(math.pi)
+    score *= sigma_mm
+    return score, 0.5 - 0.5 * central
 
 
 def crps_axes_mm(errors_mm: Float[Array, "*b 3"], cov_mm2: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
