@@ -125,9 +125,8 @@ def _make(plan: SynthPlan) -> str:
     seconds = time.monotonic() - begun
     if found == plan.count:
         return "all were there already"
-    return f"{(plan.count - found) / seconds:.1f} samples/s" + (
-        f", {found} were there already" if found else ""
-    )
+    there = f", {found} were there already" if found else ""
+    return f"{seconds:.0f} s, {(plan.count - found) / seconds:.1f} samples/s{there}"
 
 
 def _write_preview(folder: Path, sheet: Path) -> None:

@@ -23,7 +23,7 @@ from sigmapose.data.shard_folder import ShardFolder, ShardJob
 from sigmapose.data.shards import JPEG_QUALITY, PARTIAL, ShardEntry, encode_jpeg, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError
-from sigmapose.shapes import Array, Float, Int
+from sigmapose.shapes import Array, Float, Int, UInt8
 from sigmapose.skeleton import BODY_26
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class SampleMaker:
 
         from sigmapose.data.people.bodies import load_corpus
         from sigmapose.data.render.appearance import BodyAtlas
-        from sigmapose.data.render.scene import SceneRange, Studio
+        from sigmapose.data.render.scene import Studio
 
         torch.set_num_threads(1)  # results of sums depend on the number of threads
         cv2.setNumThreads(1)
@@ -172,12 +172,8 @@ class SampleMaker:
         self.corpus = load_corpus(materials.bodies).of(plan.split)
         if not len(self.corpus):
             raise DataError(
-                f"{bodies}: no {plan.split} bodies in this corpus: choose another split or corpus"
+                f"{materials.bodies}: no {plan.split} bodies in this corpus: choose another split or corpus"
             )
-        low, high = plan.severity
-        self.scenes = [
-            SceneRange(plan.occluded_share, (low, max(high, low + 1e-6)), clean) for clean in (False, True)
-        ]
         self.studio = Studio(BodyAtlas.load(), materials.backgrounds.load(), materials.occluders.load())
         self._block = functools.lru_cache(maxsize=1)(self._make_block)
 
@@ -188,7 +184,7 @@ class SampleMaker:
         row = int(block.rows[i])
         dice = np.random.default_rng([*self._seed, 3, number])
         clean = bool(dice.random() < plan.clean_share)
-        self.studio.scene = self.scenes[clean]
+        hides = not clean and dice.random() < plan.occluded_share
         shot = self.studio.shoot(
             dice,
             block.vertices_mm[i],
@@ -196,6 +192,9 @@ class SampleMaker:
             block.crops,
             i,
             float(corpus.stature_mm[row]),
+            severity=float(dice.uniform(*plan.severity)) if hides else 0.0,
+            faults=not clean,
+            twin=plan.clean_twin,
         )
         crops = block.crops
         return Sample(
@@ -211,16 +210,21 @@ class SampleMaker:
             visibility=shot.visibility.astype(np.int8),
             camera=block.views.camera(i),
             crop=np.array([*crops.center_px[i], crops.size_px[i], crops.angle_rad[i]]),
-            picture=Picture.of_bytes(encode_jpeg(shot.picture, plan.quality)),
+            picture=self._jpeg(shot.picture),
+            clean_picture=None if shot.clean is None else self._jpeg(shot.clean),
             facts={
                 "seed": plan.seed,
                 "number": number,
                 "clean": clean,
+                "severity": round(shot.severity, 4),
                 "occluded_fraction": round(float(shot.occluded_fraction), 4),
                 "stature_mm": round(float(corpus.stature_mm[row]), 1),
                 "body": _body_facts(corpus, row, block.views, i),
             },
         )
+
+    def _jpeg(self, rgb: UInt8[Array, "h w 3"]) -> Picture:
+        return Picture.of_bytes(encode_jpeg(rgb, self.plan.quality))
 
     def _make_block(self, number: int) -> _Block:
         """Bodies, cameras and crops of `BLOCK` samples; always whole, so that none depends on its neighbours
@@ -294,12 +298,12 @@ def prepare_bodies(plan: SynthPlan) -> Path:
         DataError: the given folder holds no bodies, or the motion capture is unusable.
         OutputError: the bodies cannot be written.
     """
-    from sigmapose.data.people.bodies import build_bodies
-
     if plan.bodies is not None:
         if not any(plan.bodies.glob("bodies-*.npz")):
             raise DataError(f"{plan.bodies}: no bodies-*.npz in this folder: leave --bodies out to make some")
         return plan.bodies
+    from sigmapose.data.people.bodies import build_bodies
+
     folder = plan.out / "bodies"
     info = folder / "corpus.json"
     count = json.loads(info.read_text())["count"] if info.exists() else bodies_for(plan.count)

@@ -57,6 +57,10 @@ class Shot:
     """Share of the person's pixels behind a pasted object."""
     person: Bool[Array, "size size"]
     """The person's pixels, occluded ones included."""
+    severity: float = 0.0
+    """Share of the person that was to be covered."""
+    clean: UInt8[Array, "size size 3"] | None = None
+    """The same picture, camera faults included, with nothing in front of the person; None unless wanted."""
 
     def __repr__(self) -> str:
         return f"Shot({self.picture.shape}, occluded {self.occluded_fraction:.2f})"
@@ -66,6 +70,18 @@ def inside_picture(crop: Crops, image_size: Float[Array, " 2"], size: int) -> Bo
     """Which crop pixels lie inside the picture; the others are black at run time."""
     pixels = crop.to_image(crop_grid(size).reshape(1, -1, 2))[0]
     return ((pixels > -0.5) & (pixels < image_size - 0.5)).all(1).reshape(size, size)
+
+
+def _develop(
+    picture: Float[Array, "size size 3"], inside: Bool[Array, "size size"], native_px: float, seed: int | None
+) -> UInt8[Array, "size size 3"]:
+    """What the camera delivers; equal seeds give equal faults, None none."""
+    if seed is None:
+        coded = np.round(255 * picture).astype(np.uint8)
+    else:
+        coded = degrade(np.random.default_rng(seed), picture, native_px)
+    coded[~inside] = 0
+    return coded
 
 
 class Studio:
@@ -93,6 +109,10 @@ class Studio:
         crops: Crops,
         index: int,
         stature_mm: float,
+        *,
+        severity: float | None = None,
+        faults: bool = True,
+        twin: bool = False,
     ) -> Shot:
         """Render one person.
 
@@ -101,6 +121,10 @@ class Studio:
             vertices_mm: the posed mesh in the world frame of the joints the views were made of.
             views, crops, index: the camera and the crop are those at `index`.
             stature_mm: scales the self-occlusion margins.
+            severity: share of the person that is to be covered, 0 for nothing in front; None draws it from
+                the studio's `SceneRange`.
+            faults: whether the camera has any; never in a clean `SceneRange`.
+            twin: whether the picture without what is in front of the person is wanted too.
         """
         camera_mm = vertices_mm @ views.rotation[index].T + views.translation_mm[index]
         one = Crops(
@@ -121,21 +145,21 @@ class Studio:
 
         inside = inside_picture(one, image_size, CROP_SIZE)
         person = (layer[..., 3] > 0.5) & inside
-        severity = 0.0
-        if not self.scene.clean and rng.random() < self.scene.occluded_share:
-            low, high = self.scene.severity
-            severity = float(rng.triangular(low, low, high))
+        if severity is None:
+            severity = 0.0
+            if not self.scene.clean and rng.random() < self.scene.occluded_share:
+                low, high = self.scene.severity
+                severity = float(rng.triangular(low, low, high))
         scene = clutter(rng, self.occluders, backdrop(rng, self.backgrounds, CROP_SIZE))
         front, covered = sample_occlusion(rng, self.occluders, person, severity)
-        picture = over(front, over(layer, scene))
-        coded = np.round(255 * picture).astype(np.uint8)
-        if not self.scene.clean:
-            coded = degrade(rng, picture, float(one.size_px[0]))
-        coded[~inside] = 0
+        unhidden = over(layer, scene)
+        seed = int(rng.integers(2**62)) if faults and not self.scene.clean else None
+        coded = _develop(over(front, unhidden), inside, float(one.size_px[0]), seed)
+        clean = _develop(unhidden, inside, float(one.size_px[0]), seed) if twin else None
         joints_crop = one.to_crop(views.points_px[index : index + 1])[0]
         shown = views.inside()[index]
         visibility = visibility_classes(hidden, joints_crop, shown, front[..., 3])
-        return Shot(coded, visibility, covered, person)
+        return Shot(coded, visibility, covered, person, severity, clean)
 
     def _person(self, outfit: Outfit, light: Light, up: np.ndarray, surface: Surface) -> np.ndarray:
         """The shaded person as a premultiplied RGBA layer of the crop's size."""
