@@ -249,7 +249,8 @@ def surface_sample(
     point = w[0] * b.vertices[i] + w[1] * b.vertices[j] + w[2] * b.vertices[k]
     normal = wp.normalize(w[0] * b.normals[i] + w[1] * b.normals[j] + w[2] * b.normals[k])
     view = -wp.normalize(point)
-    if wp.dot(normal, view) < 0.0:
+    outwards = wp.cross(b.vertices[j] - b.vertices[i], b.vertices[k] - b.vertices[i])
+    if wp.dot(outwards, view) < 0.0:
         normal = -normal
     c = w[0] * b.coordinates[i] + w[1] * b.coordinates[j] + w[2] * b.coordinates[k]
     footprint = 0.001 * point[2] * pixel

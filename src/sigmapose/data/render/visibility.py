@@ -12,7 +12,7 @@ import warp as wp
 
 from sigmapose.data.render.hitkernels import CELLS, first_hits, vertex_cells
 from sigmapose.data.render.mesh import Mesh
-from sigmapose.data.render.raster import empty
+from sigmapose.data.render.raster import SMALL, empty
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, UInt8
 
@@ -65,18 +65,27 @@ def first_depths(
         some = wp.array(rays[part], dtype=wp.vec3d, device=device)
         low, scale, masks = _grid(rays[part])
         tables = [wp.array(mask, dtype=wp.uint64, device=device) for mask in masks]
-        for mesh in meshes:
-            if not len(mesh.faces):
-                continue
-            vertices = _on_device(mesh.vertices_mm, np.float32, wp.vec3, device)
-            faces = _on_device(mesh.faces, np.int32, wp.vec3i, device)
-            cells = [empty(len(mesh.vertices_mm), wp.uint8, device) for _ in range(2)]
+        for vertices_mm, triangles in _joined(meshes):
+            vertices = _on_device(vertices_mm, np.float32, wp.vec3, device)
+            faces = _on_device(triangles, np.int32, wp.vec3i, device)
+            cells = [empty(len(vertices_mm), wp.uint8, device) for _ in range(2)]
             inputs = [vertices, wp.vec2d(*low.tolist()), wp.vec2d(*scale.tolist()), *cells]
-            wp.launch(vertex_cells, len(mesh.vertices_mm), inputs=inputs, device=device)
+            wp.launch(vertex_cells, len(vertices_mm), inputs=inputs, device=device)
             inputs = [vertices, faces, *cells, *tables, some, depth]
-            wp.launch(first_hits, len(mesh.faces), inputs=inputs, device=device)
+            wp.launch(first_hits, len(triangles), inputs=inputs, device=device)
         result[part] = depth.numpy()
     return result
+
+
+def _joined(meshes: Sequence[Mesh]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Vertices and faces of the meshes; small ones are joined, which saves launches."""
+    large = [(m.vertices_mm, m.faces) for m in meshes if len(m.faces) >= SMALL]
+    small = [m for m in meshes if 0 < len(m.faces) < SMALL]
+    if not small:
+        return large
+    start = np.cumsum([0, *(len(m.vertices_mm) for m in small)])
+    faces = np.concatenate([m.faces + first for m, first in zip(small, start, strict=False)])
+    return [*large, (np.concatenate([m.vertices_mm for m in small]), faces)]
 
 
 def _on_device(values: np.ndarray, dtype: type, warp_dtype: type, device: str) -> wp.array:
