@@ -40,7 +40,9 @@ def contact_sheet(samples: Sequence[Sample], columns: int = COLUMNS) -> UInt8[Ar
         InputError: a picture cannot be decoded.
     """
     cells = [_cell(sample) for sample in samples]
-    columns = max(1, min(columns // (2 if any(s.clean_picture for s in samples) else 1), len(cells)))
+    if any(sample.clean_picture for sample in samples):
+        columns = columns * 2 // 3  # a pair is twice as wide
+    columns = max(1, min(columns, len(cells)))
     width = max((cell.shape[1] for cell in cells), default=CELL_PX)
     rows = -(-len(cells) // columns)
     height = CELL_PX + CAPTION_PX
@@ -89,7 +91,7 @@ def _describe(sample: Sample) -> str:
     hidden, aimed = sample.facts.get("occluded_fraction"), sample.facts.get("severity")
     words = [sample.id]
     if hidden is not None:
-        words.append(f"hidden {100 * hidden:.0f} %" + (f" of {100 * aimed:.0f}" if aimed else ""))
+        words.append(f"hidden {100 * hidden:.0f} %" + (f" (aimed {100 * aimed:.0f})" if aimed else ""))
     return "   ".join(words)
 
 
