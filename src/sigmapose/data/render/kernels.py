@@ -155,7 +155,9 @@ def draw(
     scaled = a[3] * ea + b[3] * eb + c[3] * ec
     zero = wp.float64(0.0)
     label = wp.int64(face)
-    first_row = y0 + (stripe - y0 % stripes + stripes) % stripes
+    first_row = y0
+    if stripes > 1:
+        first_row = y0 + (stripe - y0 % stripes + stripes) % stripes
     for y in range(first_row, y1 + 1, stripes):
         fy = wp.float64(y) + wp.float64(0.5)
         ra = ea[1] * fy + ea[2]
@@ -253,7 +255,10 @@ def coverage(
     supersample: int,
     result: wp.array2d(dtype=wp.float32),
 ):
-    """Share of every pixel's samples that see one of the wanted meshes first; a thread does a tile's row."""
+    """Share of every pixel's samples that see one of the wanted meshes first (any, if none is named).
+
+    A thread does one row of one tile.
+    """
     y, tile = wp.tid()
     across = TILE / supersample
     if tiles[y * supersample / TILE, tile] == wp.uint8(0):
@@ -264,11 +269,36 @@ def coverage(
     for i in range(across):
         x = tile * across + i
         count = int(0)
-        for s in range(supersample * supersample):
-            key = keys[y * supersample + s / supersample, x * supersample + s % supersample]
-            if key != EMPTY:
-                count += int(wanted[mesh_of_face[int(key & wp.int64(0x7FFFFFFF))]])
+        for j in range(supersample):
+            for k in range(supersample):
+                key = keys[y * supersample + j, x * supersample + k]
+                if key != EMPTY:
+                    if wanted.shape[0] == 0:
+                        count += 1
+                    else:
+                        count += int(wanted[mesh_of_face[int(key & wp.int64(0x7FFFFFFF))]])
         result[y, x] = share * float(count)
+
+
+@wp.kernel
+def start_drawing(
+    over_keys: wp.array2d(dtype=wp.int64),
+    over_tiles: wp.array2d(dtype=wp.uint8),
+    keys: wp.array2d(dtype=wp.int64),
+    tiles: wp.array2d(dtype=wp.uint8),
+):
+    """Make a drawing a copy of another, or empty if there is no other; `tiles` still tell what it holds."""
+    row, tile = wp.tid()
+    ty = row / TILE
+    copied = wp.uint8(0)
+    if over_tiles.shape[0] > 0:
+        copied = over_tiles[ty, tile]
+    if copied == wp.uint8(1):
+        for i in range(TILE):
+            keys[row, tile * TILE + i] = over_keys[row, tile * TILE + i]
+    elif tiles[ty, tile] == wp.uint8(1):
+        for i in range(TILE):
+            keys[row, tile * TILE + i] = EMPTY
 
 
 @wp.kernel
@@ -287,8 +317,9 @@ def list_pixels(
     for i in range(across):
         x = tile * across + i
         seen = int(0)
-        for s in range(supersample * supersample):
-            if keys[y * supersample + s / supersample, x * supersample + s % supersample] != EMPTY:
-                seen = 1
+        for j in range(supersample):
+            for k in range(supersample):
+                if keys[y * supersample + j, x * supersample + k] != EMPTY:
+                    seen = 1
         if seen == 1:
             pixels[wp.atomic_add(count, 0, 1)] = y * (keys.shape[1] / supersample) + x

@@ -136,6 +136,9 @@ class Rasteriser:
             Drawing(self, empty((self.side, self.side), wp.int64, device), _tiles(self.side // tile, device))
             for _ in range(SLOTS)
         ]
+        for slot in self._slots:
+            slot.keys.fill_(int(kernels.EMPTY))
+        self._none = Drawing(self, empty((0, 0), wp.int64, device), _tiles(0, device))
         self._coverage = empty((size, size), wp.float32, device)
         self.tile_rows = (size, self.side // tile)
         """Threads of a kernel of which each does one row of one tile."""
@@ -277,11 +280,13 @@ class Rasteriser:
         if over is result:
             raise DataError(f"that drawing is older than {SLOTS} drawings: draw it again")
         self._next = (self._next + 1) % SLOTS
+        before = (self._none.keys, self._none.tiles) if over is None else (over.keys, over.tiles)
+        inputs = [*before, result.keys, result.tiles]
+        tile = int(kernels.TILE)
+        wp.launch(kernels.start_drawing, (self.side, self.side // tile), inputs=inputs, device=self.device)
         if over is None:
-            result.keys.fill_(int(kernels.EMPTY))
             result.tiles.zero_()
         else:
-            wp.copy(result.keys, over.keys)
             wp.copy(result.tiles, over.tiles)
         self.draw_into(result.keys, result.tiles, meshes, self.corners, self.screen)
         return result
@@ -315,8 +320,9 @@ class Rasteriser:
 
     def coverage(self, drawing: Drawing, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
         """See `Drawing.coverage`."""
-        wanted = np.zeros(max(len(self.meshes), 1), np.uint8)
-        wanted[slice(None) if meshes is None else list(meshes)] = 1
+        wanted = np.zeros(0 if meshes is None else len(self.meshes) + 1, np.uint8)
+        if meshes is not None:
+            wanted[list(meshes)] = 1
         inputs = [
             drawing.keys,
             drawing.tiles,

@@ -296,27 +296,32 @@ def shade(
     """
     flat = pixels[wp.tid()]
     row, column = flat / result.shape[1], flat % result.shape[1]
-    count = supersample * supersample
-    share = 1.0 / float(count)
+    share = 1.0 / float(supersample * supersample)
     total = wp.vec4(0.0, 0.0, 0.0, 0.0)
     done = int(0)
-    for s in range(count):
-        y, x = row * supersample + s / supersample, column * supersample + s % supersample
-        key = keys[y, x]
-        if key != EMPTY and (done >> s) & 1 == 0:
-            face = int(key & wp.int64(0x7FFFFFFF))
-            mesh = b.mesh_of_face[face]
-            depth = wp.cast(wp.uint32(key >> wp.int64(32)), wp.float32)
-            weight = share
-            for r in range(s + 1, count):
-                other = keys[row * supersample + r / supersample, column * supersample + r % supersample]
-                if other != EMPTY and (done >> r) & 1 == 0:
-                    gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
-                    same = b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh
-                    if same and wp.abs(gap) < 0.01 * depth:
-                        done = done | (1 << r)
-                        weight += share
-            fx, fy = wp.float64(x) + wp.float64(0.5), wp.float64(y) + wp.float64(0.5)
-            seen = surface_sample(face, fx, fy, pixel, lamp, ground, shadow, b)
-            total += weight * wp.vec4(seen[0], seen[1], seen[2], 1.0)
+    bit = int(1)
+    top, left = row * supersample, column * supersample
+    for j in range(supersample):
+        for i in range(supersample):
+            key = keys[top + j, left + i]
+            if key != EMPTY and (done & bit) == 0:
+                face = int(key & wp.int64(0x7FFFFFFF))
+                mesh = b.mesh_of_face[face]
+                depth = wp.cast(wp.uint32(key >> wp.int64(32)), wp.float32)
+                weight = float(0.0)
+                other_bit = int(1)
+                for n in range(supersample):
+                    for m in range(supersample):
+                        other = keys[top + n, left + m]
+                        if other_bit >= bit and other != EMPTY and (done & other_bit) == 0:
+                            gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
+                            same = b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh
+                            if same and wp.abs(gap) < 0.01 * depth:
+                                done = done | other_bit
+                                weight += share
+                        other_bit = other_bit << 1
+                fx, fy = wp.float64(left + i) + wp.float64(0.5), wp.float64(top + j) + wp.float64(0.5)
+                seen = surface_sample(face, fx, fy, pixel, lamp, ground, shadow, b)
+                total += weight * wp.vec4(seen[0], seen[1], seen[2], 1.0)
+            bit = bit << 1
     result[row, column] = total

@@ -308,7 +308,9 @@ class Shader:
 
         spread = {}
         for i in {*focus, *casters}:
-            along = axes.astype(np.float32) @ r.meshes[i].vertices_mm.T
+            # a few vertices of a fine mesh are enough: the map has a margin
+            vertices = r.meshes[i].vertices_mm[:: 1 + len(r.meshes[i].vertices_mm) // 3000]
+            along = axes.astype(np.float32) @ vertices.T
             spread[i] = (along.min(1), along.max(1)) if along.size else None
 
         def bounds(meshes: list[int]) -> tuple[np.ndarray, np.ndarray]:
