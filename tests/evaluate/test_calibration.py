@@ -86,7 +86,7 @@ def test_copies_are_worth_one_sample_and_independent_ones_each_their_own() -> No
     alone = rng.binomial(50, 0.9, 400).astype(float)
     assert cal.effective_samples(alone, np.full(400, 50.0)) == pytest.approx(20_000, rel=0.2)
     assert cal.effective_samples(np.full(4, 10.0), np.full(4, 10.0)) == 4
-    assert cal.effective_samples(np.zeros(0), np.zeros(0)) == 0
+    assert cal.effective_samples(np.zeros((3, 2)), np.zeros((3, 2))).tolist() == [0, 0]
 
 
 def _cells(seed: int = 0) -> tuple[cal.CellCounts, np.ndarray, np.ndarray, np.ndarray]:

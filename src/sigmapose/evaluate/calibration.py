@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations
 
 import numpy as np
 
@@ -87,21 +87,21 @@ def uniform_distance(pit: Float[Array, " n"]) -> float:
     return float(max((grid[1:] - ordered).max(), (ordered - grid[:-1]).max()))
 
 
-def effective_samples(hits: Float[Array, " c"], counts: Float[Array, " c"]) -> float:
+def effective_samples(hits: Float[Array, "c *g"], counts: Float[Array, "c *g"]) -> Float[Array, "*g"]:
     """How many independent samples clustered ones are worth: n / design effect (Kish 1965, sec. 5.4).
 
     The design effect is the between-cluster variance of a proportion over its binomial one. Never more than
     n; where all or none are hits it cannot be seen, and the number of equal clusters (sum n)^2 / sum n^2 is
-    given, the careful end.
+    given, the careful end. Clusters are the first axis.
     """
-    n = float(counts.sum())
-    if n == 0:
-        return 0.0
-    share = float(hits.sum()) / n
-    if not 0 < share < 1:
-        return n * n / float((counts**2).sum())
-    between = float(((hits - share * counts) ** 2).sum())
-    return min(n, n * n * share * (1.0 - share) / between) if between > 0 else n
+    n, total = counts.sum(0), hits.sum(0)
+    share = total / np.where(n > 0, n, 1.0)
+    between = ((hits - share * counts) ** 2).sum(0)
+    seen = (share > 0) & (share < 1)
+    worth = np.where(between > 0, n * n * share * (1.0 - share) / np.where(between > 0, between, 1.0), n)
+    square = (counts**2).sum(0)
+    clusters = n * n / np.where(square > 0, square, 1.0)
+    return np.where(seen, np.minimum(n, worth), clusters)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Factor:
     classes: tuple[str, ...]
 
 
-def cell_codes(factors: Sequence[Factor], codes: Sequence[Int[Array, "*b"]]) -> Int[Array, "*b"]:
+def cell_codes(factors: Sequence[Factor], codes: Sequence[Int[Array, "..."]]) -> Int[Array, "..."]:
     """One number per joint from one code per factor; code -1 (unknown) becomes the class past the last."""
     result = np.zeros(np.broadcast_shapes(*(c.shape for c in codes)), np.int64)
     for factor, code in zip(factors, codes, strict=True):
@@ -190,26 +190,27 @@ class CellCounts:
         """All groups that hold a joint. A factor with only one class present divides nothing and is left
         out."""
         filled = self.counts.sum(0).reshape(self.shape)
-        present = []
-        for axis in range(len(self.factors)):
-            others = tuple(k for k in range(len(self.factors)) if k != axis)
-            classes = np.flatnonzero(filled.sum(others)).tolist()
-            present.append([None, *classes] if len(classes) > 1 else [None])
-        groups = [g for choice in product(*present) if (g := self._group(choice))]
-        return CoverageTable(tuple(groups))
+        axes = range(len(self.factors))
+        divides = [axis for axis in axes if (filled.sum(tuple(k for k in axes if k != axis)) > 0).sum() > 1]
+        subsets = [kept for size in range(len(divides) + 1) for kept in combinations(divides, size)]
+        return CoverageTable(tuple(group for kept in subsets for group in self._groups(kept)))
 
-    def _group(self, choice: tuple[int | None, ...]) -> Group | None:
-        cells = np.flatnonzero(self.member(choice))
-        counts = self.counts[:, cells].sum(1, dtype=np.float64)
-        total = float(counts.sum())
-        if total == 0:
-            return None
-        facts = {
-            f.name: (*f.classes, f"unknown {f.name}")[c]
-            for f, c in zip(self.factors, choice, strict=True)
-            if c is not None
-        }
-        hits = self.hits[:, :, cells].sum(2, dtype=np.float64)
+    def _groups(self, kept: tuple[int, ...]) -> list[Group]:
+        """Groups divided by the factors of these numbers and no others."""
+        others = tuple(k for k in range(len(self.factors)) if k not in kept)
+        shape = (len(self.counts), *self.shape)
+        counts = self.counts.reshape(shape).sum(tuple(k + 1 for k in others), dtype=np.float64)
+        hits = self.hits.reshape(len(self.levels), *shape).sum(tuple(k + 2 for k in others), dtype=np.float64)
         nine = int(np.argmin(np.abs(np.array(self.levels) - 0.9)))
-        coverage = {lv: float(hits[k].sum() / total) for k, lv in enumerate(self.levels)}
-        return Group(facts, int(total), effective_samples(hits[nine], counts), coverage, choice)
+        worth = effective_samples(hits[nine], counts)
+        total, inside = counts.sum(0), hits.sum(1)
+        groups = []
+        for place in zip(*np.nonzero(total), strict=True) if kept else [()]:
+            choice: list[int | None] = [None] * len(self.factors)
+            facts = {}
+            for axis, code in zip(kept, place, strict=True):
+                factor, choice[axis] = self.factors[axis], int(code)
+                facts[factor.name] = (*factor.classes, f"unknown {factor.name}")[code]
+            coverage = {lv: float(inside[k][place] / total[place]) for k, lv in enumerate(self.levels)}
+            groups.append(Group(facts, int(total[place]), float(worth[place]), coverage, tuple(choice)))
+        return groups

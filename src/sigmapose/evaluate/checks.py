@@ -17,8 +17,9 @@ NAMED = 3
 ASYMMETRY = 1e-3
 """Largest allowed |C_ij - C_ji| over the largest diagonal entry: float32 written as text stays far below."""
 CHUNK = 65_536
-HUMAN_RADIUS_MM = (60.0, 3000.0)
-"""Root mean square distance of a person's joints from the root; adults have about 550."""
+HUMAN_RADIUS_MM = (90.0, 3000.0)
+"""Root mean square distance of a person's joints from the root; adults have about 550,
+infants 150."""
 _UNITS = (("metres", 1e-3, 3.0), ("inches", 1 / 25.4, 1.6), ("centimetres", 0.1, 1.6))
 
 

@@ -18,7 +18,18 @@ _CHAINS = (
     ("hip", "knee", "foot"),
 )
 _GROUPS: dict[str, tuple[str, ...]] = {
-    "head": ("nose", "eye", "eye_inner", "eye_outer", "ear", "mouth", "head_top", "head", "neck_nose"),
+    "head": (
+        "nose",
+        "eye",
+        "eye_inner",
+        "eye_outer",
+        "ear",
+        "mouth_left",
+        "mouth_right",
+        "head_top",
+        "head",
+        "neck_nose",
+    ),
     "trunk": ("neck", "mid_hip", "hip_centre", "spine", "thorax"),
     "shoulders": ("shoulder",),
     "elbows": ("elbow",),
@@ -27,7 +38,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "knees": ("knee",),
     "ankles": ("ankle", "foot"),
     "feet": ("big_toe", "small_toe", "heel", "foot_index"),
-}
+}  # fmt: skip
 MIN_PA_JOINTS = 8
 """Procrustes needs most of the body to mean anything: with 4 joints it forgives nearly everything."""
 

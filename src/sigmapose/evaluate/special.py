@@ -45,8 +45,8 @@ def normal_cdf(z: Float[Array, "*b"]) -> Float[Array, "*b"]:
 def chi2_3_cdf(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
     """Distribution function of chi-square with 3 degrees of freedom.
 
-    erf(d / sqrt 2) - sqrt(2 / pi) d exp(-d^2 / 2) at x = d^2 (DLMF 8.4.1 and 8.8.1). 0 below 0; NaN gives NaN;
-    infinity gives 1.
+    erf(d / sqrt 2) - sqrt(2 / pi) d exp(-d^2 / 2) at x = d^2 (DLMF 8.4.1 and 8.8.1). 0 below 0; NaN gives
+    NaN; infinity gives 1.
     """
     x = np.maximum(np.asarray(x, np.float64), 0.0)
     d = np.sqrt(np.minimum(x, 1e6))

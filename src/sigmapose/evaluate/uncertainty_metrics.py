@@ -74,7 +74,7 @@ def crps_gaussian_mm(errors_mm: Float[Array, "*b"], sigma_mm: Float[Array, "*b"]
 def crps_and_pit(
     errors_mm: Float[Array, "*b"], sigma_mm: Float[Array, "*b"]
 ) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:
-    """CRPS (mm) of a 1D Gaussian with sigma > 0, and its cdf at the truth: both rest on one error function."""
+    """CRPS (mm) of a 1D Gaussian with sigma > 0, and its cdf at the truth: both need one erf."""
     z = errors_mm / sigma_mm
     central = erf(z * math.sqrt(0.5))
     score = z * central
