@@ -27,6 +27,8 @@ from sigmapose.learn.sources import bodies_before_cameras
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000
 SPLIT_SHARES = {Split.TRAIN: 0.85, Split.VAL: 0.05, Split.CALIBRATION: 0.05, Split.TEST: 0.05}
+LEAST_PICTURES = 16
+"""Of a split: with fewer, encoders that see only a part of the pictures have nothing to be measured on."""
 CLEAN_SHARE = 0.3
 """Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
 OCCLUDED_SHARE, SEVERITY = 0.5, (0.03, 0.8)
@@ -99,7 +101,7 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
     for split, share in SPLIT_SHARES.items():
         synth = SynthPlan(
             out=plan.out / "pictures" / split,
-            count=max(1, round(plan.pictures * share)),
+            count=max(LEAST_PICTURES, round(plan.pictures * share)),
             seed=plan.seed,
             split=split,
             severity=SEVERITY,
