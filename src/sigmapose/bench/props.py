@@ -1,7 +1,8 @@
 """Things that stand in people's way, drawn from a random generator: slabs, walls, poles, boxes, plants.
 
 Each kind comes as a *sweep*: a function of t in 0..1 along which it hides more and more of the person, by
-moving in or by growing, while its looks stay. Coordinates are those of the person's frame, see
+moving in or by growing, while its looks stay. Nothing here is shared with the renderer's own occluders: a
+protocol's pictures must not change when those do. Coordinates are those of the person's frame, see
 `sigmapose.bench.paste`: statures, the hips at the origin, y down.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sigmapose.data.render.occluders import PictureFolder, procedural_texture
+from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.shapes import Array, Float, UInt8
 
 TEXTURE_PX = 384
@@ -158,9 +159,27 @@ def _moved(matrix: np.ndarray, x: float, y: float) -> np.ndarray:
     return result
 
 
+def _noise(rng: np.random.Generator, size: int) -> Float[Array, "size size 3"]:
+    """Colour noise over several octaves, with straight edges now and then."""
+    low, high = (rng.random() + rng.normal(0, 0.18, 3) for _ in range(2))
+    field, weight = np.zeros((size, size), np.float32), 1.0
+    for octave in range(1, 6):
+        coarse = rng.random((2**octave + 1, 2**octave + 1)).astype(np.float32)
+        field += weight * cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+        weight *= rng.uniform(0.3, 0.8)
+    field = (field - field.min()) / max(float(np.ptp(field)), 1e-6)
+    picture = low + field[..., None] * (high - low)
+    for _ in range(rng.integers(0, 5)):
+        corners = (rng.uniform(-0.2, 1.2, (4, 2)) * size).astype(np.float32)
+        area = np.zeros((size, size), np.uint8)
+        cv2.fillPoly(area, [cv2.convexHull(corners).astype(np.int32)], (1,))
+        picture = np.where(area[..., None] > 0, 0.5 * picture + 0.5 * rng.random(3), picture)
+    return np.clip(picture, 0, 1).astype(np.float32)
+
+
 def _material(rng: np.random.Generator, size: int) -> Float[Array, "size size 3"]:
     """A surface in muted colours: plain, noisy, planks or bricks, with light falling off along it."""
-    texture = procedural_texture(rng, size)
+    texture = _noise(rng, size)
     colour = rng.uniform(0.08, 0.9) * np.exp(rng.normal(0, 0.15, 3))
     texture = colour + rng.uniform(0.05, 0.8) * (texture - texture.mean((0, 1)))
     grey = texture.mean(-1, keepdims=True)
