@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from sigmapose.data.mocap.deepmimic import quaternion_matrices
 from sigmapose.data.people.bodies import matrix_quaternions
 from sigmapose.data.people.body import SEGMENTS
-from sigmapose.data.people.poses import FAMILIES, perturb, sample_motion
+from sigmapose.data.people.families import FAMILIES
+from sigmapose.data.people.poses import perturb, sample_motion
 from sigmapose.data.people.retarget import angle_deg
 
 AT = {name: s for s, name in enumerate(SEGMENTS)}
@@ -27,19 +28,36 @@ def test_knees_bend_back_and_elbows_forward(side: str) -> None:
     # z points backward for a person facing the camera; sideways a hinge does not move.
     np.testing.assert_allclose(shin[:, 0], 0.0, atol=1e-12)
     np.testing.assert_allclose(forearm[:, 0], 0.0, atol=1e-12)
-    assert shin[:, 2].min() >= 0.0
-    assert forearm[:, 2].max() <= 0.0
+    assert shin[:, 2].min() > -1e-12
+    assert forearm[:, 2].max() < 1e-12
     assert angle_deg(relative(f"{side}_thigh", f"{side}_shin")).max() <= 148.0 + 1e-6
 
 
 def test_thin_families_of_recorded_motion_are_there() -> None:
-    counts = {name: MOTION.families.count(name) for name in FAMILIES}
-    assert min(counts.values()) > 12
-    trunk = MOTION.turns[:, AT["chest"]] @ [0.0, -1.0, 0.0]
-    lying = np.array([f in ("lie", "prone") for f in MOTION.families])
-    standing = np.array([f == "stand" for f in MOTION.families])
-    assert np.median(np.abs(trunk[lying, 1])) < 0.35
-    assert np.median(trunk[standing, 1]) < -0.95
+    counts = np.array([MOTION.families.count(name) for name in FAMILIES])
+    shares = np.array([f.share for f in FAMILIES.values()])
+    expected = 800 * shares / shares.sum()
+    assert (np.abs(counts - expected) < 4.5 * np.sqrt(expected)).all()
+    trunk = (MOTION.turns[:, AT["chest"]] @ [0.0, -1.0, 0.0])[:, 1]
+    family = np.array(MOTION.families)
+    lying = np.isin(family, ["supine", "prone", "side_lying"])
+    assert np.median(np.abs(trunk[lying])) < 0.35
+    assert np.median(trunk[family == "stand"]) < -0.95
+    assert trunk[np.isin(family, ["handstand", "headstand"])].min() > 0.5
+
+
+@pytest.mark.parametrize("family", ["squat", "chair", "stand", "half_kneel"])
+def test_feet_that_stand_are_level(family: str) -> None:
+    motion = sample_motion(200, np.random.default_rng(4), np.full(200, family))
+    soles = np.stack([motion.turns[:, AT[f"{s}_foot"]] @ [0.0, 1.0, 0.0] for s in ("left", "right")])
+    assert np.median(soles[..., 1].max(axis=0)) > np.cos(np.deg2rad(20))
+
+
+def test_kneeling_shins_lie_on_the_ground() -> None:
+    motion = sample_motion(200, np.random.default_rng(5), np.full(200, "kneel"))
+    for side in ("left", "right"):
+        shin = motion.turns[:, AT[f"{side}_shin"]] @ [0.0, 1.0, 0.0]
+        assert np.abs(np.rad2deg(np.arcsin(shin[:, 1]))).max() < 30
 
 
 def test_same_seed_same_poses() -> None:

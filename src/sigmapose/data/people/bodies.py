@@ -9,37 +9,29 @@ origin. The heading of a person is whatever the clip had; cameras are chosen lat
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Sequence
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from sigmapose.data.mocap.clips import find_clips, read_clip
 from sigmapose.data.mocap.deepmimic import quaternion_matrices
-from sigmapose.data.people.body import (
-    PHENOTYPES,
-    RIG,
-    SEGMENTS,
-    PosedBodies,
-    load_body_model,
-    sample_phenotypes,
-)
-from sigmapose.data.people.poses import perturb, sample_motion
-from sigmapose.data.people.retarget import Motion, fit, to_motion
+from sigmapose.data.people.body import PHENOTYPES, RIG, SEGMENTS, PosedBodies, load_body_model
+from sigmapose.data.people.making import Pick, make_poses, plan_poses
+from sigmapose.data.people.retarget import Motion, to_motion
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, OutputError
 from sigmapose.shapes import Array, Float, Int
 
-SHARES = {Split.TRAIN: 0.82, Split.VAL: 0.06, Split.CALIBRATION: 0.06, Split.TEST: 0.06}
-"""Part of a corpus that belongs to each split, whatever the number of recorded frames."""
-PROCEDURAL_SHARE = 0.2
 PROCEDURAL = "procedural"
-"""Clip and subject of poses that nobody recorded."""
+"""Subject of poses that nobody recorded, and how their clips' names begin: `procedural/squat`."""
 SHARD_SIZE = 1024
-_BATCH = 64
-_PERTURBED_SHARE = 0.6
 _INFO = "corpus.json"
 
 
@@ -53,7 +45,7 @@ class CorpusInfo:
     rig: str
     segments: tuple[str, ...]
     phenotypes: tuple[str, ...]
-    format: int = 1
+    format: int = 2
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +56,7 @@ class BodyCorpus:
     stature_mm: Float[Array, "body"]
     """Standing height of the shape."""
     clip: Array
-    """Name of the recording, or `procedural`."""
+    """Name of the recording, or `procedural/` and the kind of pose."""
     subject: Array
     split: Array
     """`train`, `val`, `calibration` or `test`."""
@@ -89,11 +81,16 @@ class BodyCorpus:
 
 
 def load_corpus(folder: Path) -> BodyCorpus:
-    """Load every finished shard of a corpus.
+    """Open a corpus: every finished shard.
+
+    A finished corpus is mapped from disk, so that it costs nothing to open and workers share its memory.
 
     Raises:
         DataError: if the folder holds none.
     """
+    columns = {name: _column(folder, name) for name in BodyCorpus.__dataclass_fields__}
+    if all(path.exists() for path in columns.values()):
+        return BodyCorpus(**{name: np.load(path, mmap_mode="r") for name, path in columns.items()})
     shards = sorted(folder.glob("bodies-*.npz"))
     if not shards:
         raise DataError(f"no bodies-*.npz in {folder}: make some with python -m sigmapose.data.people.bodies")
@@ -102,6 +99,10 @@ def load_corpus(folder: Path) -> BodyCorpus:
         with np.load(shard) as arrays:
             parts.append({name: arrays[name] for name in BodyCorpus.__dataclass_fields__})
     return BodyCorpus(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
+
+
+def _column(folder: Path, name: str) -> Path:
+    return folder / f"column-{name}.npy"
 
 
 def load_meshes(corpus: BodyCorpus, rows: Sequence[int] | Int[Array, "row"]) -> PosedBodies:
@@ -118,13 +119,13 @@ def load_mesh(corpus: BodyCorpus, row: int) -> Float[Array, "vertex 3"]:
     return load_meshes(corpus, [row]).vertices_mm[0]
 
 
-def build_bodies(mocap_dir: Path | None, count: int, seed: int, out: Path) -> BodyCorpus:
+def build_bodies(mocap_dir: Path | None, count: int, seed: int, out: Path, *, workers: int = 1) -> BodyCorpus:
     """Make a corpus, or finish one that was interrupted.
 
     Four fifths of the bodies take their pose from motion capture, chosen evenly along the motion of each clip
     so that a person standing still does not fill the corpus, most of them slightly perturbed; the rest, and
     all of them without a `mocap_dir`, from the procedural sampler. Every body has its own random shape. The
-    same arguments give the same corpus.
+    same arguments give the same corpus, whatever the number of `workers` (processes).
 
     Raises:
         DataError: if the motion-capture folder is unusable.
@@ -132,31 +133,61 @@ def build_bodies(mocap_dir: Path | None, count: int, seed: int, out: Path) -> Bo
     """
     from tqdm import tqdm
 
-    motions = (
-        []
-        if mocap_dir is None
-        else [to_motion(read_clip(path)) for path in tqdm(find_clips(mocap_dir), "clips")]
-    )
-    info = CorpusInfo(count, seed, len(motions), RIG, SEGMENTS, PHENOTYPES)
-    _claim(out, info)
-    plan = _plan(motions, count, np.random.default_rng([seed, 0]))
-    shards = [plan[i : i + SHARD_SIZE] for i in range(0, count, SHARD_SIZE)]
-    with tqdm(total=count, desc="bodies", unit="body") as progress:
-        for number, rows in enumerate(shards):
-            path = out / f"bodies-{number:05d}.npz"
-            if not path.exists():
-                _write(path, _make(motions, rows, np.random.default_rng([seed, 1, number])))
-            progress.update(len(rows))
+    build = _Build(mocap_dir, count, seed, out)
+    _claim(out, CorpusInfo(count, seed, len(build.clips()), RIG, SEGMENTS, PHENOTYPES))
+    numbers = range(-(-count // SHARD_SIZE))
+    missing = [number for number in numbers if not build.path(number).exists()]
+    with tqdm(total=len(numbers), initial=len(numbers) - len(missing), desc="bodies", unit="shard") as bar:
+        if workers > 1 and len(missing) > 1:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, context, _start_worker, (build,)) as pool:
+                for _ in pool.map(_make_shard, missing):
+                    bar.update()
+        elif missing:
+            _start_worker(build)
+            for number in missing:
+                _make_shard(number)
+                bar.update()
+    corpus = load_corpus(out)
+    for name in BodyCorpus.__dataclass_fields__:
+        if not _column(out, name).exists():
+            _write(_column(out, name), functools.partial(np.save, arr=getattr(corpus, name)))
     return load_corpus(out)
 
 
 @dataclass(frozen=True)
-class _Pick:
-    """Where one body's pose comes from: a frame of a motion, or motion -1, the procedural sampler."""
+class _Build:
+    """What every process that makes shards needs to know."""
 
-    motion: int
-    frame: int
-    split: Split
+    mocap: Path | None
+    count: int
+    seed: int
+    out: Path
+
+    def path(self, number: int) -> Path:
+        return self.out / f"bodies-{number:05d}.npz"
+
+    def clips(self) -> list[Path]:
+        return [] if self.mocap is None else find_clips(self.mocap)
+
+
+_job: tuple[_Build, list[Motion], list[Pick]] | None = None
+"""What this process works on."""
+
+
+def _start_worker(build: _Build) -> None:
+    global _job
+    motions = [to_motion(read_clip(path)) for path in build.clips()]
+    _job = build, motions, plan_poses(motions, build.count, np.random.default_rng([build.seed, 0]))
+
+
+def _make_shard(number: int) -> None:
+    assert _job is not None
+    build, motions, plan = _job
+    picks = plan[number * SHARD_SIZE : (number + 1) * SHARD_SIZE]
+    shard = _make(motions, picks, np.random.default_rng([build.seed, 1, number]))
+    fields = {name: getattr(shard, name) for name in BodyCorpus.__dataclass_fields__}
+    _write(build.path(number), lambda file: np.savez_compressed(file, **fields))
 
 
 def _claim(out: Path, info: CorpusInfo) -> None:
@@ -175,87 +206,24 @@ def _claim(out: Path, info: CorpusInfo) -> None:
         raise OutputError(f"{out}: cannot write the corpus: {error.strerror}") from error
 
 
-def _plan(motions: Sequence[Motion], count: int, rng: np.random.Generator) -> list[_Pick]:
-    """Poses of the whole corpus in random order."""
-    picks: list[_Pick] = []
-    ends = np.round(np.cumsum(list(SHARES.values())) * count).astype(int)
-    for split, size in zip(SHARES, np.diff(ends, prepend=0), strict=True):
-        own = [i for i, m in enumerate(motions) if m.clip.split == split]
-        recorded = round(size * (1 - PROCEDURAL_SHARE)) if own else 0
-        picks += [_Pick(-1, 0, split)] * int(size - recorded)
-        if not recorded:
-            continue
-        weights = [_frame_weights(motions[i]) for i in own]
-        amounts = np.sqrt([w.sum() for w in weights])
-        per_clip = _apportion(amounts / amounts.sum(), recorded)
-        for i, w, n in zip(own, weights, per_clip, strict=True):
-            picks += [_Pick(i, int(f), split) for f in _evenly(w, n, rng)]
-    return [picks[i] for i in rng.permutation(len(picks)).tolist()]
-
-
-def _frame_weights(motion: Motion) -> Float[Array, "frame"]:
-    """How much each frame adds: how far the pose moved, more for bodies that are not upright, which are
-    rarer."""
-    turns = motion.turns.reshape(len(motion.turns), -1, 9)
-    step = np.linalg.norm(np.diff(turns, axis=0, prepend=turns[:1]), axis=(1, 2))
-    trunk = SEGMENTS.index("chest")
-    upright = -(motion.turns[:, trunk] @ motion.directions[trunk])[:, 1]
-    return motion.usable() * (step + 0.05) * (1.0 + 2.0 * (1.0 - np.clip(upright, -1.0, 1.0)))
-
-
-def _apportion(shares: Float[Array, "clip"], total: int) -> Int[Array, "clip"]:
-    """Whole numbers with that total, at least one for each clip if there are enough."""
-    least = 1 if total >= len(shares) else 0
-    ideal = np.cumsum(shares) * (total - least * len(shares))
-    return np.diff(np.round(ideal).astype(int), prepend=0) + least
-
-
-def _evenly(weights: Float[Array, "frame"], count: int, rng: np.random.Generator) -> Int[Array, "count"]:
-    """Frames at even steps of accumulated weight, with one random offset a step."""
-    positions = (np.arange(count) + rng.uniform(size=count)) / max(count, 1) * weights.sum()
-    return np.minimum(np.searchsorted(np.cumsum(weights), positions), len(weights) - 1)
-
-
-def _make(motions: Sequence[Motion], picks: Sequence[_Pick], rng: np.random.Generator) -> BodyCorpus:
+def _make(motions: Sequence[Motion], picks: Sequence[Pick], rng: np.random.Generator) -> BodyCorpus:
     """Pose the bodies of one shard."""
+    poses = make_poses(motions, picks, rng)
     model = load_body_model()
-    recorded = np.array([p.motion >= 0 for p in picks])
-    invented = sample_motion(int((~recorded).sum()), rng)
-    turns = np.empty((len(picks), len(SEGMENTS), 3, 3))
-    directions, hinges = np.empty((2, len(picks), len(SEGMENTS), 3))
-    turns[~recorded], directions[~recorded], hinges[~recorded] = (
-        invented.turns,
-        invented.directions,
-        invented.hinges,
-    )
-    for row in np.flatnonzero(recorded).tolist():
-        motion = motions[picks[row].motion]
-        turns[row] = motion.turns[picks[row].frame]
-        directions[row], hinges[row] = motion.directions, motion.hinges
-    moved = np.flatnonzero(recorded & (rng.uniform(size=len(picks)) < _PERTURBED_SHARE))
-    turns[moved] = perturb(turns[moved], directions[moved], rng)
-    phenotypes = sample_phenotypes(len(picks), rng)
-    joints, statures, quaternions = [], [], []
-    for batch in _batches(len(picks)):
-        rest = model.rest(phenotypes[batch])
-        fitted = matrix_quaternions(fit(turns[batch], directions[batch], hinges[batch], rest.joints_mm))
-        quaternions.append(fitted.astype(np.float32))
-        joints.append(model.pose(quaternion_matrices(fitted), rest).joints_mm)
-        statures.append(rest.stature_mm)
+    quaternions = matrix_quaternions(poses.turns).astype(np.float32)
+    rest = model.rest(poses.phenotypes)
     clips = [motions[p.motion].clip if p.motion >= 0 else None for p in picks]
     return BodyCorpus(
-        joints_mm=np.concatenate(joints).astype(np.float32),
-        stature_mm=np.concatenate(statures).astype(np.float32),
-        clip=np.array([c.name if c else PROCEDURAL for c in clips]),
+        joints_mm=model.joints(quaternion_matrices(quaternions.astype(np.float64)), rest),
+        stature_mm=rest.stature_mm,
+        clip=np.array(
+            [c.name if c else f"{PROCEDURAL}/{f}" for c, f in zip(clips, poses.families, strict=True)]
+        ),
         subject=np.array([c.subject if c else PROCEDURAL for c in clips]),
         split=np.array([p.split.value for p in picks]),
-        quaternions=np.concatenate(quaternions),
-        phenotypes=phenotypes,
+        quaternions=quaternions,
+        phenotypes=poses.phenotypes,
     )
-
-
-def _batches(count: int) -> Iterator[slice]:
-    return (slice(i, min(i + _BATCH, count)) for i in range(0, count, _BATCH))
 
 
 def matrix_quaternions(matrices: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 4"]:
@@ -281,18 +249,18 @@ def matrix_quaternions(matrices: Float[Array, "*batch 3 3"]) -> Float[Array, "*b
     return np.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
-def _write(path: Path, shard: BodyCorpus) -> None:
-    """Write a shard whole or not at all."""
+def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
+    """Write a file whole or not at all."""
     partial = path.with_suffix(".partial")
     try:
         with partial.open("wb") as file:
-            np.savez_compressed(file, **{name: getattr(shard, name) for name in shard.__dataclass_fields__})
+            save(file)
         partial.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
 
 
-def main(out: Path, mocap: Path | None = None, count: int = 60_000, seed: int = 0) -> None:
+def main(out: Path, mocap: Path | None = None, count: int = 60_000, seed: int = 0, workers: int = 1) -> None:
     """Make a corpus of posed bodies.
 
     Args:
@@ -300,8 +268,9 @@ def main(out: Path, mocap: Path | None = None, count: int = 60_000, seed: int = 
         mocap: Folder of BVH, AMC with ASF, and DeepMimic files. Without it every pose is procedural.
         count: Number of bodies.
         seed: The same seed gives the same corpus.
+        workers: Number of processes.
     """
-    build_bodies(mocap, count, seed, out)
+    build_bodies(mocap, count, seed, out, workers=workers)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,9 @@ class BodyModel:
         moments = regressor[self._joint] * self.skin_weights.T[self._segment]
         self._weight = moments.sum(axis=1)
         self._moments = _of_vertices(self._vertices, moments)
-        self._ends = _ends(self._vertices, template)
+        height = template[:, 2]
+        ends = (height > height.max() - _CROWN_M) | (height < height.min() + _SOLE_M)
+        self._ends = self.blend_shapes(np.flatnonzero(ends))
 
     def rest(self, phenotypes: Float[Array, "body 11"]) -> RestBodies:
         """Joints at rest (mid-hip at the origin) and standing height of each shape."""
@@ -162,14 +164,16 @@ class BodyModel:
             weights = self._model._get_phenotype_blendshape_coefficients(values, empty, empty).numpy()
         shape = np.concatenate([weights, np.ones((len(weights), 1), np.float32)], axis=1)
         joints = self._gather(self._moved(shape))
-        return RestBodies(joints - joints[:, [_ROOT]], np.ptp(_mix(shape, self._ends), axis=1), shape)
+        return RestBodies(joints - joints[:, [_ROOT]], np.ptp(mix(shape, self._ends)[..., 1], axis=1), shape)
 
-    def vertices(
-        self, shapes: RestBodies, which: Int[Array, "vertex"] | None = None
-    ) -> Float[Array, "body vertex 3"]:
-        """Vertices at rest, all or some of them, around Anny's own origin between the feet."""
-        basis = self._vertices if which is None else _columns(self._vertices, which)
-        return _mix(shapes.shape, basis).reshape(len(shapes.shape), -1, 3)
+    def vertices(self, shapes: RestBodies) -> Float[Array, "body vertex 3"]:
+        """Vertices at rest, around Anny's own origin between the feet."""
+        return mix(shapes.shape, self._vertices)
+
+    def blend_shapes(self, which: Int[Array, "vertex"]) -> Float[Array, "shape coordinate"]:
+        """Blend shapes of some vertices, for `mix`."""
+        picked = self._vertices.reshape(len(self._vertices), -1, 3)[:, which]
+        return np.ascontiguousarray(picked.reshape(len(picked), -1))
 
     def joints(
         self, turns: Float[Array, "body segment 3 3"], shapes: RestBodies
@@ -192,7 +196,7 @@ class BodyModel:
     ) -> tuple[Float[Array, "body 26 3"], Float[Array, "body segment 3"]]:
         """Joints of posed bodies, and where each segment moves after its turn so that mid-hip is the
         origin."""
-        pivots = _mix(shapes.shape, self._pivots).reshape(len(turns), -1, 3).astype(np.float64)
+        pivots = mix(shapes.shape, self._pivots).astype(np.float64)
         shifts = np.zeros_like(pivots)
         for s, name in enumerate(SEGMENTS):
             if name in PARENTS:
@@ -205,7 +209,7 @@ class BodyModel:
 
     def _moved(self, shape: Float[Array, "body shape"]) -> Float[Array, "body pair 3"]:
         """Moments of the vertices of each pair of a joint and a segment."""
-        return _mix(shape, self._moments).reshape(len(shape), -1, 3)
+        return mix(shape, self._moments)
 
     def _gather(self, moments: Float[Array, "body pair 3"]) -> Float[Array, "body 26 3"]:
         starts = np.searchsorted(self._joint, np.arange(len(BODY_26.joints)))
@@ -225,14 +229,15 @@ def load_body_model() -> BodyModel:
     return BodyModel(anny.Anny(rig=RIG, topology="anny", phenotypes="all").to(dtype=torch.float32))
 
 
-def _mix(
+def mix(
     shape: Float[Array, "body shape"], basis: Float[Array, "shape coordinate"]
-) -> Float[Array, "body coordinate"]:
-    """Sum of blend shapes; torch, because its threads are limited where workers share a machine."""
+) -> Float[Array, "body point 3"]:
+    """Points as sums of blend shapes; by torch, whose threads are limited where workers share a machine."""
     import torch
 
     with torch.inference_mode():
-        return (torch.from_numpy(shape) @ torch.from_numpy(basis)).numpy()
+        flat = torch.from_numpy(shape) @ torch.from_numpy(basis)
+    return flat.numpy().reshape(len(shape), basis.shape[1] // 3, 3)
 
 
 def _segments(model: anny.Anny) -> tuple[Float[Array, "vertex segment"], list[int]]:
@@ -275,26 +280,11 @@ def _take_shapes(
     return vertices, pivots
 
 
-def _columns(shapes: Float[Array, "shape coordinate"], which: Int[Array, "vertex"]) -> Array:
-    picked = shapes.reshape(len(shapes), -1, 3)[:, which]
-    return np.ascontiguousarray(picked.reshape(len(shapes), -1))
-
-
 def _of_vertices(
     shapes: Float[Array, "shape coordinate"], weights: Float[Array, "mean vertex"]
 ) -> Float[Array, "shape coordinate"]:
     """Blend shapes of weighted sums of vertices."""
     return (weights.astype(np.float32) @ shapes.reshape(len(shapes), -1, 3)).reshape(len(shapes), -1)
-
-
-def _ends(
-    shapes: Float[Array, "shape coordinate"], template: Float[Array, "vertex 3"]
-) -> Float[Array, "shape vertex"]:
-    """Blend shapes of the heights of those vertices that can be the highest or the lowest of a standing
-    body."""
-    up = template[:, 2]
-    which = np.flatnonzero((up > up.max() - _CROWN_M) | (up < up.min() + _SOLE_M))
-    return np.ascontiguousarray(shapes.reshape(len(shapes), -1, 3)[:, which, 1])
 
 
 def _joint_regressor(
