@@ -9,6 +9,7 @@ import pytest
 
 from evaluate.people import LAYOUT, ROOT, honest
 from sigmapose.evaluate.frames import LEVELS, Scored
+from sigmapose.evaluate.names import METRICS
 from sigmapose.evaluate.score import compute, score
 from sigmapose.evaluate.tally import Tally
 
@@ -40,6 +41,18 @@ def test_every_designed_name_is_there_with_its_interval(numbers: dict[str, float
         low, high = numbers[f"{name}_ci"]
         assert low - 1e-9 <= numbers[name] <= high + 1e-9, name
     assert numbers["fps"] == 12.5
+
+
+def test_every_number_has_a_name_a_unit_and_a_direction(
+    people: Scored, numbers: dict[str, float | list[float]]
+) -> None:
+    fast = score(replace(people, rate_hz=30.0), LAYOUT, samples=0)
+    given = {name for name in (*numbers, *fast) if not name.endswith("_ci")}
+    assert given == set(METRICS)
+    for name, metric in METRICS.items():
+        unit = {"mm": "mm", "deg": "deg", "mm3": "mm^3", "frame2": "mm/frame^2", "s2": "mm/s^2"}
+        assert metric.unit == unit.get(name.rsplit("_", 1)[-1], metric.unit), name
+        assert (metric.target is not None) <= (metric.better == "nominal")
 
 
 def test_honest_statements_are_found_honest(numbers: dict[str, float | list[float]]) -> None:

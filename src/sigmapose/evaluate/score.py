@@ -1,7 +1,7 @@
 """One method's numbers with their intervals: the dictionary of a scorecard, and what figures need.
 
 Averages are the mean over strata of the mean over joints; rankings, calibration errors and tables take all
-joints together. Names and units are in METRICS.
+joints together. Names and units: `evaluate.names`.
 """
 
 from __future__ import annotations

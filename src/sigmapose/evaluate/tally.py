@@ -83,8 +83,8 @@ class Tally:
     def __repr__(self) -> str:
         return f"Tally(frames={sum(int(p['frames'].sum()) for p in self.parts)})"
 
-    def update(self, frames: Scored, *, workers: int | None = None) -> None:
-        """Measure frames and add them.
+    def update(self, frames: Scored, *, workers: int | None = None) -> Measured:
+        """Measure frames and add them; what was measured is given back, for those who want single joints.
 
         Raises:
             InputError: see `measure`; or the frames have another frame rate than those before.
@@ -98,6 +98,7 @@ class Tally:
         self.parts.append(_part(frames, measured, self.layout))
         if len(self.parts) > 64:
             self.parts = [self.state()]
+        return measured
 
     def merge(self, *others: Tally) -> Tally:
         """One tally of all that these have seen. A cluster seen by several is one cluster.

@@ -1,0 +1,94 @@
+"""Every metric by name: unit, which way is better, and what it is. One place for tables and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["low", "high", "nominal", "neither"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a number is. `nominal`: best at `target`; `neither`: describes, and is not to be won."""
+
+    unit: str
+    better: Better
+    meaning: str
+    target: float | None = None
+
+
+def _by_threshold() -> dict[str, Metric]:
+    result = {}
+    for tau in (50, 100, 150):
+        rate = "" if tau == 100 else f"_{tau}mm"
+        result |= {
+            f"wrong_rate{rate}": Metric("1", "low", f"joints more than {tau} mm wrong"),
+            f"confident_rate{rate}": Metric(
+                "1", "neither", f"joints retained: 90 % radius at most {tau} mm, or vouched for"
+            ),
+            f"false_positive_rate{rate}": Metric("1", "low", f"P(confident | wrong by > {tau} mm)"),
+            f"false_discovery_rate{rate}": Metric("1", "low", f"P(wrong by > {tau} mm | confident)"),
+            f"auroc_{tau}mm": Metric("1", "high", f"doubt tells joints wrong by > {tau} mm from right ones"),
+            f"fpr_95tpr_{tau}mm": Metric(
+                "1", "low", f"right joints flagged when 95 % of those wrong by > {tau} mm are"
+            ),
+            f"aurc_{tau}mm": Metric("1", "low", f"area under share wrong by > {tau} mm against coverage"),
+        }
+    return result
+
+
+def _motion() -> dict[str, Metric]:
+    result = {}
+    for per in ("frame", "s"):
+        result |= {
+            f"acceleration_error_mm_{per}2": Metric(f"mm/{per}^2", "low", "error of the acceleration (HMMR)"),
+            f"jitter_mm_{per}3": Metric(
+                f"mm/{per}^3", "nominal", "jerk of the prediction; the truth's is right"
+            ),
+            f"true_jitter_mm_{per}3": Metric(
+                f"mm/{per}^3", "neither", "jerk of the truth in the same frames"
+            ),
+        }
+    return result
+
+
+METRICS: dict[str, Metric] = {
+    "mpjpe_mm": Metric("mm", "low", "joint error, roots aligned"),
+    "n_mpjpe_mm": Metric("mm", "low", "joint error after the best scale (Rhodin 2018)"),
+    "pa_mpjpe_mm": Metric("mm", "low", "joint error after the best similarity"),
+    "pck_150mm": Metric("1", "high", "joints nearer than 150 mm (MPI-INF-3DHP)"),
+    "auc_150mm": Metric("1", "high", "mean PCK over 0, 5, ..., 150 mm (MPI-INF-3DHP)"),
+    "mpjae_deg": Metric("deg", "low", "error of interior joint angles"),
+    "segment_angle_deg": Metric("deg", "low", "angle between true and predicted bones"),
+    "bone_length_error_mm": Metric("mm", "low", "error of bone lengths"),
+    **_motion(),
+    "nll": Metric("nat", "low", "negative log density per dimension, lengths in mm"),
+    "crps_mm": Metric("mm", "low", "CRPS, mean of the three axes"),
+    "crps_x_mm": Metric("mm", "low", "CRPS, to the right"),
+    "crps_y_mm": Metric("mm", "low", "CRPS, downwards"),
+    "crps_z_mm": Metric("mm", "low", "CRPS, forwards"),
+    "crps_ray_mm": Metric("mm", "low", "CRPS along the viewing ray"),
+    "energy_score_mm": Metric("mm", "low", "energy score per joint"),
+    "energy_score_pose_mm": Metric("mm", "low", "energy score of the whole pose, joints independent"),
+    **{
+        f"coverage_{p}": Metric("1", "nominal", f"joints inside their {p} % ellipsoid", p / 100)
+        for p in (50, 80, 90, 95)
+    },
+    "worst_group_coverage_90": Metric("1", "nominal", "coverage at 90 % of the worst large group", 0.9),
+    "volume_90_mm3": Metric("mm^3", "low", "sharpness: volume of the 90 % ellipsoid"),
+    "radius_90_mm": Metric("mm", "low", "longest semi-axis of the 90 % ellipsoid"),
+    "sigma_mm": Metric("mm", "low", "stated root mean square error per axis"),
+    "ece": Metric("1", "low", "calibration error over the ellipsoids of all levels (Kuleshov 2018)"),
+    "ece_axes": Metric("1", "low", "calibration error of the axis marginals (Kuleshov 2018)"),
+    "distance2_ks": Metric("1", "low", "Kolmogorov-Smirnov distance of d^2 from chi-square(3)"),
+    "distance2_over_3": Metric("1", "nominal", "mean squared Mahalanobis distance over 3", 1.0),
+    "ause": Metric("1", "low", "area under the sparsification error, in mean errors (Ilg 2018)"),
+    "aurc_mm": Metric("mm", "low", "area under risk-coverage, risk = error (Geifman 2017)"),
+    "spearman": Metric("1", "high", "rank correlation of doubt and error"),
+    **_by_threshold(),
+    "missed_rate": Metric("1", "low", "joints not found"),
+    "unstated_rate": Metric("1", "low", "joints without a usable covariance"),
+    "fps": Metric("1/s", "high", "frames per second"),
+}
+"""All that `score` can give. Each but fps has an interval beside it, `NAME_ci`."""
