@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 BLOCK = 32
 """Bodies that are posed, and cameras that are drawn, at once; part of what a seed means."""
 LEAST_BODIES, MOST_BODIES = 256, 20_000
+HELD_OUT = 16
+"""A corpus of bodies holds every split; each of those that are held out is about this part of it."""
 MAX_SEVERITY = 0.8
 
 
@@ -306,14 +308,15 @@ def prepare_bodies(plan: SynthPlan) -> Path:
 
     folder = plan.out / "bodies"
     info = folder / "corpus.json"
-    count = json.loads(info.read_text())["count"] if info.exists() else bodies_for(plan.count)
+    count = json.loads(info.read_text())["count"] if info.exists() else bodies_for(plan.count, plan.split)
     build_bodies(plan.mocap, count, plan.seed, folder)
     return folder
 
 
-def bodies_for(count: int) -> int:
-    """How many bodies so many samples are drawn from."""
-    return int(np.clip(count, LEAST_BODIES, MOST_BODIES))
+def bodies_for(count: int, split: Split) -> int:
+    """How many bodies, of all splits, are made for so many samples of one: about one for each sample; beyond
+    `MOST_BODIES` some are seen several times, by other cameras, in other clothes and scenes."""
+    return int(np.clip(count * (1 if split is Split.TRAIN else HELD_OUT), LEAST_BODIES, MOST_BODIES))
 
 
 def _fingerprint(path: Path) -> str:
