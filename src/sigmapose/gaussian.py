@@ -99,6 +99,20 @@ def chi2_radius(level: float, dims: int) -> float:
     return math.sqrt(2 * middle)
 
 
+def chi2_level(radius: float, dims: int) -> float:
+    """What of a Gaussian lies within that Mahalanobis radius: the inverse of `chi2_radius`.
+
+    Raises:
+        InputError: a negative radius, or `dims` is not positive.
+    """
+    if not radius >= 0 or dims < 1:
+        raise InputError(f"radius must be 0 or more and dims at least 1, got {radius} and {dims}")
+    half, x = dims / 2, 0.5 * radius**2
+    if x == 0:
+        return 0.0
+    return _lower_gamma(half, x) if x < half + 1 else 1.0 - _upper_gamma(half, x)
+
+
 def interval(
     mean: Float[Array, "*batch"] | float, sigma: Float[Array, "*batch"] | float, level: float = 0.9
 ) -> tuple[Float[Array, "*batch"] | float, Float[Array, "*batch"] | float]:

@@ -7,9 +7,12 @@ small fall back to their joint, and joints to the whole.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from sigmapose.gaussian import chi2_radius
+from sigmapose.errors import InputError
+from sigmapose.gaussian import chi2_level, chi2_radius
 from sigmapose.shapes import Array, Float, Int
 
 LEVEL = 0.9
@@ -33,3 +36,21 @@ def fit_scales(
             part = part[np.isfinite(part)]
             scales[joint, c] = float(np.quantile(part, LEVEL)) / expected if len(part) >= MIN_GROUP else whole
     return np.clip(scales, *SCALE_BOUNDS)
+
+
+EQ1_STANDARD_DEVIATION = 1.0 / math.sqrt(2.0)
+"""Eq. (1) of the research proposal, ln sigma + error^2 / sigma^2, is least at sigma^2 = 2 error^2: this
+factor makes its sigma a standard deviation."""
+
+
+def held_when_scaled(level: float, factor: float, dims: int = 1) -> float:
+    """What a Gaussian's region of `level` holds when its sigma is `factor` times the standard deviation.
+
+    With ``factor = 1 / EQ1_STANDARD_DEVIATION`` and one dimension: 68 / 90 / 95 % hold 84 / 98 / 99.4 %.
+
+    Raises:
+        InputError: a level outside (0, 1), or a factor that is not positive.
+    """
+    if not factor > 0:
+        raise InputError(f"a factor of sigma must be positive, got {factor}")
+    return chi2_level(factor * chi2_radius(level, dims), dims)

@@ -31,6 +31,8 @@ class Lift:
     """Size of the pictures in pixels, e.g. 1920x1080."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
     """Standing height of the people, if you know it."""
+    calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Another calibrator than the shipped one; none for the network's own error bars."""
     fps: float = 30.0
     """Frames per second of the pictures, for the time of each frame."""
     json: Annotated[str | None, tyro.conf.arg(metavar="-|FILE")] = None
@@ -112,6 +114,7 @@ class Lift:
                 np.stack([person.points_px for _, person in usable]),
                 np.stack([person.scores for _, person in usable]),
                 camera=camera, skeleton=skeleton, height_mm=self.height_mm, image_size=size,
+                calibrator=self.calibrator,
             )  # fmt: skip
             camera = batch.camera
             for i, (k, person) in enumerate(usable):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from sigmapose.cli.bench import Bench
+from sigmapose.cli.calibrate import Calibrate
 from sigmapose.cli.export import Export
 from sigmapose.cli.lift import Lift
 from sigmapose.cli.predict import Predict
@@ -20,6 +21,7 @@ _COMMANDS = {
     "lift": Lift,
     "view": View,
     "bench": Bench,
+    "calibrate": Calibrate,
     "synth": Synth,
     "train": Train,
     "export": Export,

@@ -34,6 +34,8 @@ class Predict:
     """At most this many people per picture; all by default."""
     frames: Annotated[str | None, tyro.conf.arg(metavar="A:B")] = None
     """Part of a video or folder: A <= index < B; either may be left out."""
+    calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Calibrator made by `sigmapose calibrate --data`; none for the network's own error bars."""
     device: str = "cpu"
     """cpu, or cuda with onnxruntime-gpu."""
     no_overlay: bool = False
@@ -76,7 +78,7 @@ class Predict:
         from sigmapose.estimate.api import load
 
         cv2.setNumThreads(1)  # its threads get in the way of those that decode, compute and write
-        estimator = load(self.model, device=self.device, people=self.people)
+        estimator = load(self.model, calibrator=self.calibrator, device=self.device, people=self.people)
         unit = "frame" if pictures.kind == "video" else "photo"
         bar = tqdm(total=pictures.count, unit=unit, desc=self.input.name, disable=None, file=sys.stderr)
         with outputs, finish_first() as check, bar:

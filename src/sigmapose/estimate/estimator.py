@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,7 @@ class Estimator:
 
     def __init__(
         self,
-        model: str = "full",
+        model: str | Path = "full",
         *,
         calibrator: Calibrator | None = None,
         device: str = "cpu",
@@ -51,8 +51,11 @@ class Estimator:
             raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
         self.network = ImageNetwork(model, threads=threads, device=device)
         self.detector = Detector(weights_path("detector"), threads=threads or default_threads())
+        if calibrator is not None:
+            # refuses what it was not fitted for now, rather than in a picture
+            calibrator.scales_for(self.network.model)
         self.calibrator = calibrator
-        self.model = model
+        self.model = self.network.model
         self.people = people
 
     def __repr__(self) -> str:
@@ -140,6 +143,43 @@ class Estimator:
             yield Frame(
                 index, time_s, tuple(self._look(picture, follower, seen_by, height_mm, facing=facing))
             )
+
+    def in_crops(
+        self,
+        pixels: Float[Array, "person 256 256 3"],
+        crops: Sequence[Crop],
+        cameras: Sequence[Camera],
+        *,
+        height_mm: float | None = None,
+    ) -> tuple[list[Pose], Landmarks]:
+        """People whose crops somebody else has chosen, one for each, whether the network believes in them or
+        not; and the encoder's own landmarks.
+
+        Args:
+            pixels: the crops, RGB in 0..1, as :func:`sigmapose.estimate.crop.extract` gives them.
+            crops: where they lie, each in its own picture.
+            cameras: of those pictures; ``Camera.default(width, height)`` where nothing is known.
+            height_mm: standing height, when known.
+        """
+        check_height(height_mm)
+        inputs = [self._inputs([crop], camera) for crop, camera in zip(crops, cameras, strict=True)]
+        centre, size, rotation, context = (np.concatenate(part) for part in zip(*inputs, strict=True))
+        answer, landmarks = self.network(pixels, rotation, context)
+        poses = []
+        for i, camera in enumerate(cameras):
+            one = slice(i, i + 1)
+            batch = assemble(
+                Answer(**{f.name: getattr(answer, f.name)[one] for f in fields(Answer)}),
+                centre_px=centre[one],
+                size_px=size[one],
+                camera=camera,
+                height_mm=height_mm,
+                calibrator=self.calibrator,
+                source=self.model,
+                score=np.asarray(landmarks.flag[one]).ravel(),
+            )
+            poses.append(batch[0])
+        return poses, landmarks
 
     def _look(
         self,

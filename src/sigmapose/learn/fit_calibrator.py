@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sigmapose.calibrate.fit import MIN_PEOPLE, Evidence, fit_source
+from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, Evidence, fit_source
 from sigmapose.calibrator import Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
@@ -27,10 +27,6 @@ from sigmapose.learn.samples import Batch, Pictures, Views, concatenate, load_pi
 from sigmapose.skeleton import BODY_26
 
 SPLIT = "calibration"
-METHOD = (
-    "variance scale per joint and predicted visibility class (90 % quantile), then split-conformal radii per "
-    "joint group and predicted class, cross-fitted over 5 folds of clips"
-)
 PROTOCOL = "rendered people, height unknown, each with focal length known and unknown, finished poses in mm"
 
 

@@ -1,0 +1,211 @@
+"""3D joints that any program wrote, or that somebody measured: CSV, JSON and npz, brought to one shape.
+
+Formats are recognised from the content (docs/formats.md). Lengths become millimetres: the unit is told by
+the size of the people, and refused when that is doubtful. Axes are left as they are, which for a calibrator
+must be those of the camera: x right, y down, z forward. A joint that is missing is NaN, never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sigmapose.errors import InputError
+from sigmapose.io.prediction_tables import Table, parse_csv, parse_json, parse_npz
+from sigmapose.shapes import Array, Bool, Float, Int
+from sigmapose.skeleton import SKELETONS, Skeleton, get_skeleton
+
+ScoreKind = Literal["none", "confidence", "sigma_mm"]
+Unit = Literal["mm", "cm", "m"]
+UNITS_MM: dict[Unit, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+SIZE_MM = (150.0, 900.0)
+"""Median distance of a person's joints from the hips; a toddler's is about 200 mm, a tall man's 600 mm."""
+BLOCK_FRAMES = 20
+"""Neighbouring frames that count as one cluster where a file names no clips."""
+_BY_COUNT = {17: "coco_17", 26: "body_26", 33: "blazepose_33"}
+
+
+@dataclass(frozen=True, repr=False)
+class Predictions3D:
+    """One person per frame."""
+
+    ids: tuple[str, ...]
+    """Of the frames, unique: ``clip/frame``, or ``frame`` where there are no clips."""
+    clips: tuple[str, ...]
+    skeleton: Skeleton
+    joints_mm: Float[Array, "frame joint 3"]
+    """In the axes of the file; NaN where missing."""
+    score: Float[Array, "frame joint"] | None = None
+    """Confidence (more is better) or standard deviation in mm (less is better); NaN where missing."""
+    score_kind: ScoreKind = "none"
+    visibility: Int[Array, "frame joint"] | None = None
+    unit: Unit = "mm"
+    """Of the file."""
+    splits: tuple[str, ...] | None = None
+    """What the file says every frame may be used for."""
+
+    def __repr__(self) -> str:
+        clips = len(set(self.clips))
+        return (
+            f"Predictions3D({len(self.ids)} frames, {clips} clips, {self.skeleton.name}, {self.score_kind})"
+        )
+
+    def relative_mm(self) -> Float[Array, "frame joint 3"]:
+        """Joints relative to the root: the skeleton's root joint, else the middle of the hips."""
+        return self.joints_mm - root_of(self.joints_mm, self.skeleton)[:, None]
+
+    def clusters(self) -> Int[Array, " frame"]:
+        """Number of the clip of every frame; blocks of neighbouring frames where there is one clip only."""
+        if len(set(self.clips)) > 1:
+            return np.unique(np.array(self.clips), return_inverse=True)[1]
+        return np.arange(len(self.ids)) // BLOCK_FRAMES
+
+    def take(self, rows: Int[Array, " row"] | Bool[Array, " frame"]) -> Predictions3D:
+        """Some of the frames."""
+        index = np.arange(len(self.ids))[rows]
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in index),
+            clips=tuple(self.clips[i] for i in index),
+            joints_mm=self.joints_mm[index],
+            score=None if self.score is None else self.score[index],
+            visibility=None if self.visibility is None else self.visibility[index],
+            splits=None if self.splits is None else tuple(self.splits[i] for i in index),
+        )
+
+
+def root_of(joints_mm: Float[Array, "*batch joint 3"], skeleton: Skeleton) -> Float[Array, "*batch 3"]:
+    """The root joint, or the middle of the hips."""
+    if skeleton.root is not None:
+        return joints_mm[..., skeleton.root, :]
+    return joints_mm[..., [skeleton.index("left_hip"), skeleton.index("right_hip")], :].mean(-2)
+
+
+def read_predictions(
+    path: str | Path, *, skeleton: str | None = None, unit: Unit | None = None
+) -> Predictions3D:
+    """Read 3D joints.
+
+    Args:
+        path: .csv, .json or .npz.
+        skeleton: joint order of the numbers; by default the one the file names, or the usual one of that many
+            joints.
+        unit: of the numbers; by default told by the size of the people.
+
+    Raises:
+        InputError: missing, malformed or empty; an unknown number of joints; a doubtful unit.
+    """
+    path = Path(path)
+    table = _parse(path)
+    chosen = _skeleton(table, skeleton, path)
+    joints, score = _ordered(table, chosen, path)
+    if not np.isfinite(joints).all(-1).any():
+        raise InputError(f"{path}: no joint has three finite coordinates: nothing to read")
+    _check_ids(table, path)
+    told = unit or detect_unit(joints, chosen, str(path))
+    factor = UNITS_MM[told]
+    kind: ScoreKind = "none" if score is None else "sigma_mm" if table.score_is_sigma else "confidence"
+    if score is not None and kind == "sigma_mm":
+        score = np.asarray(score * factor)
+    return Predictions3D(
+        table.ids, table.clips, chosen, joints * factor, score, kind, table.visibility, told, table.splits
+    )
+
+
+def detect_unit(joints: Float[Array, "frame joint 3"], skeleton: Skeleton, name: str) -> Unit:
+    """The unit in which people have the size of people.
+
+    Raises:
+        InputError: in none of them.
+    """
+    distance = np.linalg.norm(joints - root_of(joints, skeleton)[:, None], axis=-1)
+    distance = distance[np.isfinite(distance) & (distance > 0)]
+    size = float(np.median(distance)) if distance.size else float("nan")
+    for unit, factor in UNITS_MM.items():
+        if SIZE_MM[0] <= size * factor <= SIZE_MM[1]:
+            return unit
+    raise InputError(
+        f"{name}: joints lie {size:.3g} from the hips (median), which is no person in mm, cm or m: scale "
+        "them, or name the unit"
+    )
+
+
+def _parse(path: Path) -> Table:
+    suffix = path.suffix.lower()
+    parsers = {".csv": parse_csv, ".json": parse_json, ".npz": parse_npz}
+    if suffix not in parsers:
+        raise InputError(f"{path}: 3D joints come as .csv, .json or .npz, got '{suffix}'")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file: give 3D joints as .csv, .json or .npz")
+    try:
+        return parsers[suffix](path)
+    except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as 3D joints ({error}): see docs/formats.md") from error
+
+
+def _skeleton(table: Table, wanted: str | None, path: Path) -> Skeleton:
+    if wanted is not None:
+        return get_skeleton(wanted)
+    if table.skeleton is not None:
+        if table.skeleton not in SKELETONS:
+            raise InputError(
+                f"{path}: unknown skeleton {table.skeleton!r}: choose from {', '.join(SKELETONS)}"
+            )
+        return SKELETONS[table.skeleton]
+    if table.joints is not None:
+        names = set(table.joints)
+        fits = sorted(SKELETONS.values(), key=lambda s: (len(names - set(s.joints)), len(s)))
+        if names - set(fits[0].joints):
+            foreign = sorted(names - set(fits[0].joints))
+            raise InputError(
+                f"{path}: joints {', '.join(foreign[:5])} are in no skeleton ({', '.join(SKELETONS)}): "
+                "rename or drop them"
+            )
+        return fits[0]
+    count = table.values.shape[1]
+    if count not in _BY_COUNT:
+        raise InputError(
+            f"{path}: {count} joints are no skeleton known by their count: name one of {', '.join(SKELETONS)}"
+        )
+    return SKELETONS[_BY_COUNT[count]]
+
+
+def _ordered(
+    table: Table, skeleton: Skeleton, path: Path
+) -> tuple[Float[Array, "frame joint 3"], Float[Array, "frame joint"] | None]:
+    if table.joints is None:
+        if table.values.shape[1] != len(skeleton):
+            raise InputError(
+                f"{path}: {table.values.shape[1]} joints, but skeleton '{skeleton.name}' has {len(skeleton)}"
+            )
+        return table.values, table.score
+    unknown = [joint for joint in table.joints if joint not in skeleton.joints]
+    if unknown:
+        raise InputError(
+            f"{path}: skeleton '{skeleton.name}' has no {', '.join(unknown[:5])} ({len(unknown)} joints): "
+            "rename or drop them"
+        )
+    place = [skeleton.index(joint) for joint in table.joints]
+    values = np.full((len(table.ids), len(skeleton), 3), np.nan)
+    values[:, place] = table.values
+    if table.score is None:
+        return values, None
+    score = np.full(values.shape[:2], np.nan)
+    score[:, place] = table.score
+    return values, score
+
+
+def _check_ids(table: Table, path: Path) -> None:
+    seen: dict[str, int] = {}
+    for k in table.ids:
+        seen[k] = seen.get(k, 0) + 1
+    twice = [k for k, count in seen.items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{path}: {len(twice)} frames occur more than once ({', '.join(twice[:3])}): one person per "
+            "frame; give people clips of their own"
+        )
