@@ -132,7 +132,8 @@ def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Answ
         encoder=[model] * count,
     )  # fmt: skip
     rotation = np.stack((np.cos(crop[:, 3]), np.sin(crop[:, 3])), axis=1)
-    answer, landmarks = network(np.stack(pictures), rotation, context)
+    pixels = np.stack(pictures).astype(np.float32) / 255.0
+    answer, landmarks = network(pixels, rotation, context)
     return answer, np.asarray(landmarks.flag).reshape(count)
 
 
