@@ -309,7 +309,7 @@ def prepare_bodies(plan: SynthPlan) -> Path:
     folder = plan.out / "bodies"
     info = folder / "corpus.json"
     count = json.loads(info.read_text())["count"] if info.exists() else bodies_for(plan.count, plan.split)
-    build_bodies(plan.mocap, count, plan.seed, folder)
+    build_bodies(plan.mocap, count, plan.seed, folder, workers=plan.workers)
     return folder
 
 
