@@ -96,6 +96,19 @@ def test_joints_without_a_mesh_are_the_joints_of_the_mesh(
         np.testing.assert_allclose(model.joints(turns, shapes)[:, BODY_26.index(name)], expected, atol=0.05)
 
 
+def test_the_number_of_threads_changes_nothing(
+    model: BodyModel, people: tuple[np.ndarray, np.ndarray]
+) -> None:
+    phenotypes, turns = people
+    before, results = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        results.append(model.pose(turns, model.rest(phenotypes)))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(results[0].vertices_mm, results[1].vertices_mm)
+
+
 def test_skin_weights_are_shares(model: BodyModel) -> None:
     np.testing.assert_allclose(model.skin_weights.sum(axis=1), 1.0, atol=1e-6)
     assert model.skin_weights.min() >= 0

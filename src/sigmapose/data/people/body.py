@@ -9,7 +9,9 @@ axes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -159,7 +161,7 @@ class BodyModel:
         import torch
 
         empty = torch.zeros((len(phenotypes), 0))
-        with torch.inference_mode():
+        with _one_thread(), torch.inference_mode():
             values = torch.as_tensor(np.asarray(phenotypes), dtype=torch.float32)
             weights = self._model._get_phenotype_blendshape_coefficients(values, empty, empty).numpy()
         shape = np.concatenate([weights, np.ones((len(weights), 1), np.float32)], axis=1)
@@ -229,13 +231,26 @@ def load_body_model() -> BodyModel:
     return BodyModel(anny.Anny(rig=RIG, topology="anny", phenotypes="all").to(dtype=torch.float32))
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The order of additions, and with it the last bit, depends on the number of threads."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def mix(
     shape: Float[Array, "body shape"], basis: Float[Array, "shape coordinate"]
 ) -> Float[Array, "body point 3"]:
-    """Points as sums of blend shapes; by torch, whose threads are limited where workers share a machine."""
+    """Points as sums of blend shapes, the same to the last bit however many threads torch has."""
     import torch
 
-    with torch.inference_mode():
+    with _one_thread(), torch.inference_mode():
         flat = torch.from_numpy(shape) @ torch.from_numpy(basis)
     return flat.numpy().reshape(len(shape), basis.shape[1] // 3, 3)
 
