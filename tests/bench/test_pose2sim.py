@@ -74,12 +74,14 @@ def test_the_recording_gives_a_good_truth_and_the_known_peer() -> None:
     protocol = pose2sim.load_protocol(Path(os.environ["SIGMAPOSE_POSE2SIM"]))
     assert protocol.used.mean() > 0.95
     assert protocol.statement["others_vs_all_mm_mean"] < 25
-    from sigmapose.bench import scoring
+    from sigmapose.bench.pose2sim_runs import truth_of
+    from sigmapose.bench.scoring import Judge
 
-    peer = pose2sim.peer_predictions(protocol, "heavy")
-    numbers, _ = scoring.score(
-        peer, protocol.truth_mm, protocol.used, pose2sim.SKELETON, samples=2, block=pose2sim.BLOCK_FRAMES
+    judge = Judge(pose2sim.LAYOUT, samples=0)
+    judge.add(
+        truth_of(protocol, "pose2sim"), {"heavy": pose2sim.peer_predictions(protocol, "heavy", timed=False)}
     )
+    numbers = judge.results("pose2sim@2", "").methods["heavy"].scores.metrics
     # MediaPipe 0.10.14 itself, on the same truth: 109.4 and 82.4
     assert numbers["mpjpe_mm"] == pytest.approx(109.4, rel=0.04)
     assert numbers["pa_mpjpe_mm"] == pytest.approx(82.4, rel=0.04)

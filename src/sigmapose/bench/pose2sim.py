@@ -14,7 +14,6 @@ THIS IS TEST DATA. Nothing here may be used to train, select, tune or calibrate 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,22 +24,20 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.bench import peers, scorecard, scoring
+from sigmapose.bench import peers, scoring
 from sigmapose.bench.adjust import Adjusted, adjust_cameras
 from sigmapose.bench.triangulate import STRICT, Gates, Triangulated, triangulate
 from sigmapose.data.readers.calibration import PlacedCamera, read_qca
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.network import cache_folder
+from sigmapose.evaluate.layout import layout_of
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.shapes import Array, Bool, Float
-from sigmapose.skeleton import BLAZEPOSE_33
+from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 
 PACKAGE = "pose2sim==0.10.49"
 DEMO = "Demo_SinglePerson"
-QUICK_FRAMES = 25
-BLOCK_FRAMES = 20
 TIMED_FRAMES = 60
-SAMPLES, QUICK_SAMPLES = 500, 100
 VISIBLE = 0.9
 """BlazePose vouches for a joint when its visibility is above this."""
 
@@ -51,12 +48,7 @@ JOINTS = tuple(
 )
 PAIRS = tuple((2 * i, 2 * i + 1) for i in range(6))
 NEIGHBOURS = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))
-SKELETON = scoring.BenchSkeleton(
-    joints=JOINTS,
-    root=(6, 7),
-    angles=((0, 2, 4), (1, 3, 5), (6, 8, 10), (7, 9, 11), (0, 6, 8), (1, 7, 9), (6, 0, 2), (7, 1, 3)),
-    groups=PAIRS,
-)
+LAYOUT = layout_of(BODY_26, JOINTS)
 BONES = {
     "upper arm": ((0, 2), (1, 3)), "forearm": ((2, 4), (3, 5)), "thigh": ((6, 8), (7, 9)),
     "shank": ((8, 10), (9, 11)), "shoulders": ((0, 1),), "hips": ((6, 7),),
@@ -175,7 +167,7 @@ def load_protocol(
     ]
     truth = np.stack([camera.to_camera(t.points_mm) for camera, t in zip(cameras, without, strict=True)])
     used = np.all(np.isfinite(truth), axis=-1)
-    used &= used[:, :, list(SKELETON.root)].all(-1, keepdims=True)
+    used &= used[:, :, list(LAYOUT.root)].all(-1, keepdims=True)
     reference = np.stack([camera.to_camera(everyone.points_mm) for camera in cameras])
     statement = _statement(tuple(placed), variant, gates, adjusted, everyone, without, truth, reference, used)
     return Pose2SimProtocol(
@@ -204,7 +196,7 @@ def _statement(
     used: np.ndarray,
 ) -> dict[str, object]:
     """What the truth is and how good, in numbers."""
-    root = list(SKELETON.root)
+    root = list(LAYOUT.root)
     both = (
         used
         & np.all(np.isfinite(reference), axis=-1)
@@ -244,79 +236,17 @@ def _length_std(points_mm: np.ndarray, a: int, b: int) -> float:
     return float(np.nanstd(np.linalg.norm(points_mm[:, a] - points_mm[:, b], axis=-1)))
 
 
-def peer_predictions(protocol: Pose2SimProtocol, variant: str) -> scoring.Predictions:
-    """BlazePose's own 3D: world landmarks, with 1 - visibility as doubt."""
+def peer_predictions(protocol: Pose2SimProtocol, variant: str, *, timed: bool = True) -> scoring.Predictions:
+    """BlazePose's own 3D, frames camera by camera: world landmarks, with 1 - visibility as doubt."""
     evidence = [peers.cached_evidence(video, variant, protocol.frames) for video in protocol.videos]
     index = [BLAZEPOSE_33.index(name) for name in JOINTS]
-    visibility = np.stack([e.visibility[: protocol.frames, index] for e in evidence])
+    visibility = np.concatenate([e.visibility[: protocol.frames, index] for e in evidence])
+    fps = None
+    if timed:
+        fps = peers.frames_per_second(protocol.videos[0], variant, min(TIMED_FRAMES, protocol.frames))
     return scoring.Predictions(
-        joints_mm=np.stack([e.world_mm[: protocol.frames, index] for e in evidence]),
-        uncertainty=1.0 - visibility,
+        joints_mm=np.concatenate([e.world_mm[: protocol.frames, index] for e in evidence]),
+        doubt=1.0 - visibility,
         confident=np.nan_to_num(visibility) > VISIBLE,
-        fps=peers.frames_per_second(protocol.videos[0], variant, min(TIMED_FRAMES, protocol.frames)),
-    )
-
-
-def _load_average() -> str:
-    """What else the machine does, where the system tells: a busy one makes every fps too low."""
-    return f"; {os.getloadavg()[0]:.1f} busy processes" if hasattr(os, "getloadavg") else ""
-
-
-def run(
-    source: Path | None,
-    *,
-    quick: bool = False,
-    models: tuple[str, ...] = ("full",),
-    limit: int | None = None,
-    constant_sigma_mm: float | None = None,
-) -> scorecard.Scorecard:
-    """The whole benchmark.
-
-    Args:
-        source: see `find_demo`.
-        quick: the first frames of every camera and fewer bootstrap samples; to see that it works.
-        models: our models; the first one is the row `sigmapose`.
-        limit: only the first frames of every camera.
-        constant_sigma_mm: sigma of the row `constant-sigma`, known from training data; None: the one that is
-            stored with the weights. Without either the row is left out.
-
-    Raises:
-        DataError, ModelError: see `load_protocol`.
-    """
-    from sigmapose.bench import ours
-
-    limit = min(limit or QUICK_FRAMES, QUICK_FRAMES) if quick else limit
-    protocol = load_protocol(source, limit=limit)
-    rows: dict[str, scoring.Predictions] = {}
-    notes = [
-        "a person not found is scored as every joint at the root, and as outside every region",
-        "joints are those that BlazePose's 2D defines: another definition of a hip costs millimetres",
-        "the truth is good to about 3 cm: another 2D network moves it by 31 mm (median)",
-        f"fps: this machine now, decoding included{_load_average()}",
-    ]
-    for variant in ("heavy", "full"):
-        try:
-            rows[f"blazepose-{variant}"] = peer_predictions(protocol, variant)
-        except ModelError as error:
-            notes.append(f"no row blazepose-{variant}: {error}")
-    for model in models:
-        rows |= ours.rows(protocol, model, first=model == models[0], constant_sigma_mm=constant_sigma_mm)
-    if "constant-sigma" not in rows:
-        notes.append("no row constant-sigma: the weights do not say which sigma, and none was given")
-    samples = QUICK_SAMPLES if quick else SAMPLES
-    methods, cameras = {}, {name: {} for name in protocol.names}
-    for name, predictions in rows.items():
-        methods[name], each = scoring.score(
-            predictions, protocol.truth_mm, protocol.used, SKELETON, samples=samples, block=BLOCK_FRAMES
-        )
-        for camera, numbers in zip(protocol.names, each, strict=True):
-            cameras[camera][name] = numbers
-    return scorecard.Scorecard(
-        protocol="pose2sim" if limit is None else f"pose2sim (first {protocol.frames} frames)",
-        commit=scorecard.current_commit(),
-        device=scorecard.current_device(),
-        methods=methods,
-        cameras=cameras,
-        truth=protocol.statement,
-        notes=tuple(notes),
+        fps=fps,
     )

@@ -6,13 +6,20 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sigmapose.bench.results import MethodResult, Numbers, Results
 
 COLUMNS = {
     "mpjpe_mm": ("MPJPE mm", "{:.1f}"),
     "pa_mpjpe_mm": ("PA mm", "{:.1f}"),
+    "pck_150mm": ("PCK", "{:.2f}"),
+    "auc_150mm": ("AUC", "{:.2f}"),
     "mpjae_deg": ("angle deg", "{:.1f}"),
     "nll": ("NLL", "{:.2f}"),
     "crps_mm": ("CRPS mm", "{:.1f}"),
@@ -22,15 +29,18 @@ COLUMNS = {
     "worst_group_coverage_90": ("worst 90", "{:.2f}"),
     "auroc_100mm": ("AUROC", "{:.2f}"),
     "false_positive_rate": ("FPR", "{:.2f}"),
+    "false_discovery_rate": ("wrong|sure", "{:.2f}"),
     "confident_rate": ("sure", "{:.2f}"),
     "ause": ("AUSE", "{:.2f}"),
     "missed_rate": ("missed", "{:.2f}"),
     "fps": ("fps", "{:.1f}"),
 }
 WITH_INTERVAL = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90", "auroc_100mm")
-PER_CAMERA = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90")
-
-Numbers = dict[str, float | list[float]]
+PER_STRATUM = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90")
+PER_SEVERITY = ("mpjpe_mm", "sigma_mm", "coverage_90")
+SHOWN_JOINTS = 3
+MOST_STRATA = 8
+"""More cameras or actions than this are in the JSON only."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,50 +51,149 @@ class Scorecard:
     commit: str
     device: str
     methods: dict[str, Numbers]
-    cameras: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    """camera -> method -> metric -> number."""
+    severities: dict[str, dict[str, Numbers]] = field(default_factory=dict)
+    """severity ("0", "0.2", ...) -> method -> numbers."""
+    hidden: dict[str, dict[str, float]] = field(default_factory=dict)
+    """severity -> what was reached."""
+    growth: dict[str, Numbers] = field(default_factory=dict)
+    """method -> ratio of error and sigma, 40 % hidden over clean."""
+    visibility: dict[str, dict[str, Numbers]] = field(default_factory=dict)
+    """method -> true visibility class -> coverage at every level and count."""
+    strata: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """camera or action -> method -> metric -> number."""
+    joints: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """method -> joint -> error_mm, wrong_rate, sigma_mm, coverage_90, count."""
     truth: dict[str, object] = field(default_factory=dict)
     """How the truth was made and how good it is."""
     notes: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     def __repr__(self) -> str:
         return f"Scorecard({self.protocol!r}, methods={list(self.methods)})"
 
     def to_json(self) -> str:
         """The whole card as JSON text; numbers that are undefined are absent, never NaN."""
-        card = {
+        card: dict[str, object] = {
             "protocol": self.protocol,
             "commit": self.commit,
             "device": self.device,
             "methods": self.methods,
-            "cameras": self.cameras,
-            "truth": self.truth,
-            "notes": list(self.notes),
         }
+        for name in ("severities", "hidden", "growth", "visibility", "strata", "joints"):
+            if value := getattr(self, name):
+                card[name] = value
+        card |= {"truth": self.truth, "notes": list(self.notes), "seconds": round(self.seconds, 1)}
         return json.dumps(card, indent=2, allow_nan=False) + "\n"
 
     def table(self) -> str:
-        """Text for a terminal: one row per method, then the cameras, the truth and the notes."""
+        """Text for a terminal: methods, then severities, classes, cameras, joints, truth and notes."""
         columns = [c for c in COLUMNS if any(c in numbers for numbers in self.methods.values())]
         head = ["method", *(COLUMNS[c][0] for c in columns)]
         rows = [[name, *(_cell(numbers, c) for c in columns)] for name, numbers in self.methods.items()]
         parts = [f"{self.protocol}  ({self.device}, {self.commit})", _aligned([head, *rows])]
-        if self.cameras:
-            shown = [
-                c for c in PER_CAMERA if any(c in m for by in self.cameras.values() for m in by.values())
-            ]
-            head = ["per camera: " + ", ".join(COLUMNS[c][0] for c in shown), *self.cameras]
-            rows = [
-                [name, *(_slashed(by_method.get(name, {}), shown) for by_method in self.cameras.values())]
-                for name in self.methods
-            ]
-            parts.append(_aligned([head, *rows]))
+        parts += self._severity_tables() + self._class_table() + self._stratum_table() + self._joint_table()
         if self.truth:
             parts.append(
                 "truth\n" + "\n".join(f"  {key}: {_plain(value)}" for key, value in self.truth.items())
             )
         parts += [f"note: {note}" for note in self.notes]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(parts) + f"\n\n{self.seconds:.0f} s\n"
+
+    def _severity_tables(self) -> list[str]:
+        if not self.severities:
+            return []
+        head = ["hidden: MPJPE mm, sigma mm, cov 90", *(f"{100 * float(s):.0f} %" for s in self.severities)]
+        head += ["error x", "sigma x"] if self.growth else []
+        rows = []
+        for name in self.methods:
+            numbers = [by.get(name, {}) for by in self.severities.values()]
+            row = [name, *(_slashed(n, list(PER_SEVERITY)) for n in numbers)]
+            grown = self.growth.get(name, {})
+            row += [_grown(grown, k) for k in ("error", "sigma")] if self.growth else []
+            rows.append(row)
+        reached = []
+        for key in sorted({k for facts in self.hidden.values() for k in facts}):
+            values = [self.hidden.get(s, {}).get(key) for s in self.severities]
+            row = [f"  {key}", *("-" if v is None else f"{v:.2f}" for v in values)]
+            reached.append(row + [""] * (len(head) - len(row)))
+        return [_aligned([head, *rows, *reached])]
+
+    def _class_table(self) -> list[str]:
+        classes = list(dict.fromkeys(c for by in self.visibility.values() for c in by))
+        if not classes:
+            return []
+        head = ["cov 50 / 90 / 95 (joints), true class", *classes]
+        rows = []
+        for name, by in self.visibility.items():
+            cells = []
+            for c in classes:
+                n = by.get(c)
+                cells.append("-" if n is None else _slashed(n, [f"coverage_{k}" for k in (50, 90, 95)]))
+                cells[-1] += "" if n is None else f" ({n['count']:.0f})"
+            rows.append([name, *cells])
+        return [_aligned([head, *rows])]
+
+    def _stratum_table(self) -> list[str]:
+        if not 0 < len(self.strata) <= MOST_STRATA:
+            return []
+        shown = [c for c in PER_STRATUM if any(c in m for by in self.strata.values() for m in by.values())]
+        head = ["each: " + ", ".join(COLUMNS[c][0] for c in shown), *self.strata]
+        rows = [
+            [name, *(_slashed(by_method.get(name, {}), shown) for by_method in self.strata.values())]
+            for name in self.methods
+        ]
+        return [_aligned([head, *rows])]
+
+    def _joint_table(self) -> list[str]:
+        rows = []
+        for name, joints in self.joints.items():
+            order = sorted(joints, key=lambda j: -joints[j]["error_mm"])[:SHOWN_JOINTS]
+            rows.append([name, *(f"{j} {joints[j]['error_mm']:.0f} mm" for j in order)])
+        width = max((len(r) for r in rows), default=0)
+        return [_aligned([["worst joints", *[""] * (width - 1)], *rows])] if rows else []
+
+
+def card_of(results: Results) -> Scorecard:
+    """The scorecard of a run."""
+    methods = results.methods
+    conditions = {f"{c.severity:g}": c for c in results.conditions}
+    growth: dict[str, Numbers] = {}
+    for name, grown in results.growth.items():
+        growth[name] = {"error": grown.error}
+        if grown.error_ci is not None:
+            growth[name]["error_ci"] = list(grown.error_ci)
+        if grown.sigma is not None:
+            growth[name]["sigma"] = grown.sigma
+            if grown.sigma_ci is not None:
+                growth[name]["sigma_ci"] = list(grown.sigma_ci)
+    strata = {s: {n: m.strata[s] for n, m in methods.items()} for s in next(iter(methods.values())).strata}
+    joints = {
+        name: {
+            j.name: {k: v for k, v in vars(j).items() if k != "name" and v is not None} for j in method.joints
+        }
+        for name, method in methods.items()
+    }
+    classes = {name: classes_of(method) for name, method in methods.items()}
+    return Scorecard(
+        protocol=results.protocol, commit=results.commit, device=results.device,
+        methods={name: method.numbers() for name, method in methods.items()},
+        severities={s: {n: m.numbers() for n, m in c.methods.items()} for s, c in conditions.items()},
+        hidden={s: c.facts for s, c in conditions.items() if c.facts}, growth=growth,
+        visibility={name: by for name, by in classes.items() if by}, strata=strata, joints=joints,
+        truth=results.statement, notes=results.notes, seconds=results.seconds,
+    )  # fmt: skip
+
+
+def classes_of(method: MethodResult) -> dict[str, Numbers]:
+    """Coverage by true visibility class; nothing where only one class is there, or none is known."""
+    table = method.scores.coverage
+    found: dict[str, Numbers] = {}
+    for group in table.of("visibility") if table is not None else ():
+        found[group.facts["visibility"]] = {
+            **{f"coverage_{round(100 * level)}": share for level, share in group.coverage.items()},
+            "count": group.count,
+        }
+    return found
 
 
 def _cell(numbers: Numbers, column: str) -> str:
@@ -97,8 +206,20 @@ def _cell(numbers: Numbers, column: str) -> str:
     return text
 
 
-def _slashed(numbers: dict[str, float], columns: list[str]) -> str:
-    return " / ".join(COLUMNS[c][1].format(numbers[c]) if c in numbers else "-" for c in columns)
+def _slashed(numbers: Mapping[str, object], columns: list[str]) -> str:
+    def text(column: str) -> str:
+        value = numbers.get(column)
+        digits = 2 if column.startswith("coverage") else 1
+        return f"{value:.{digits}f}" if isinstance(value, float | int) else "-"
+
+    return " / ".join(text(c) for c in columns)
+
+
+def _grown(numbers: Numbers, name: str) -> str:
+    value, span = numbers.get(name), numbers.get(f"{name}_ci")
+    if not isinstance(value, float):
+        return "-"
+    return f"{value:.2f}" + (f" [{span[0]:.2f}, {span[1]:.2f}]" if isinstance(span, list) else "")
 
 
 def _plain(value: object) -> str:

@@ -1,208 +1,380 @@
-"""One method's numbers on one set of frames: what every row of a scorecard is made of."""
+"""From predictions and truth to results, for every protocol and every method alike.
+
+All numbers come from `sigmapose.evaluate`; this module keeps the books: one tally per method and severity,
+what every joint did, and the frames that went worst.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 
-from sigmapose.errors import DataError
-from sigmapose.evaluate import bootstrap, pose_metrics, ranking, uncertainty_metrics
-from sigmapose.shapes import Array, Bool, Float
+from sigmapose.bench.growth import growth
+from sigmapose.bench.results import (
+    CLEAN,
+    Condition,
+    Growth,
+    JointResult,
+    MethodResult,
+    Results,
+    WorstSample,
+)
+from sigmapose.bench.scorecard import current_commit, current_device
+from sigmapose.data.sample import Picture
+from sigmapose.errors import InputError
+from sigmapose.evaluate.frames import Scored, cluster_ids
+from sigmapose.evaluate.layout import Layout
+from sigmapose.evaluate.measure import Measured
+from sigmapose.evaluate.score import MIN_GROUP, Scores, compute
+from sigmapose.evaluate.tally import Tally
+from sigmapose.gaussian import chi2_radius
+from sigmapose.shapes import Array, Bool, Float, Int
 
 WRONG_MM = 100.0
-"""A joint farther than this from the truth is wrong."""
-LEVELS = (0.5, 0.9, 0.95)
-MIN_PA_JOINTS = 8
-"""Procrustes needs most of the body to mean anything."""
+"""A joint farther than this from the truth is wrong; vouched for, when the 90 % region reaches no farther."""
+SAMPLES = 1000
+KEPT = 8
+"""Worst frames of either kind that a method keeps, one per cluster."""
+GROWTH_SEVERITY = 0.4
+NO_SEVERITY = -1.0
+"""Key of frames of a protocol without severities."""
 
 
-@dataclass(frozen=True)
-class BenchSkeleton:
-    """The joints a protocol compares, with what the metrics need to know of them."""
+@dataclass(frozen=True, repr=False, eq=False)
+class Truth:
+    """n frames that all methods of a protocol are judged on; joints in the order of its layout."""
 
-    joints: tuple[str, ...]
-    root: tuple[int, int]
-    """The hips: their mean is the common origin."""
-    angles: tuple[tuple[int, int, int], ...]
-    """Chains whose interior angle is compared."""
-    groups: tuple[tuple[int, ...], ...]
-    """Joints whose coverage is looked at on its own."""
+    ids: Sequence[str]
+    joints_mm: Float[Array, "n j 3"]
+    """Camera axes, any origin."""
+    clusters: Sequence[str]
+    """Name of the block, clip or person of every frame: what intervals resample."""
+    used: Bool[Array, "n j"] | None = None
+    """Joints to compare; None: those whose truth is finite."""
+    visibility: Int[Array, "n j"] | None = None
+    root_mm: Float[Array, "n 3"] | None = None
+    tilt_deg: Float[Array, " n"] | None = None
+    strata: Sequence[str] | None = None
+    """Name of the camera or action of every frame: averages are the mean over these."""
+    clips: Sequence[str] | None = None
+    frames: Int[Array, " n"] | None = None
+    """With `clips`, for motion: a clip must be whole."""
+    rate_hz: float | None = None
+    points_px: Float[Array, "n j 2"] | None = None
+    """Where the joints are in the pictures below."""
+    picture: Callable[[int], Picture | None] | None = None
+    """The picture of a frame, by its row."""
+
+    def __post_init__(self) -> None:
+        rows = {"ids": self.ids, "clusters": self.clusters, "strata": self.strata, "clips": self.clips}
+        wrong = {name: len(v) for name, v in rows.items() if v is not None and len(v) != len(self.joints_mm)}
+        if wrong:
+            raise InputError(
+                f"truth of {len(self.joints_mm)} frames with {wrong}: give one name for every frame"
+            )
+
+    def __repr__(self) -> str:
+        return f"Truth(frames={self.joints_mm.shape[0]}, joints={self.joints_mm.shape[1]})"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Predictions:
-    """One method on all cameras (c), frames (f) and joints (j). A person not found is NaN throughout."""
+    """What one method says of the same frames. A person or joint that was not found is NaN."""
 
-    joints_mm: Float[Array, "c f j 3"]
-    """Camera axes; the origin does not matter."""
-    uncertainty: Float[Array, "c f j"] | None = None
-    """Any number that grows with doubt, for ranking; NaN where nobody was found."""
-    confident: Bool[Array, "c f j"] | None = None
-    """Joints the method vouches for; None: those whose 90 % region reaches at most 100 mm."""
-    cov_mm2: Float[Array, "c f j 3 3"] | None = None
-    regions_mm2: dict[float, Float[Array, "c f j 3 3"]] | None = None
-    """Shape matrix per level (see `uncertainty_metrics`): the regions as the method states them."""
+    joints_mm: Float[Array, "n j 3"]
+    """Camera axes, any origin."""
+    cov_mm2: Float[Array, "n j 3 3"] | None = None
+    """Of the root-relative joints."""
+    radius2: Mapping[float, Float[Array, "n j"]] | None = None
+    """Squared Mahalanobis radius of the stated regions by level; None: those of Gaussians."""
+    doubt: Float[Array, "n j"] | None = None
+    """Grows with uncertainty; None: sigma."""
+    confident: Bool[Array, "n j"] | None = None
+    """Joints the method vouches for; None: those whose 90 % region reaches at most WRONG_MM."""
     fps: float | None = None
 
     def __repr__(self) -> str:
-        return f"Predictions(joints_mm={self.joints_mm.shape}, covariance={self.cov_mm2 is not None})"
+        return f"Predictions({self.joints_mm.shape}, covariance={self.cov_mm2 is not None})"
 
 
-@dataclass(frozen=True, repr=False)
-class _Measured:
-    """Per frame (camera-major, n = c * f) and joint, ready for averaging and resampling."""
-
-    used: np.ndarray
-    error: np.ndarray
-    aligned: np.ndarray
-    aligned_used: np.ndarray
-    angle: np.ndarray
-    angle_used: np.ndarray
-    missed: np.ndarray
-    uncertainty: np.ndarray | None
-    confident: np.ndarray | None
-    nll: np.ndarray | None
-    crps: np.ndarray | None
-    volume: np.ndarray | None
-    inside: dict[float, np.ndarray]
+def with_constant_sigma(predictions: Predictions, sigma_mm: float) -> Predictions:
+    """The same means with one isotropic sigma for every joint of every frame: the baseline to beat."""
+    shape = predictions.joints_mm.shape[:-1]
+    cov = np.broadcast_to(sigma_mm**2 * np.eye(3), (*shape, 3, 3))
+    return Predictions(predictions.joints_mm, cov_mm2=cov, fps=predictions.fps)
 
 
-def _measure(
-    predictions: Predictions, truth_mm: np.ndarray, used: np.ndarray, skeleton: BenchSkeleton
-) -> _Measured:
-    shape = truth_mm.shape
-    if predictions.joints_mm.shape != shape or used.shape != shape[:-1]:
-        raise DataError(
-            f"predictions {predictions.joints_mm.shape} and mask {used.shape} must fit truth {shape}"
-        )
-    flat = (shape[0] * shape[1], shape[2])
-    used = used.reshape(flat)
-    missed = ~np.all(np.isfinite(predictions.joints_mm.reshape(*flat, 3)), axis=(-1, -2))
-    predicted = pose_metrics.root_aligned(predictions.joints_mm.reshape(*flat, 3), skeleton.root)
-    predicted = np.where(missed[:, None, None], 0.0, predicted)
-    truth = pose_metrics.root_aligned(truth_mm.reshape(*flat, 3), skeleton.root)
-    error_vector = predicted - truth
-    whole = used.sum(-1) >= MIN_PA_JOINTS
-    aligned = pose_metrics.aligned_errors_mm(predicted, truth, used, min_joints=MIN_PA_JOINTS)
-    center = (
-        np.where(used[..., None], truth, 0.0).sum(1, keepdims=True)
-        / np.maximum(used.sum(-1), 1)[:, None, None]
-    )
-    aligned = np.where(missed[:, None], np.linalg.norm(truth - center, axis=-1), aligned)
-    angle = pose_metrics.angle_errors_deg(predicted, truth, skeleton.angles)
-    angle = np.where(missed[:, None], 90.0, angle)
-    error = np.linalg.norm(error_vector, axis=-1)
+def match(predictions: Predictions, truth: Truth, layout: Layout, method: str) -> Scored:
+    """One method's frames beside the truth.
 
-    def rows(array: np.ndarray | None) -> np.ndarray | None:
-        return None if array is None else array.reshape(*flat, *array.shape[3:])
-
-    covariance, uncertainty, confident = (
-        rows(predictions.cov_mm2),
-        rows(predictions.uncertainty),
-        rows(predictions.confident),
-    )
-    regions = {k: r.reshape(*flat, 3, 3) for k, r in (predictions.regions_mm2 or {}).items()}
-    uncertainty = None if uncertainty is None else np.where(missed[:, None], np.inf, uncertainty)
-    if confident is None and 0.9 in regions:
-        with np.errstate(invalid="ignore"):
-            confident = uncertainty_metrics.region_radius_mm(regions[0.9]) <= WRONG_MM
-    return _Measured(
-        used=used, error=error, aligned=aligned, aligned_used=used & whole[:, None], angle=angle,
-        angle_used=np.all(used[:, np.array(skeleton.angles)], axis=-1), missed=missed,
-        uncertainty=uncertainty,
-        confident=None if confident is None else confident & ~missed[:, None],
-        nll=None if covariance is None else uncertainty_metrics.gaussian_nll(error_vector, covariance),
-        crps=None if covariance is None else uncertainty_metrics.crps_mm(error_vector, covariance),
-        volume=uncertainty_metrics.region_volume_mm3(regions[0.9]) if 0.9 in regions else None,
-        inside={k: uncertainty_metrics.inside(error_vector, r) for k, r in regions.items()},
+    Raises:
+        InputError: frames or joints do not match: which side has how many.
+    """
+    want, got = truth.joints_mm.shape, predictions.joints_mm.shape
+    for axis, what in enumerate(("frames", "joints")):
+        if len(got) != 3 or got[axis] != want[axis]:
+            have = got[axis] if len(got) == 3 else f"shape {got}"
+            raise InputError(
+                f"{method}: predictions have {have} {what}, the truth {want[axis]}: give every frame of the "
+                f"truth, with NaN joints where nobody was found, and its {len(layout.joints)} joints"
+            )
+    return Scored(
+        predicted_mm=predictions.joints_mm, truth_mm=truth.joints_mm, cluster=cluster_ids(truth.clusters),
+        used=truth.used, cov_mm2=predictions.cov_mm2, radius2=predictions.radius2, doubt=predictions.doubt,
+        confident=predictions.confident, visibility=truth.visibility, root_mm=truth.root_mm,
+        tilt_deg=truth.tilt_deg, clip=None if truth.clips is None else cluster_ids(truth.clips),
+        frame=truth.frames, rate_hz=truth.rate_hz,
+        stratum=None if truth.strata is None else cluster_ids(truth.strata),
     )  # fmt: skip
 
 
-def _means(measured: _Measured, frames: np.ndarray) -> dict[str, float]:
-    """Metrics that are averages, on the given frames. A person not found counts as all joints at the root."""
-    used, mean = measured.used[frames], pose_metrics.mean_error
-    there = used & ~measured.missed[frames][:, None]
-    result = {
-        "mpjpe_mm": mean(measured.error[frames], used),
-        "pa_mpjpe_mm": mean(measured.aligned[frames], measured.aligned_used[frames]),
-        "mpjae_deg": mean(measured.angle[frames], measured.angle_used[frames]),
-        "wrong_rate": mean((measured.error[frames] > WRONG_MM).astype(float), used),
+@dataclass(repr=False, eq=False)
+class _Account:
+    """One method under one condition."""
+
+    tally: Tally
+    sums: dict[str, np.ndarray]
+    worst: dict[str, list[tuple[float, str, WorstSample]]]
+    frames: int = 0
+    seconds: float | None = 0.0
+
+
+@dataclass(repr=False, eq=False)
+class Judge:
+    """Collects what methods say of a truth, and judges them; frames may come in parts (whole clips)."""
+
+    layout: Layout
+    samples: int = SAMPLES
+    min_group: int = MIN_GROUP
+    accounts: dict[float, dict[str, _Account]] = field(default_factory=dict)
+    facts: dict[float, dict[str, float]] = field(default_factory=dict)
+    strata: dict[int, str] = field(default_factory=dict)
+    begin: float = field(default_factory=time.perf_counter)
+
+    def __repr__(self) -> str:
+        return f"Judge({ {s: list(a) for s, a in self.accounts.items()} })"
+
+    def add(self, truth: Truth, methods: Mapping[str, Predictions], severity: float | None = None) -> None:
+        """Judge some frames of every method.
+
+        Args:
+            truth: the frames.
+            methods: predictions by name; every call of one severity must have the same names.
+            severity: aimed share of the person that is hidden; None in protocols without severities.
+
+        Raises:
+            InputError: what cannot be scored: see `match` and `evaluate.frames.Scored.check`.
+        """
+        accounts = self.accounts.setdefault(NO_SEVERITY if severity is None else severity, {})
+        if accounts and any(a.frames for a in accounts.values()) and set(accounts) != set(methods):
+            differ = ", ".join(sorted(set(accounts) ^ set(methods)))
+            raise InputError(f"methods differ between frames of one severity ({differ}): give all of them")
+        for name in truth.strata or ():
+            self.strata.setdefault(int(cluster_ids([name])[0]), name)
+        for name, predictions in methods.items():
+            frames = match(predictions, truth, self.layout, name)
+            account = accounts.setdefault(name, _Account(Tally(self.layout), {}, {}))
+            measured = account.tally.update(frames)
+            account.frames += len(frames)
+            if predictions.fps is None:
+                account.seconds = None
+            elif account.seconds is not None:
+                account.seconds += len(frames) / predictions.fps
+            _add_joints(account.sums, measured)
+            _add_worst(account.worst, measured, frames, truth, severity, self.layout)
+
+    def note(self, severity: float, **facts: float) -> None:
+        """Facts of a severity, e.g. what share was really hidden."""
+        self.facts.setdefault(severity, {}).update(facts)
+
+    def results(
+        self,
+        protocol: str,
+        title: str,
+        *,
+        statement: Mapping[str, object] | None = None,
+        notes: Iterable[str] = (),
+    ) -> Results:
+        """All numbers with their intervals.
+
+        Raises:
+            InputError: nothing was judged.
+        """
+        if not self.accounts:
+            raise InputError(f"{protocol}: no frames were judged: give at least one")
+        severities = sorted(self.accounts)
+        if severities == [NO_SEVERITY]:
+            conditions, whole = (), self.accounts[NO_SEVERITY]
+        else:
+            conditions = tuple(
+                Condition(
+                    "clean" if s == CLEAN else f"{100 * s:.0f} %", s, self.facts.get(s, {}),
+                    {name: self._result(name, account) for name, account in self.accounts[s].items()},
+                )
+                for s in severities
+            )  # fmt: skip
+            whole = _together([self.accounts[s] for s in severities if s > CLEAN] or [self.accounts[CLEAN]])
+        return Results(
+            protocol=protocol, title=title, commit=current_commit(), device=current_device(),
+            date=datetime.now(UTC).isoformat(timespec="seconds"), seconds=time.perf_counter() - self.begin,
+            layout=self.layout, methods={name: self._result(name, a) for name, a in whole.items()},
+            conditions=conditions, growth=self._growth(), statement=dict(statement or {}), notes=tuple(notes),
+        )  # fmt: skip
+
+    def _result(self, name: str, account: _Account) -> MethodResult:
+        return MethodResult(
+            name=name,
+            scores=compute(account.tally, samples=self.samples, min_group=self.min_group),
+            joints=_joint_results(account.sums, self.layout),
+            worst=tuple(sample for kind in ("error", "overconfident") for *_, sample in account.worst[kind]),
+            strata={s: scores.metrics for s, scores in self._by_stratum(account.tally).items()},
+            fps=account.frames / account.seconds if account.seconds else None,
+        )
+
+    def _by_stratum(self, tally: Tally) -> dict[str, Scores]:
+        """Every camera or action alone; nothing when there is only one."""
+        state = tally.state()
+        found = {}
+        for number in np.unique(state["stratum"]) if len(self.strata) > 1 else ():
+            own = np.flatnonzero(state["stratum"] == number)
+            rows = np.isin(state["row_cluster"], own)
+            place = np.zeros(state["stratum"].size, np.int32)
+            place[own] = np.arange(own.size, dtype=np.int32)
+            per_cluster = {k: state[k][own] for k in ("cluster", "stratum", "sums", "frames")}
+            per_row = {k: v[rows] for k, v in state.items() if k not in per_cluster}
+            per_row["row_cluster"] = place[per_row["row_cluster"]]
+            part = Tally.from_state(self.layout, per_cluster | per_row, rate_hz=tally.rate_hz)
+            found[self.strata[int(number)]] = compute(part, samples=0, min_group=self.min_group)
+        return dict(sorted(found.items()))
+
+    def _growth(self) -> dict[str, Growth]:
+        clean, hidden = self.accounts.get(CLEAN, {}), self.accounts.get(GROWTH_SEVERITY, {})
+        return {n: growth(clean[n].tally, hidden[n].tally, self.samples) for n in clean if n in hidden}
+
+
+def _together(parts: list[dict[str, _Account]]) -> dict[str, _Account]:
+    """Several severities as one account per method."""
+    result = {}
+    for name in parts[0]:
+        each = [p[name] for p in parts if name in p]
+        tally = each[0].tally.merge(*(a.tally for a in each[1:]))
+        sums = {k: np.sum([a.sums[k] for a in each], axis=0) for k in each[0].sums}
+        worst = {kind: _best_of([w for a in each for w in a.worst[kind]]) for kind in each[0].worst}
+        seconds = [a.seconds for a in each]
+        total = None if None in seconds else sum(s for s in seconds if s is not None)
+        result[name] = _Account(tally, sums, worst, sum(a.frames for a in each), total)
+    return result
+
+
+def _sure(measured: Measured) -> np.ndarray:
+    """Joints the method vouches for, by the rule of `evaluate`."""
+    given, radius = measured["confident"], measured.columns.get("radius_90_mm")
+    if not np.isnan(given).all():
+        return given == 1
+    return np.zeros(given.shape, bool) if radius is None else radius <= WRONG_MM
+
+
+def _add_joints(sums: dict[str, np.ndarray], measured: Measured) -> None:
+    error = measured["error_mm"].astype(np.float64)
+    used = ~np.isnan(error)
+    columns = {"error": error, "wrong": np.where(used, error > WRONG_MM, np.nan)}
+    columns |= {
+        short: measured[name].astype(np.float64)
+        for short, name in (("sigma", "sigma_mm"), ("inside", "inside_90"))
+        if name in measured.columns
     }
-    if measured.nll is not None and measured.crps is not None:
-        result["nll"] = mean(measured.nll[frames], there)
-        result["crps_mm"] = mean(measured.crps[frames], there)
-    for level, hit in measured.inside.items():
-        result[f"coverage_{round(100 * level)}"] = mean(hit[frames].astype(float), used)
-    if measured.volume is not None:
-        result["volume_90_mm3"] = mean(measured.volume[frames], there)
-    return result
+    for name, values in columns.items():
+        for what, new in (("sum", np.nansum(values, axis=0)), ("count", (~np.isnan(values)).sum(0))):
+            sums[f"{what}:{name}"] = sums.get(f"{what}:{name}", 0) + new
 
 
-def _rankings(measured: _Measured, frames: np.ndarray) -> dict[str, float]:
-    """Metrics of how well doubt tells wrong joints from right ones, on the given frames."""
-    used, result = measured.used[frames], {}
-    error, wrong = measured.error[frames][used], measured.error[frames][used] > WRONG_MM
-    if measured.uncertainty is not None:
-        doubt = measured.uncertainty[frames][used]
-        result["ause"] = ranking.ause(error, doubt)
-        result["auroc_100mm"] = ranking.auroc(wrong, doubt)
-    if measured.confident is not None:
-        sure = measured.confident[frames][used]
-        result["confident_rate"] = float(sure.mean()) if sure.size else float("nan")
-        result["false_positive_rate"] = ranking.false_positive_rate(wrong, sure)
-        result["false_discovery_rate"] = ranking.false_discovery_rate(wrong, sure)
-    return result
+def _joint_results(sums: dict[str, np.ndarray], layout: Layout) -> tuple[JointResult, ...]:
+    def mean(name: str, joint: int) -> float | None:
+        count = sums[f"count:{name}"][joint] if f"count:{name}" in sums else 0
+        return float(sums[f"sum:{name}"][joint] / count) if count else None
+
+    found = []
+    for k, joint in enumerate(layout.joints):
+        error, wrong = mean("error", k), mean("wrong", k)
+        if error is not None and wrong is not None:
+            count = int(sums["count:error"][k])
+            found.append(JointResult(joint, count, error, wrong, mean("sigma", k), mean("inside", k)))
+    return tuple(found)
 
 
-def score(
-    predictions: Predictions,
-    truth_mm: Float[Array, "c f j 3"],
-    used: Bool[Array, "c f j"],
-    skeleton: BenchSkeleton,
-    *,
-    samples: int,
-    block: int,
-    seed: int = 0,
-) -> tuple[dict[str, float | list[float]], list[dict[str, float]]]:
-    """All metrics with their intervals, and those of every camera without.
-
-    Averages are the mean over the cameras; rankings (AUROC, AUSE, false positives) take all cameras together.
-    Intervals: 95 %, bootstrap over blocks of `block` frames within each camera. Joints that are not `used`
-    play no part; a person not found counts as every joint at the root. Undefined numbers are left out.
-    """
-    measured = _measure(predictions, truth_mm, used, skeleton)
-    cameras, frames = truth_mm.shape[:2]
-    camera_of = np.repeat(np.arange(cameras), frames)
-
-    def overall(chosen: np.ndarray) -> dict[str, float]:
-        each = [_means(measured, chosen[camera_of[chosen] == c]) for c in range(cameras)]
-        return {k: float(np.mean([e[k] for e in each])) for k in each[0]} | _rankings(measured, chosen)
-
-    everything = np.arange(cameras * frames)
-    values = overall(everything)
-    clusters = bootstrap.camera_time_blocks(cameras, frames, block)
-    spans = bootstrap.interval(overall, clusters, samples=samples, rng=np.random.default_rng(seed))
-    values["worst_group_coverage_90"] = _worst_group(measured, camera_of, skeleton)
-    if predictions.fps is not None:
-        values["fps"] = predictions.fps
-    values["missed_rate"] = float(measured.missed.mean())
-    result: dict[str, float | list[float]] = {}
-    for name, value in values.items():
-        if np.isfinite(value):
-            result[name] = value
-            if name in spans and np.isfinite(spans[name]).all():
-                result[f"{name}_ci"] = list(spans[name])
-    own = [np.flatnonzero(camera_of == c) for c in range(cameras)]
-    per_camera = [_means(measured, chosen) | _rankings(measured, chosen) for chosen in own]
-    return result, [{k: v for k, v in numbers.items() if np.isfinite(v)} for numbers in per_camera]
+def _best_of(ranked: list[tuple[float, str, WorstSample]]) -> list[tuple[float, str, WorstSample]]:
+    """The highest ranks, one per cluster."""
+    best: dict[str, tuple[float, str, WorstSample]] = {}
+    for entry in sorted(ranked, key=lambda e: -e[0]):
+        best.setdefault(entry[1], entry)
+    return list(best.values())[:KEPT]
 
 
-def _worst_group(measured: _Measured, camera_of: np.ndarray, skeleton: BenchSkeleton) -> float:
-    """Lowest 90 % coverage among the cameras and among the joint groups; NaN without regions."""
-    if 0.9 not in measured.inside:
-        return float("nan")
-    hit, used = measured.inside[0.9], measured.used
-    groups = [(camera_of == c)[:, None] & used for c in np.unique(camera_of)]
-    groups += [np.isin(np.arange(used.shape[1]), group)[None] & used for group in skeleton.groups]
-    return float(min(hit[group].mean() for group in groups if group.any()))
+def _add_worst(
+    worst: dict[str, list[tuple[float, str, WorstSample]]],
+    measured: Measured,
+    frames: Scored,
+    truth: Truth,
+    severity: float | None,
+    layout: Layout,
+) -> None:
+    error = measured["error_mm"]
+    used = ~np.isnan(error)
+    some = np.flatnonzero(used.any(1))
+    mean = np.where(used, error, 0.0).sum(1) / np.maximum(used.sum(1), 1)
+    fooled = ((error > WRONG_MM) & _sure(measured) & used).sum(1)
+    ranks: dict[Literal["error", "overconfident"], np.ndarray] = {
+        "error": mean, "overconfident": np.where(fooled > 0, fooled + 1e-4 * mean, 0.0)
+    }  # fmt: skip
+    for kind, rank in ranks.items():
+        chosen: dict[str, int] = {}
+        for row in some[np.argsort(-rank[some], kind="stable")].tolist():
+            if len(chosen) >= KEPT or rank[row] <= 0:
+                break
+            chosen.setdefault(truth.clusters[row], row)
+        new = [
+            (
+                float(rank[row]),
+                cluster,
+                _sample(kind, row, frames, truth, severity, error[row], int(fooled[row]), layout),
+            )
+            for cluster, row in chosen.items()
+        ]
+        worst[kind] = _best_of([*worst.get(kind, []), *new])
+
+
+def _sample(
+    kind: Literal["error", "overconfident"],
+    row: int,
+    frames: Scored,
+    truth: Truth,
+    severity: float | None,
+    error_mm: np.ndarray,
+    fooled: int,
+    layout: Layout,
+) -> WorstSample:
+    radius2 = None
+    if frames.cov_mm2 is not None:
+        radius2 = np.full(len(layout.joints), chi2_radius(0.9, 3) ** 2)
+        if frames.radius2 is not None:
+            radius2 = np.array(frames.radius2[0.9][row], np.float64)
+    predicted, true = (
+        Scored.relative(np.asarray(p[row : row + 1], np.float64), layout)[0]
+        for p in (frames.predicted_mm, frames.truth_mm)
+    )
+    unknown = np.full(len(layout.joints), -1)
+    return WorstSample(
+        id=truth.ids[row], kind=kind, severity=severity, error_mm=float(np.nanmean(error_mm)),
+        overconfident=fooled, joint_error_mm=error_mm.astype(np.float64), truth_mm=true,
+        predicted_mm=predicted,
+        cov_mm2=None if frames.cov_mm2 is None else np.array(frames.cov_mm2[row], np.float64),
+        radius2_90=radius2, used=frames.used_joints()[row].copy(),
+        visibility=unknown if truth.visibility is None else truth.visibility[row].astype(int),
+        truth_px=None if truth.points_px is None else truth.points_px[row].copy(),
+        picture=None if truth.picture is None else truth.picture(row),
+    )  # fmt: skip

@@ -14,13 +14,14 @@ from sigmapose.errors import InputError
 from sigmapose.estimate.assemble import PoseBatch
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.lift import Lifter
+from sigmapose.estimate.network import MODELS
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import Skeleton
 
 
 def load(
-    model: str = "full",
+    model: str | Path = "full",
     *,
     calibrator: Calibrator | Path | str | None = None,
     device: str = "cpu",
@@ -30,8 +31,10 @@ def load(
     """An estimator with the embedded weights; no network access, no torch.
 
     Args:
-        model: ``lite``, ``full`` or ``heavy`` (the last one once ``sigmapose export`` has made it).
-        calibrator: another calibrator than the shipped one, or its file; ``"none"`` for raw covariances.
+        model: ``lite``, ``full`` or ``heavy`` (the last one once ``sigmapose export`` has made it), or an
+            ``.onnx`` file that ``sigmapose export --out`` made.
+        calibrator: another calibrator than the shipped one, or its file; ``"none"`` for raw covariances, as
+            an ``.onnx`` file has them unless it is given a calibrator of its own.
         device: ``cpu``, or ``cuda`` with onnxruntime-gpu.
         people: at most this many people per picture; None for all.
         threads: CPU threads of the network; None for half of the processors (all for ``heavy``).
@@ -39,6 +42,8 @@ def load(
     Raises:
         ModelError: unknown model, a model that is not installed, or a device that is not there.
     """
+    if calibrator is None and str(model) not in MODELS:
+        calibrator = "none"
     return Estimator(
         model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads
     )

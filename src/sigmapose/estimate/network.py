@@ -7,7 +7,7 @@ width; depth in crop widths at the root.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -115,20 +115,37 @@ def open_session(path: Path, *, threads: int | None = None, device: str = "cpu")
         raise ModelError(f"cannot load the network '{path}': {str(error).splitlines()[0]}") from error
 
 
-class ImageNetwork:
-    """Θ and Φ together: crops of people to Gaussians."""
+ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
+"""Entries of an exported file's metadata: the size of Θ in it, and `PhiConfig.depth_scale`."""
 
-    def __init__(self, model: str = "full", *, threads: int | None = None, device: str = "cpu") -> None:
-        if model not in MODELS:
-            raise ModelError(f"unknown model '{model}': choose one of {', '.join(MODELS)}")
-        self.model = model
-        path = weights_path(model)
-        self.session = open_session(path, threads=threads or default_threads(model), device=device)
+
+class ImageNetwork:
+    """Θ and Φ together: crops of people to Gaussians.
+
+    `model` is the size of Θ: what calibrators and the context of a crop know a network by.
+    """
+
+    def __init__(
+        self, model: str | Path = "full", *, threads: int | None = None, device: str = "cpu"
+    ) -> None:
+        named = str(model) in MODELS
+        if not named and Path(model).suffix != ".onnx":
+            raise ModelError(
+                f"unknown model '{model}': choose one of {', '.join(MODELS)}, or the .onnx file of one"
+            )
+        path = weights_path(str(model)) if named else Path(model)
+        if not path.is_file():
+            raise ModelError(f"no network at '{path}': make one with: sigmapose export --out {path}")
+        self.session = open_session(path, threads=threads or default_threads(str(model)), device=device)
+        told = self.session.get_modelmeta().custom_metadata_map
+        self.model = str(model) if named else _encoder_of(path, told)
+        self.depth_scale = float(told.get(DEPTH_SCALE_KEY, 1.0))
+        """1/sqrt(2) where the file's depth sigma is eq1's, corrected; 1 otherwise."""
         missing = {*GRAPH_OUTPUTS, *LANDMARK_NAMES} - {output.name for output in self.session.get_outputs()}
         if missing:
             raise ModelError(
                 f"'{path}' was made by another version (it lacks {', '.join(sorted(missing))}): "
-                f"make it again with: sigmapose export --model {model}"
+                f"make it again with: sigmapose export --model {self.model}"
             )
 
     def __call__(
@@ -142,6 +159,17 @@ class ImageNetwork:
         values = [np.asarray(v) for v in self.session.run((*GRAPH_OUTPUTS, *LANDMARK_NAMES), feed)]
         count = len(GRAPH_OUTPUTS)
         return _answer(values[:count]), Landmarks(*values[count:])
+
+
+def _encoder_of(path: Path, told: Mapping[str, str]) -> str:
+    """Size of the encoder inside a file: what it says, else the last word of its name (`run7-heavy.onnx`)."""
+    found = told.get(ENCODER_KEY, path.stem.rpartition("-")[2])
+    if found not in MODELS:
+        raise ModelError(
+            f"'{path}' does not say which encoder it holds: make it with `sigmapose export`, or let its name "
+            f"end in -{', -'.join(MODELS)}"
+        )
+    return found
 
 
 class LiftNetwork:

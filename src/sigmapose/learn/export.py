@@ -129,14 +129,22 @@ def make_model(
     Raises:
         DataError: the encoder's package cannot be read or fetched. ModelError: ``phi`` is not a checkpoint.
     """
-    from sigmapose.estimate.network import cache_folder, weights_path
+    from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY, cache_folder, weights_path
     from sigmapose.learn.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
 
     originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
     target = out or cache_folder() / f"{variant}.onnx"
     head = load_phi(phi or weights_path("lift"))
     export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
+    _label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
     return target
+
+
+def _label(path: Path, facts: dict[str, str]) -> None:
+    """Write into an ONNX file what `ImageNetwork` reads from its metadata."""
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, facts)
+    onnx.save(model, str(path))
 
 
 def export_image_model(encoder: nn.Module, phi: Head, out: Path) -> None:
