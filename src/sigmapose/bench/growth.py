@@ -39,11 +39,13 @@ def growth(clean: Tally, hidden: Tally, samples: int, seed: int = 0) -> Growth:
 
 
 def _mean(sums: np.ndarray, stratum: np.ndarray, name: str, weights: np.ndarray) -> np.ndarray:
-    """For every row of weights; NaN where nothing was counted."""
+    """For every row of weights, over the strata where something was counted; NaN where nothing was."""
     parts = []
     for value in np.unique(stratum):
         own = stratum == value
         total, count = (weights[:, own] @ sums[own, column(f"{k}:{name}")] for k in ("sum", "count"))
         with np.errstate(invalid="ignore", divide="ignore"):
             parts.append(total / count)
-    return np.mean(parts, axis=0)
+    defined = np.isfinite(parts)
+    with np.errstate(invalid="ignore"):
+        return np.where(defined, parts, 0.0).sum(0) / defined.sum(0)

@@ -27,6 +27,8 @@ QUICK_FRAMES = 25
 BLOCK_FRAMES = 25
 """Frames of one camera that are resampled together; `pose2sim-occ` draws its occlusions for as many."""
 QUICK_SEVERITIES = (0.4,)
+MIN_GROUP = 500
+"""Joints of a group that can be the worst: two joints of all cameras, 100 frames each."""
 TITLE = "a man balancing on a beam, four calibrated cameras, 100 frames each; one camera at a time is judged"
 NOTES = (
     "a person not found is scored as every joint at the root, at least 200 mm wrong, outside every region",
@@ -42,7 +44,7 @@ def run(options: Options) -> Results:
         DataError, ModelError: see `pose2sim.load_protocol` and `methods.own_methods`.
     """
     methods = _methods(options, camera=True)
-    judge = Judge(LAYOUT, samples=options.samples)
+    judge = Judge(LAYOUT, samples=options.samples, min_group=MIN_GROUP)
     protocol = pose2sim.load_protocol(options.source, limit=QUICK_FRAMES if options.quick else None)
     rows, notes = _rows(protocol, methods, timed=True)
     judge.add(truth_of(protocol, "pose2sim"), rows)
@@ -55,7 +57,7 @@ def run(options: Options) -> Results:
 def run_occluded(options: Options) -> Results:
     """`pose2sim-occ`: things pasted in front of the man, the same for all methods. Raises as `run`."""
     methods = _methods(options, camera=False)
-    judge = Judge(LAYOUT, samples=options.samples)
+    judge = Judge(LAYOUT, samples=options.samples, min_group=MIN_GROUP)
     protocol = pose2sim.load_protocol(options.source, limit=QUICK_FRAMES if options.quick else None)
     notes: list[str] = []
     for severity in (CLEAN, *(QUICK_SEVERITIES if options.quick else SEVERITIES)):
