@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from sigmapose.data.render.degrade import degrade
-from sigmapose.data.render.occluders import PictureFolder, backdrop
+from sigmapose.data.render.backdrop import photo_piece
+from sigmapose.data.render.degrade import CameraFaults, degrade, motion_blur
+from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.errors import DataError
 
 
@@ -35,7 +36,7 @@ def test_folders_of_pictures(tmp_path: Path, caplog) -> None:
 def test_scenes_and_faults_keep_their_range_and_vary() -> None:
     rng = np.random.default_rng(3)
     photo = PictureFolder((np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8),))
-    scenes = [backdrop(rng, photo, 128) for _ in range(6)]
+    scenes = [photo_piece(rng, photo, 128) for _ in range(6)]
     assert all(s.shape == (128, 128, 3) and s.min() >= 0 and s.max() <= 1 for s in scenes)
     assert np.std([s.mean() for s in scenes]) > 0.01
     blurred = degrade(np.random.default_rng(1), scenes[0], native_px=30.0)
@@ -43,3 +44,28 @@ def test_scenes_and_faults_keep_their_range_and_vary() -> None:
     assert blurred.dtype == np.uint8 and blurred.shape == (128, 128, 3)
     edges = [np.abs(np.diff(p.astype(int), axis=1)).mean() for p in (blurred, sharp)]
     assert edges[0] < edges[1]
+
+
+def test_no_faults_leave_a_picture_as_it_is() -> None:
+    picture = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    coded = degrade(np.random.default_rng(1), picture, 500.0, CameraFaults.none())
+    assert np.abs(coded / 255.0 - picture).max() <= 0.5 / 255 + 1e-6
+
+
+def test_low_light_is_dark_and_noisy() -> None:
+    flat = np.full((64, 64, 3), 0.5, np.float32)
+    night = CameraFaults(
+        exposure=0, contrast=0, low_light_share=1, motion_share=0, jpeg_share=0, soft_share=0
+    )
+    coded = [degrade(np.random.default_rng(k), flat, 500.0, night) for k in range(8)]
+    assert np.mean(coded) < 100 and np.median([c.std() for c in coded]) > 2
+
+
+def test_motion_smears_along_its_direction_and_keeps_light() -> None:
+    point = np.zeros((65, 65, 3), np.float32)
+    point[32, 32] = 1
+    across = motion_blur(point, 12.0, 0.0)
+    rows, columns = np.nonzero(across[..., 0] > 0.02)
+    assert np.ptp(columns) >= 10 and np.ptp(rows) <= 2
+    assert across.sum() == pytest.approx(3.0, rel=1e-3)
+    assert motion_blur(point, 1.0, 0.3) is point

@@ -1,8 +1,8 @@
-"""What a rendered person wears, and how light falls on it.
+"""Where on a body a point lies, and the light that falls on it.
 
 `BodyAtlas` gives every vertex of the body mesh coordinates that do not depend on pose or shape (how far along
 the arm, the leg, the trunk; where on the head), so that sleeves, hems, hair, eyes and patterns are sharp
-functions of them. Colours are linear RGB in 0..1.
+functions of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sigmapose.data.render.tracer import MeshTracer, Surface
+from sigmapose.data.render.mesh import BodyLook, BodySurface
+from sigmapose.data.render.shading import Light
 from sigmapose.shapes import Array, Bool, Float, Int
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ ARM_T, LEG_T, TRUNK_T, HEAD_X, HEAD_Y, HEAD_Z, REST_X, REST_Y, REST_Z = range(9)
 Head: right, forward, up in head heights from between the eyes. Rest: metres in the rest pose, x left, y back,
 z up."""
 
-SKIN_TONES = np.array(
-    [[0.86, 0.62, 0.50], [0.78, 0.52, 0.39], [0.64, 0.40, 0.27], [0.42, 0.24, 0.15], [0.22, 0.12, 0.08]]
-)
-HAIR_TONES = np.array(
-    [[0.02, 0.015, 0.01], [0.10, 0.05, 0.03], [0.32, 0.18, 0.07], [0.55, 0.40, 0.2], [0.5, 0.5, 0.5]]
-)
-
 
 @dataclass(frozen=True, repr=False)
 class BodyAtlas:
@@ -44,6 +38,23 @@ class BodyAtlas:
     """TRUNK, HEAD, ARM, HAND, LEG or FOOT."""
     vertex_part: Int[Array, " vertex"]
     eye: Bool[Array, " face"]
+
+    # the renderer remembers the arrays of a topology by identity
+    @functools.cached_property
+    def limbs_and_head(self) -> Float[Array, "vertex 6"]:
+        return np.ascontiguousarray(self.coordinates[:, :REST_X])
+
+    @functools.cached_property
+    def rest_m(self) -> Float[Array, "vertex 3"]:
+        return np.ascontiguousarray(self.coordinates[:, REST_X:])
+
+    @functools.cached_property
+    def parts(self) -> Int[Array, " face"]:
+        return self.face_part.astype(np.int32)
+
+    def surface(self, look: BodyLook) -> BodySurface:
+        """What makes a mesh of this topology a person who looks like that."""
+        return BodySurface(self.limbs_and_head, self.parts, self.eye, look)
 
     @staticmethod
     @functools.cache
@@ -150,245 +161,35 @@ def _limb_parts(rest: np.ndarray, keypoints: dict[str, np.ndarray]) -> np.ndarra
     return np.where(arm, ARM, np.where(leg, LEG, TRUNK))
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """A garment's surface: two colours and how they alternate over the rest shape."""
+def sample_light(rng: np.random.Generator, up: Float[Array, " 3"], ambience: Float[Array, " 3"]) -> Light:
+    """A random light.
 
-    kind: str
-    base: tuple[float, float, float]
-    second: tuple[float, float, float]
-    period_m: float
-    phase: tuple[float, float, float]
-
-    def colours(self, rest: Float[Array, "hit 3"]) -> Float[Array, "hit 3"]:
-        wave = 2 * np.pi * rest / self.period_m + np.array(self.phase)
-        if self.kind == "stripes":
-            mix = (np.sin(wave[:, 2]) > 0).astype(float)
-        elif self.kind == "vertical":
-            mix = (np.sin(wave[:, 0]) > 0).astype(float)
-        elif self.kind == "checks":
-            mix = 0.5 * (np.sin(wave[:, 0]) > 0) + 0.5 * (np.sin(wave[:, 2]) > 0)
-        elif self.kind == "blotches":
-            bumps = np.sin(wave[:, 0] + np.sin(1.7 * wave[:, 2])) * np.sin(
-                wave[:, 2] + np.sin(1.3 * wave[:, 0])
-            )
-            mix = (bumps > 0.1).astype(float)
-        elif self.kind == "halves":
-            mix = (rest[:, 2] > self.phase[2] * 0.08).astype(float)
-        else:
-            mix = np.zeros(len(rest))
-        return np.array(self.base) + mix[:, None] * (np.array(self.second) - np.array(self.base))
-
-
-@dataclass(frozen=True)
-class Outfit:
-    """Everything that is drawn once for a person."""
-
-    skin: tuple[float, float, float]
-    hair: tuple[float, float, float]
-    bald: bool
-    hair_line: float
-    hair_length: float
-    upper: Pattern
-    lower: Pattern
-    shoes: tuple[float, float, float]
-    barefoot: bool
-    sleeve: float
-    """Atlas arm coordinate where the sleeve ends."""
-    hem: float
-    """Atlas leg coordinate where the trousers end."""
-    waist: float
-    """Atlas trunk coordinate of the waist; the shirt ends there."""
-    neckline: float
-    loose_mm: tuple[float, float]
-    """How far upper and lower garments stand off the skin."""
-    hair_mm: float
-    fold: float
-    """Strength of the folds in cloth, as a tilt of the normals."""
-    seed: int
-
-
-def _rgb(values: np.ndarray) -> tuple[float, float, float]:
-    r, g, b = (float(v) for v in values)
-    return r, g, b
-
-
-def _colour(rng: np.random.Generator) -> tuple[float, float, float]:
-    """A clothing colour: greys, black, white and denim are common, the rest is any hue."""
-    kind = rng.random()
-    if kind < 0.35:
-        value = rng.beta(0.8, 1.2)
-        rgb = value * (0.92 + 0.08 * rng.random(3))
-    elif kind < 0.5:
-        rgb = np.array([0.05, 0.09, 0.2]) * rng.uniform(0.5, 3.0)
-    else:
-        hue = rng.random(3) ** 1.5
-        rgb = hue / hue.max() * rng.uniform(0.1, 0.9)
-    return _rgb(np.clip(rgb, 0.01, 0.95))
-
-
-def _pattern(rng: np.random.Generator, plain: float) -> Pattern:
-    kinds = ("stripes", "vertical", "checks", "blotches", "halves")
-    kind = "plain" if rng.random() < plain else str(rng.choice(kinds))
-    x, y, z = (float(v) for v in rng.uniform(0, 2 * np.pi, 3))
-    return Pattern(kind, _colour(rng), _colour(rng), float(np.exp(rng.uniform(-3.8, -1.6))), (x, y, z))
-
-
-def sample_outfit(rng: np.random.Generator) -> Outfit:
-    """A random person's look."""
-    mixed = rng.dirichlet(np.full(len(SKIN_TONES), 0.5)) @ SKIN_TONES * rng.uniform(0.85, 1.15)
-    hair = rng.dirichlet(np.full(len(HAIR_TONES), 0.4)) @ HAIR_TONES
-    upper = _pattern(rng, 0.55)
-    suit = rng.random() < 0.12
-    sleeve = float(
-        rng.choice([0.0, rng.uniform(0.25, 0.8), rng.uniform(0.9, 1.5), 1.95], p=[0.12, 0.43, 0.1, 0.35])
-    )
-    hem = float(rng.choice([rng.uniform(0.15, 0.5), rng.uniform(0.6, 1.2), 1.9], p=[0.15, 0.25, 0.6]))
-    return Outfit(
-        skin=_rgb(np.clip(mixed, 0.02, 0.95)),
-        hair=_rgb(hair),
-        bald=bool(rng.random() < 0.08),
-        hair_line=float(rng.uniform(0.22, 0.34)),
-        hair_length=float(rng.choice([rng.uniform(-0.1, 0.15), rng.uniform(-0.9, -0.3)], p=[0.6, 0.4])),
-        upper=upper,
-        lower=upper if suit else _pattern(rng, 0.8),
-        shoes=_colour(rng),
-        barefoot=bool(rng.random() < 0.12),
-        sleeve=sleeve,
-        hem=hem,
-        waist=float(rng.uniform(-0.05, 0.3)),
-        neckline=float(rng.uniform(0.98, 1.12)),
-        loose_mm=(float(rng.gamma(1.5, 6.0)), float(rng.gamma(1.5, 6.0))),
-        hair_mm=float(rng.uniform(5.0, 28.0)),
-        fold=float(rng.uniform(0.0, 0.35)),
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def _hair(head: np.ndarray, outfit: Outfit) -> np.ndarray:
-    """Which head points (right, forward, up) are hair: above a line that falls from forehead to nape."""
-    if outfit.bald:
-        return np.zeros(len(head), bool)
-    forward = head[:, 1]
-    line = np.where(forward > -0.22, outfit.hair_line + 0.5 * np.minimum(forward + 0.12, 0.0), -1.0)
-    line = np.where(forward <= -0.22, outfit.hair_length * np.ones(len(head)), line)
-    return head[:, 2] > line
-
-
-def clothe(
-    atlas: BodyAtlas,
-    outfit: Outfit,
-    vertices_mm: Float[Array, "vertex 3"],
-    normals: Float[Array, "vertex 3"],
-) -> Float[Array, "vertex 3"]:
-    """Vertices pushed outwards where clothes or hair are, unevenly, fading at the garment's ends."""
-    c = atlas.coordinates
-    rng = np.random.default_rng(outfit.seed)
-    wave = np.sin(
-        c[:, REST_X:] * rng.uniform(8, 25, 3) @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
-        + rng.uniform(0, 6, 3)
-    )
-    uneven = 1 + 0.5 * wave.mean(1)
-    part, push = atlas.vertex_part, np.zeros(len(c))
-    trunk = part == TRUNK
-    upper = trunk & (c[:, TRUNK_T] > outfit.waist)
-    push[upper] = outfit.loose_mm[0] * np.clip((outfit.neckline - c[upper, TRUNK_T]) / 0.15, 0, 1)
-    arm = part == ARM
-    push[arm] = outfit.loose_mm[0] * np.clip((outfit.sleeve - c[arm, ARM_T]) / 0.1, 0, 1)
-    lower = trunk & ~upper
-    push[lower] = 0.7 * outfit.loose_mm[1]
-    leg = part == LEG
-    push[leg] = outfit.loose_mm[1] * np.clip((outfit.hem - c[leg, LEG_T]) / 0.1, 0, 1)
-    push[(part == FOOT) & (not outfit.barefoot)] = 6.0
-    push *= uneven
-    head = part == HEAD
-    hair = head & _hair(c[:, HEAD_X : HEAD_Z + 1], outfit) & (c[:, HEAD_Y] < 0.02)
-    push[hair] = outfit.hair_mm * np.clip((0.05 - c[hair, HEAD_Y]) / 0.15, 0.2, 1) * uneven[hair]
-    return vertices_mm + push[:, None].astype(np.float32) * normals
-
-
-def albedo(
-    atlas: BodyAtlas, outfit: Outfit, surface: Surface, c: Float[Array, "hit 9"]
-) -> tuple[Float[Array, "hit 3"], Bool[Array, " hit"]]:
-    """Colour of every hit point with atlas coordinates `c`, and which of them are cloth."""
-    part, rest = atlas.face_part[surface.face], c[:, REST_X:]
-    colour = np.tile(np.array(outfit.skin), (len(c), 1))
-    upper = ((part == TRUNK) & (c[:, TRUNK_T] > outfit.waist) & (c[:, TRUNK_T] < outfit.neckline)) | (
-        ((part == ARM) | (part == HAND)) & (c[:, ARM_T] < outfit.sleeve)
-    )
-    lower = ((part == TRUNK) & (c[:, TRUNK_T] <= outfit.waist)) | ((part == LEG) & (c[:, LEG_T] < outfit.hem))
-    for mask, pattern in ((upper, outfit.upper), (lower, outfit.lower)):
-        colour[mask] = pattern.colours(rest[mask])
-    if not outfit.barefoot:
-        colour[(part == FOOT) | ((part == LEG) & (c[:, LEG_T] > 1.93))] = outfit.shoes
-    _draw_face(colour, c, part == HEAD, atlas.eye[surface.face], outfit)
-    return colour, upper | lower
-
-
-def _draw_face(colour: np.ndarray, c: np.ndarray, head: np.ndarray, eye: np.ndarray, outfit: Outfit) -> None:
-    """Hair, brows, lips and eyes, in head coordinates (right, forward, up from between the eyes)."""
-    x, forward, up = np.abs(c[:, HEAD_X]), c[:, HEAD_Y], c[:, HEAD_Z]
-    front = head & (forward > -0.2)
-    colour[front & (np.hypot(x / 0.11, (up + 0.315) / 0.028) < 1)] *= (0.85, 0.5, 0.5)
-    colour[front & (np.abs(x - 0.14) < 0.085) & (np.abs(up - 0.085 - 0.1 * (0.14 - x)) < 0.016)] = outfit.hair
-    colour[eye] = (0.75, 0.73, 0.7)
-    colour[eye & (np.hypot(x - 0.138, up) < 0.032)] = (0.06, 0.04, 0.03)
-    colour[head & ~eye & _hair(c[:, HEAD_X : HEAD_Z + 1], outfit)] = outfit.hair
-
-
-@dataclass(frozen=True)
-class Light:
-    """One soft key light over a sky-and-ground ambient; directions in the camera frame."""
-
-    direction: tuple[float, float, float]
-    key: tuple[float, float, float]
-    sky: tuple[float, float, float]
-    ground: tuple[float, float, float]
-    wrap: float
-    """0 = hard terminator, 1 = light wraps around the body."""
-    shadows: bool
-
-
-def sample_light(rng: np.random.Generator, up: Float[Array, " 3"]) -> Light:
-    """A random light; `up` is the world's up in the camera frame. Most light comes from above."""
+    Args:
+        up: the world's up in the camera frame; most light comes from above.
+        ambience: linear RGB of the surroundings relative to a grey of 0.2; light follows its level and hue.
+    """
     towards = rng.normal(size=3) + 1.2 * up - np.array([0, 0, 0.5])
     towards /= np.linalg.norm(towards)
+    height = float(towards @ up)
+    if height < 0.15:
+        towards += (0.3 - height) * up
+        towards /= np.linalg.norm(towards)
     warmth = rng.normal(0, 0.08)
-    tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    share = rng.uniform(0.25, 0.85)
-    level = np.exp(rng.normal(0.0, 0.25))
-    sky = np.maximum((1 - share) * level * (1 + rng.normal(0, 0.06, 3)) * rng.uniform(1.0, 1.4), 0.02)
-    ground = sky * rng.uniform(0.3, 0.9)
-    x, y, z = (float(v) for v in towards)
+    tint = np.array([1 + warmth, 1.0, 1 - warmth]) * np.asarray(ambience)
+    share = rng.uniform(0.2, 0.85)
+    level = np.exp(rng.normal(0.0, 0.2))
+    sky = np.maximum(
+        (1 - share) * level * (1 + rng.normal(0, 0.05, 3)) * rng.uniform(1.0, 1.4) * ambience, 0.02
+    )
+    ground = sky * rng.uniform(0.3, 0.85)
+    key = np.maximum(1.4 * share * level * tint, 0.02)
+    wrap, soft = float(rng.uniform(0, 0.5)), float(np.exp(rng.uniform(np.log(12), np.log(120))))
+    strength = float(rng.uniform(0.5, 0.95))
+    return Light(
+        _triple(towards), _triple(up), _triple(key), _triple(sky), _triple(ground), wrap, True, soft, strength
+    )
 
-    key = np.maximum(1.3 * share * level * tint, 0.02)
-    wrap, shadows = float(rng.uniform(0, 0.6)), bool(rng.random() < 0.35)
-    return Light((x, y, z), _rgb(key), _rgb(sky), _rgb(ground), wrap, shadows)
 
-
-def shade(
-    atlas: BodyAtlas,
-    outfit: Outfit,
-    light: Light,
-    up: Float[Array, " 3"],
-    tracer: MeshTracer,
-    surface: Surface,
-) -> Float[Array, "hit 3"]:
-    """Lambert with wrap, hemisphere ambient and the body's own cast shadow; linear RGB."""
-    coordinates = surface.interpolate(atlas.coordinates)
-    colour, cloth = albedo(atlas, outfit, surface, coordinates)
-    normals = surface.normals.copy()
-    rng = np.random.default_rng(outfit.seed + 1)
-    rest = coordinates[:, REST_X:]
-    for _ in range(3):
-        direction, frequency = rng.normal(size=3), rng.uniform(25, 90)
-        ripple = np.cos(frequency * (rest @ (direction / np.linalg.norm(direction))) + rng.uniform(0, 6))
-        normals += (outfit.fold * cloth * ripple)[:, None] * rng.normal(0, 0.5, 3)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    towards = np.array(light.direction)
-    diffuse = np.clip((normals @ towards + light.wrap) / (1 + light.wrap), 0, 1)
-    if light.shadows:
-        diffuse = diffuse * (1 - 0.8 * tracer.in_shadow(surface, towards))
-    sky = 0.5 + 0.5 * (normals @ up)
-    ambient = np.array(light.ground) + sky[:, None] * (np.array(light.sky) - np.array(light.ground))
-    return colour * (ambient + diffuse[:, None] * np.array(light.key))
+def _triple(values: Float[Array, " 3"]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.data.render import materials
-from sigmapose.data.render.mesh import Material, Mesh
+from sigmapose.data.render.mesh import Material
 from sigmapose.data.render.solids import (
-    TO_WORLD,
     Solid,
     bar,
     box,
@@ -23,7 +22,6 @@ from sigmapose.data.render.solids import (
     turn_x,
     turn_z,
 )
-from sigmapose.shapes import Array, Float
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,10 +36,6 @@ class Prop:
 
     def __repr__(self) -> str:
         return f"Prop({self.name}, {len(self.surface.faces)} faces)"
-
-    def mesh(self, to_camera: Float[Array, "3 3"], place_mm: Float[Array, " 3"]) -> Mesh:
-        """In the camera frame: `to_camera` turns the world's axes, `place_mm` is where the origin goes."""
-        return self.surface.mesh(self.materials, to_camera @ TO_WORLD, place_mm)
 
 
 def _legs(x: float, y: float, z: float, thick: float, material: int, round_: bool) -> list[Solid]:

@@ -1,6 +1,6 @@
-"""Things in front of a person and scenes behind: cut-outs and photos from folders, or procedural textures.
+"""Pictures from folders, and flat things cut out of them, or invented, that are pasted in front of a person.
 
-Pictures are float RGB in 0..1, display values; an occluder is a float RGBA layer of the crop's size.
+Pictures are float RGB in 0..1, display values; a pasted thing is a premultiplied RGBA layer.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ import cv2
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Bool, Float, UInt8
+from sigmapose.shapes import Array, Float, UInt8
 
 log = logging.getLogger(__name__)
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-MAX_OCCLUDED = 0.8
-MAX_PASTES = 4
 LONGEST_SIDE = 640
 """Folder pictures are kept in memory at most this large."""
 
@@ -105,34 +103,6 @@ def procedural_texture(rng: np.random.Generator, size: int) -> Float[Array, "siz
     return np.clip(picture, 0, 1).astype(np.float32)
 
 
-def _warp(picture: np.ndarray, matrix: np.ndarray, size: int, border: int) -> np.ndarray:
-    return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
-
-
-def backdrop(rng: np.random.Generator, photos: PictureFolder, size: int) -> Float[Array, "size size 3"]:
-    """A scene: a random turned, zoomed and recoloured piece of a photo, or a procedural texture (1 in 8)."""
-    if not photos.pictures or rng.random() < 0.125:
-        return procedural_texture(rng, size)
-    photo = photos.pictures[rng.integers(len(photos.pictures))][..., :3]
-    height, width = photo.shape[:2]
-    scale = size / (min(height, width) * np.exp(rng.uniform(np.log(0.25), np.log(1.0))))
-    angle = np.clip(rng.normal(0, 12), -40, 40)
-    matrix = cv2.getRotationMatrix2D((width * rng.random(), height * rng.random()), angle, scale)
-    matrix[:, 2] += (
-        size / 2 - matrix[:, :2] @ (np.array([width, height]) * rng.uniform(0.25, 0.75, 2)) - matrix[:, 2]
-    )
-    if rng.random() < 0.5:
-        photo = np.ascontiguousarray(photo[:, ::-1])
-    piece = _warp(photo, matrix, size, cv2.BORDER_REFLECT_101).astype(np.float32) / 255
-    gain = np.exp(rng.normal(0, 0.07, 3)) * np.exp(rng.normal(0, 0.2))
-    return np.clip(piece ** gain_exponent(rng) * gain, 0, 1).astype(np.float32)
-
-
-def gain_exponent(rng: np.random.Generator) -> float:
-    """A random gamma around 1."""
-    return float(np.exp(rng.normal(0, 0.25)))
-
-
 def _silhouette(rng: np.random.Generator, size: int) -> np.ndarray:
     """A box, an ellipse or a ragged polygon that fills a size x size layer."""
     layer = np.zeros((size, size), np.uint8)
@@ -152,9 +122,9 @@ def _silhouette(rng: np.random.Generator, size: int) -> np.ndarray:
     return layer
 
 
-def _object(rng: np.random.Generator, cutouts: PictureFolder) -> np.ndarray:
-    """One object, premultiplied uint8 RGBA: a cut-out, or (1 in 4, or without cut-outs) a textured shape."""
-    if cutouts.pictures and rng.random() < 0.75:
+def sample_cutout(rng: np.random.Generator, cutouts: PictureFolder) -> UInt8[Array, "h w 4"]:
+    """One thing, premultiplied RGBA: a cut-out, or where there are none (or 1 in 8) a textured shape."""
+    if cutouts.pictures and rng.random() < 0.875:
         item = cutouts.pictures[rng.integers(len(cutouts.pictures))]
         if item.shape[2] == 4:
             return np.ascontiguousarray(item[:, ::-1]) if rng.random() < 0.5 else item
@@ -166,77 +136,39 @@ def _object(rng: np.random.Generator, cutouts: PictureFolder) -> np.ndarray:
     return np.dstack([np.where(alpha[..., None] > 0, 255 * texture, 0).astype(np.uint8), alpha])
 
 
-def _paste(
-    layer: np.ndarray, rng: np.random.Generator, item: np.ndarray, centre: np.ndarray, extent: float
-) -> np.ndarray:
-    """The layer with an object over it; `extent` is the object's size (root of its area) in pixels."""
-    size = layer.shape[0]
-    opaque = max(float(np.count_nonzero(item[..., 3] > 127)), 16.0)
-    height, width = item.shape[:2]
-    matrix = cv2.getRotationMatrix2D(
-        (width / 2, height / 2), float(rng.normal(0, 25)), extent / np.sqrt(opaque)
-    )
-    matrix[0, 0:2] *= rng.uniform(0.8, 1.25)
-    gain = np.float32(np.exp(rng.normal(0, 0.2)) / 255)
-    matrix[:, 2] += centre - (matrix @ np.array([width / 2, height / 2, 1.0]))
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float) @ matrix.T
-    low = np.clip(np.floor(corners.min(0)).astype(int) - 1, 0, size)
-    high = np.clip(np.ceil(corners.max(0)).astype(int) + 2, 0, size)
-    if (high <= low).any():
-        return layer
-    matrix[:, 2] -= low
-    shape = (int(high[0] - low[0]), int(high[1] - low[1]))
-    warped = np.asarray(cv2.warpAffine(item, matrix, shape, flags=cv2.INTER_LINEAR)).astype(np.float32)
-    warped *= np.array([gain, gain, gain, 1 / 255], np.float32)
-    result = layer.copy()
-    window = (slice(low[1], high[1]), slice(low[0], high[0]))
-    result[window] = warped + layer[window] * (1 - warped[..., 3:])
-    return result
+@dataclass(frozen=True, repr=False)
+class Paste:
+    """A flat thing in its place."""
 
+    item: UInt8[Array, "h w 4"]
+    matrix: Float[Array, "2 3"]
+    """Pixels of the item to crop coordinates (crop widths, origin at the crop's centre)."""
+    gain: float = 1.0
+    """Its light is changed by this."""
 
-def clutter(
-    rng: np.random.Generator, cutouts: PictureFolder, picture: Float[Array, "size size 3"]
-) -> np.ndarray:
-    """The scene with a few objects in it, behind the person."""
-    size = picture.shape[0]
-    layer = np.zeros((size, size, 4), np.float32)
-    for _ in range(rng.integers(0, 4)):
-        item = _object(rng, cutouts)
-        layer = _paste(layer, rng, item, rng.uniform(0, size, 2), size * rng.uniform(0.1, 0.5))
-    return over(layer, picture)
+    def __repr__(self) -> str:
+        return f"Paste({self.item.shape[1]}x{self.item.shape[0]})"
+
+    def layer(self, size: int, margin: float = 0.0) -> Float[Array, "side side 4"]:
+        """Premultiplied RGBA of the crop with `margin` crop widths more on every side, 0..1."""
+        matrix = self.matrix * size
+        matrix[:, 2] += size * (0.5 + margin) - 0.5
+        side = round(size * (1 + 2 * margin))
+        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        item = self.item
+        if scale < 0.6:  # the filter looks at four neighbours only
+            smaller = (max(1, round(item.shape[1] * scale)), max(1, round(item.shape[0] * scale)))
+            stretch = np.array([item.shape[1] / smaller[0], item.shape[0] / smaller[1]])
+            item = cv2.resize(item, smaller, interpolation=cv2.INTER_AREA)
+            matrix[:, 2] += matrix[:, :2] @ (stretch / 2 - 0.5)
+            matrix[:, :2] *= stretch
+        warped = np.asarray(cv2.warpAffine(item, matrix, (side, side), flags=cv2.INTER_LINEAR))
+        lift = np.array([self.gain, self.gain, self.gain, 1.0]) / 255
+        return np.minimum(warped * lift.astype(np.float32), warped[..., 3:] * np.float32(1 / 255))
 
 
 def over(
     layer: Float[Array, "size size 4"], picture: Float[Array, "size size 3"]
 ) -> Float[Array, "size size 3"]:
     """A premultiplied RGBA layer over a picture."""
-    return np.clip(layer[..., :3] + picture * (1 - layer[..., 3:]), 0, 1)
-
-
-def sample_occlusion(
-    rng: np.random.Generator, cutouts: PictureFolder, person: Bool[Array, "size size"], severity: float
-) -> tuple[Float[Array, "size size 4"], float]:
-    """Objects in front of a person until about `severity` (0..1) of the person is covered.
-
-    Returns:
-        the premultiplied RGBA layer, and the share of the person behind alpha > 0.5, at most `MAX_OCCLUDED`.
-    """
-    size = person.shape[0]
-    layer = np.zeros((size, size, 4), np.float32)
-    area = int(person.sum())
-    if severity <= 0 or area == 0:
-        return layer, 0.0
-    covered = 0.0
-    rows, columns = np.nonzero(person)
-    for _ in range(MAX_PASTES):
-        at = rng.integers(len(rows))
-        centre = np.array([columns[at], rows[at]], float) + rng.normal(0, 0.05 * size, 2)
-        extent = np.sqrt(max(severity - covered, 0.05) * area) * rng.uniform(1.0, 2.2)
-        trial = _paste(layer, rng, _object(rng, cutouts), centre, extent)
-        share = float((trial[..., 3] > 0.5)[person].mean())
-        if share > MAX_OCCLUDED:
-            continue
-        layer, covered = trial, share
-        if covered >= 0.85 * severity:
-            break
-    return layer, covered
+    return layer[..., :3] + picture * (1 - layer[..., 3:])

@@ -16,8 +16,8 @@ import numpy as np
 from sigmapose.data.render.mesh import Material, Mesh
 from sigmapose.shapes import Array, Float, Int
 
-TO_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-"""A thing's axes -> the world's (x right, y down, z forward)."""
+
+Point = Sequence[float] | Float[Array, " 3"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +34,7 @@ class Solid:
     def __repr__(self) -> str:
         return f"Solid({len(self.vertices_mm)} vertices, {len(self.faces)} faces)"
 
-    def moved(self, offset_mm: Sequence[float] = (0, 0, 0), turn: Float[Array, "3 3"] | None = None) -> Solid:
+    def moved(self, offset_mm: Point = (0, 0, 0), turn: Float[Array, "3 3"] | None = None) -> Solid:
         """Turned about the origin, then shifted; its texture moves along."""
         vertices, normals = self.vertices_mm, self.normals
         if turn is not None:
@@ -114,7 +114,7 @@ def _unit_box() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(vertices), faces.astype(np.int32), np.array(normals)
 
 
-def box(low: Sequence[float], high: Sequence[float], material: int = 0) -> Solid:
+def box(low: Point, high: Point, material: int = 0) -> Solid:
     """A box between two corners, mm."""
     a, b = np.asarray(low, float), np.asarray(high, float)
     vertices, faces, normals = _unit_box()
@@ -186,7 +186,7 @@ def cylinder(
     return solid(vertices, faces, normals, material)
 
 
-def bar(a: Sequence[float], b: Sequence[float], radius_mm: float, material: int = 0, sides: int = 8) -> Solid:
+def bar(a: Point, b: Point, radius_mm: float, material: int = 0, sides: int = 8) -> Solid:
     """A straight round bar."""
     start = np.asarray(a, float)
     along = np.asarray(b, float) - start
@@ -222,8 +222,8 @@ def _unit_sphere(rings: int, sides: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ellipsoid(
-    centre_mm: Sequence[float],
-    radii_mm: Sequence[float],
+    centre_mm: Point,
+    radii_mm: Point,
     material: int = 0,
     rings: int = 8,
     sides: int = 14,
