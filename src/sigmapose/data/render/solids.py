@@ -16,8 +16,8 @@ import numpy as np
 from sigmapose.data.render.mesh import Material, Mesh
 from sigmapose.shapes import Array, Float, Int
 
-
-Point = Sequence[float] | Float[Array, " 3"]
+Point = Sequence[float] | np.ndarray
+"""Three numbers."""
 
 
 @dataclass(frozen=True, repr=False)
