@@ -196,7 +196,7 @@ def truth_of(public: PublicSet, samples: Sequence[Sample]) -> Truth:
     joints = np.stack([s.joints_mm for s in samples if s.joints_mm is not None])[:, index]
     points = [s.points_px[index] for s in samples if s.points_px is not None]
     seen = [s.visibility[index] for s in samples if s.visibility is not None]
-    used = np.isfinite(joints).all(-1)
+    used = np.asarray(np.isfinite(joints).all(-1))
     root = list(layout(public).root)
     used &= used[:, root].all(1, keepdims=True)
     used[:, [public.joints.index(name) for name in public.uncompared]] = False

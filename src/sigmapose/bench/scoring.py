@@ -336,7 +336,7 @@ def _add_worst(
         for row in some[np.argsort(-rank[some], kind="stable")].tolist():
             if len(chosen) >= KEPT or rank[row] <= 0:
                 break
-            chosen.setdefault(truth.clusters[row], row)
+            chosen.setdefault(str(truth.clusters[row]), row)
         new = [
             (
                 float(rank[row]),
