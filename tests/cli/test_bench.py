@@ -1,0 +1,79 @@
+"""`sigmapose bench` on a tiny copy of a data set in its true format: table, JSON, claims, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_readers.test_3dpw import Python2Pickler, sequence
+
+
+@pytest.fixture
+def threedpw(tmp_path: Path) -> Path:
+    file = tmp_path / "3dpw" / "sequenceFiles" / "test" / "downtown_walk_00.pkl"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as out:
+        Python2Pickler(out, 2).dump(sequence())
+    return tmp_path / "3dpw"
+
+
+def expectations(folder: Path, at_most: float) -> Path:
+    claim = {"claim": "good", "method": "sigmapose/lift", "metric": "pa_mpjpe_mm", "at_most": at_most}
+    file = folder / "expectations.json"
+    text = {"format": "sigmapose/expectations", "version": 1, "protocols": {"3dpw@1": [claim]}}
+    file.write_text(json.dumps(text))
+    return file
+
+
+def test_table_json_and_claims_that_hold(run, threedpw: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card.json"
+    ran = run("bench", "3dpw", "--source", threedpw, "--json", card, "--check", expectations(tmp_path, 900.0))
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("3dpw@1  (") and "sigmapose/lift" in ran.out
+    assert ran.out.endswith("all 1 claims hold\n")
+    read = json.loads(card.read_text())
+    assert read["protocol"] == "3dpw@1" and {"commit", "device", "methods"} <= set(read)
+    assert 5 < read["methods"]["sigmapose/lift"]["pa_mpjpe_mm"] < 300
+
+
+def test_a_claim_that_no_longer_holds_is_named_and_exits_with_1(run, threedpw: Path, tmp_path: Path) -> None:
+    ran = run("bench", "3dpw", "--source", threedpw, "--check", expectations(tmp_path, 1.0))
+    assert ran.code == 1
+    assert ran.err.startswith("sigmapose: claim no longer holds: good: pa_mpjpe_mm of sigmapose/lift is ")
+
+
+def test_unknown_benchmarks_are_answered_with_a_list(run) -> None:
+    line = run("bench", "pose4sim").refusal()
+    assert line.startswith(
+        "unknown benchmark 'pose4sim': choose from pose2sim, pose2sim-occ, synth-occ, h36m,"
+    )
+
+
+def test_expectations_are_looked_at_before_the_work(run, threedpw: Path, tmp_path: Path) -> None:
+    line = run("bench", "h36m", "--source", threedpw, "--check", expectations(tmp_path, 1.0)).refusal()
+    assert "says nothing about h36m@1, only about 3dpw@1" in line
+
+
+def test_data_that_are_not_there(run, tmp_path: Path) -> None:
+    assert "needs the data, which nobody may pass on: get HumanEva-I" in run("bench", "humaneva").refusal()
+    line = run("bench", "3dpw", "--source", tmp_path).refusal()
+    assert "get sequenceFiles.zip and imageFiles.zip from" in line
+
+
+def test_without_network_the_recording_must_be_given(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    line = run("bench", "pose2sim").refusal()
+    assert line.startswith("cannot download pose2sim==0.10.49") and line.endswith("give --source PATH")
+    assert not list((tmp_path / "sigmapose" / "bench").rglob("*.whl"))
+
+
+def test_json_that_cannot_be_written(run, threedpw: Path, tmp_path: Path) -> None:
+    line = run("bench", "3dpw", "--source", threedpw, "--json", tmp_path / "no" / "card.json").refusal()
+    assert line.endswith("card.json: no such folder: make it, or choose another file")
+    line = run("bench", "3dpw", "--source", threedpw, "--json", tmp_path).refusal()
+    assert "cannot be written" in line
