@@ -23,6 +23,8 @@ from sigmapose.bench.scorecard import COLUMNS, card_of
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.names import METRICS
 
+FOLDED = ("pck_150mm", "auc_150mm", "ause", "false_positive_rate", "coverage_50", "coverage_95")
+"""Of the terminal's table; here they are among all numbers."""
 NEAR = 0.01
 """Coverage this close to what was promised is called right, whatever the interval."""
 _SECURITY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -146,7 +148,8 @@ def _held(method: MethodResult, metric: str) -> str:
 
 def _main_table(results: Results) -> str:
     """The table of the terminal: the metrics people ask for, with intervals."""
-    columns = [c for c in COLUMNS if any(c in m.numbers() for m in results.methods.values())]
+    there = {c for m in results.methods.values() for c in m.numbers()}
+    columns = [c for c in COLUMNS if c in there and c not in FOLDED]
     head = ["method", *(COLUMNS[c][0] for c in columns)]
     rows = [[name, *(_cell(m, c, COLUMNS[c][1]) for c in columns)] for name, m in results.methods.items()]
     text = table(head, rows, "scorecard", "Main numbers, with 95 % intervals")

@@ -17,6 +17,15 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 30, 46
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "12 4", "1 2", "6 2 1 2 1 2")
 MARKER_PX = 4.5
+_OUTLINES: tuple[tuple[tuple[float, float], ...], ...] = (
+    ((-1, -1), (1, -1), (1, 1), (-1, 1)),
+    ((0, -1.2), (1.2, 1), (-1.2, 1)),
+    ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)),
+    ((0, 1.2), (1.2, -1), (-1.2, -1)),
+    ((-1.2, -0.4), (1.2, -0.4), (1.2, 0.4), (-1.2, 0.4)),
+    ((-0.4, -1.3), (0.4, -1.3), (0.4, 1.3), (-0.4, 1.3)),
+)
+"""Corners of the markers after the circle: square, triangle, diamond, triangle down, and two slabs."""
 
 
 def step_of(span: float, count: int) -> float:
@@ -58,23 +67,12 @@ def percent(value: float) -> str:
 
 def marker(shape: int, x: float, y: float, css: str, title: str = "", size: float = MARKER_PX) -> str:
     """A marker whose form depends on the number of the method."""
-    r = size
-    paths = (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}"',
-        f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r:.1f}" height="{2 * r:.1f}"',
-        f'<path d="M{x:.1f} {y - 1.2 * r:.1f}L{x + 1.2 * r:.1f} {y + r:.1f}H{x - 1.2 * r:.1f}Z"',
-        f'<path d="M{x:.1f} {y - 1.3 * r:.1f}L{x + 1.3 * r:.1f} {y:.1f}L{x:.1f} {y + 1.3 * r:.1f}'
-        f'L{x - 1.3 * r:.1f} {y:.1f}Z"',
-        f'<path d="M{x:.1f} {y + 1.2 * r:.1f}L{x + 1.2 * r:.1f} {y - r:.1f}H{x - 1.2 * r:.1f}Z"',
-        f'<path d="M{x - r:.1f} '
-        f"{y - r / 3:.1f}h{2 * r / 3:.1f}v{-2 * r / 3:.1f}h{2 * r / 3:.1f}v{2 * r / 3:.1f}"
-        f"h{2 * r / 3:.1f}v{2 * r / 3:.1f}h{-2 * r / 3:.1f}v{2 * r / 3:.1f}h{-2 * r / 3:.1f}"
-        f'v{-2 * r / 3:.1f}h{-2 * r / 3:.1f}Z"',
-    )
+    kind = shape % (len(_OUTLINES) + 1)
     told = f"<title>{escape(title)}</title>" if title else ""
-    return (
-        f'{paths[shape % len(paths)]} class="dot {css}">{told}</{paths[shape % len(paths)][1:].split()[0]}>'
-    )
+    if kind == 0:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" class="dot {css}">{told}</circle>'
+    corners = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in _OUTLINES[kind - 1])
+    return f'<polygon points="{corners}" class="dot {css}">{told}</polygon>'
 
 
 @dataclass

@@ -35,7 +35,8 @@ def headline(results: Results) -> str:
             panels.append(_forest(results, metric, title, unit, factor))
     caption = (
         "A dot is the number, the line through it its 95 % interval over clips or people: where two lines "
-        "overlap widely, the data does not tell the methods apart. A dash: the method says nothing about it."
+        "overlap widely, the data does not tell the methods apart. A dash: the method says nothing about "
+        "it."
     )
     return figure("headline", "Methods side by side", panels, caption)
 
@@ -130,11 +131,9 @@ def severity(results: Results) -> str:
                 )
         panels.append(chart.svg())
     caption = (
-        "The same people and views, with more and more in front of them. An honest method's stated σ "
-        "rises as "
-        "its error does, so that what was promised still holds. σ is per axis: an error of a Gaussian "
-        "with the "
-        "same σ along every axis is 1.6 σ long on average. Lines through markers: 95 % intervals."
+        "The same people and views, with more and more in front of them. An honest method's stated σ rises "
+        "as its error does, so that what was promised still holds. σ is per axis: an error of a Gaussian "
+        "with the same σ along every axis is 1.6 σ long on average. Lines through markers: 95 % intervals."
     )
     return figure(
         "severity",

@@ -33,11 +33,9 @@ def coverage(results: Results, main: str) -> str:
         )
     caption = (
         "Each cell: of the joints in that group, how many lay inside the region promised to hold 90 % of "
-        "them; "
-        "below it, how many joints were judged. Red holds less than promised (too sure), blue more (too "
-        f"cautious). Faint cells have fewer than {MIN_GROUP:,} joints: chance moves them. Outlined: the "
-        "lowest "
-        "of the others."
+        "them; below it, how many joints were judged. Red holds less than promised (too sure), blue more "
+        f"(too cautious). Faint cells have fewer than {MIN_GROUP:,} joints: chance moves them. Outlined: "
+        "the lowest of the others."
     )
     return figure("groups", "Where do the error bars fail?", blocks, caption)
 

@@ -58,13 +58,12 @@ def worst(results: Results, main: str) -> str:
     if not parts:
         return ""
     caption = (
-        "The frames with the largest mean error, then those with the most joints that were vouched for "
-        "and yet "
-        "more than 100 mm wrong; at most one of a clip. "
+        "The frames with the largest mean error, then those with the most joints that were vouched for and "
+        "yet more than 100 mm wrong; at most one of a clip. "
         '<span class="key truth">truth</span> <span class="key guess">predicted</span> '
         '<span class="key far">more than 100 mm apart</span> Shaded: 90 % regions. In the picture the '
-        "prediction is placed by the similarity that fits the true joints, so that its depth plays no "
-        "part there."
+        "prediction is placed by the similarity that fits the true joints, so that its depth plays no part "
+        "there."
     )
     blocks = "".join(block for _, block in sorted(parts, key=lambda p: p[0]))
     return f'<figure id="worst"><h3>Worst frames</h3><figcaption>{caption}</figcaption>{blocks}</figure>'

@@ -9,6 +9,7 @@ import tyro
 
 from sigmapose.cli.bench import Bench
 from sigmapose.cli.calibrate import Calibrate
+from sigmapose.cli.evaluate import Evaluate
 from sigmapose.cli.export import Export
 from sigmapose.cli.lift import Lift
 from sigmapose.cli.predict import Predict
@@ -20,6 +21,7 @@ _COMMANDS = {
     "predict": Predict,
     "lift": Lift,
     "view": View,
+    "evaluate": Evaluate,
     "bench": Bench,
     "calibrate": Calibrate,
     "synth": Synth,

@@ -1,0 +1,325 @@
+"""`sigmapose evaluate`: anybody's predictions beside their truth, matched by the names of frames and joints.
+
+Nothing is left out silently: what one side lacks is an error, or counts as not found, or is left out, as
+asked for, and is said in the notes either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sigmapose.bench.answer_files import Answers, TrueFrames
+from sigmapose.bench.results import Results
+from sigmapose.bench.scoring import Judge, Predictions, Truth
+from sigmapose.errors import InputError, SkeletonError
+from sigmapose.evaluate import checks
+from sigmapose.evaluate.layout import Layout, layout_of
+from sigmapose.evaluate.pose_metrics import finite_joints
+from sigmapose.gaussian import chi2_radius
+from sigmapose.shapes import Array, Bool, Float, Int
+from sigmapose.skeleton import JointMap, joint_map
+
+Matching = Literal["all", "truth", "common"]
+"""What happens to frames and joints that only one side has. `all`: an error. `truth`: those of the truth that
+a program lacks count as not found; others are left out. `common`: all of them are left out."""
+PROTOCOL = "evaluate@1"
+CONFIDENT_SCORE = 0.9
+"""A joint with a higher confidence counts as vouched for."""
+NAMED = 3
+MIXED_SHARE = 0.02
+"""So many frames of another size than the rest are taken to be of another unit, and not just bad."""
+_UNITS = {"metres": 1e-3, "centimetres": 0.1, "micrometres": 1e3}
+_SLACK = 1.8
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class _Rows:
+    """Rows of the predictions for every frame of the truth; -1 where there is none."""
+
+    of_truth: Int[Array, " frame"]
+    extra: tuple[str, ...]
+    missing: tuple[str, ...]
+    ids: tuple[str, ...]
+    """Names of the true frames by which they were matched."""
+
+
+def evaluate(
+    truth: TrueFrames,
+    answers: Sequence[Answers],
+    *,
+    matching: Matching = "all",
+    rate_hz: float | None = None,
+    samples: int = 1000,
+) -> Results:
+    """Judge every program on the same frames and joints.
+
+    Args:
+        truth: what is true.
+        answers: one per program, with different names.
+        matching: see `Matching`.
+        rate_hz: of the video, for motion per second instead of per frame.
+        samples: of the bootstrap.
+
+    Raises:
+        InputError, SkeletonError: frames or joints that do not match, mixed units, covariances that are none.
+    """
+    _check_names(answers)
+    notes = [note for told in (truth, *answers) for note in told.notes]
+    rows = {a.name: _match_frames(a, truth, matching, notes) for a in answers}
+    kept = np.ones(len(truth.joints_mm), bool)
+    if matching == "common":
+        kept = np.all([r.of_truth >= 0 for r in rows.values()], axis=0)
+    known = np.asarray(finite_joints(truth.joints_mm[kept]).any(0))
+    columns = _common_joints(truth, answers, known, matching, notes)
+    layout = layout_of(truth.skeleton, tuple(truth.skeleton.joints[j] for j in columns))
+    true = _truth(truth, next(iter(rows.values())), kept, columns, layout, rate_hz, notes)
+    judge = Judge(layout, samples=samples)
+    methods = {}
+    for told in answers:
+        found = _predictions(told, truth, rows[told.name].of_truth[kept], columns, layout, matching, notes)
+        _check_mixed_units(told.name, found, true, layout)
+        methods[told.name] = found
+    judge.add(true, methods)
+    title = f"{', '.join(a.name for a in answers)} against {truth.name}"
+    statement = {"truth": truth.name, "frames": int(kept.sum()), "joints": ", ".join(layout.joints)}
+    return judge.results(
+        PROTOCOL, title, statement=statement | truth.statement, notes=tuple(dict.fromkeys(notes))
+    )
+
+
+def _check_names(answers: Sequence[Answers]) -> None:
+    names = [a.name for a in answers]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError(f"several predictions are called {', '.join(twice)}: rename the files")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _match_frames(told: Answers, truth: TrueFrames, matching: Matching, notes: list[str]) -> _Rows:
+    """By the way of naming frames that brings the most of them together."""
+    pairs = [(a, t) for t in truth.namings for a in told.namings]
+    own, true = max(pairs, key=lambda pair: len(set(pair[0]) & set(pair[1])))
+    row = {name: k for k, name in enumerate(own)}
+    of_truth = np.array([row.get(name, -1) for name in true], np.int64)
+    known = set(true)
+    found = _Rows(
+        of_truth, tuple(n for n in own if n not in known), tuple(n for n in true if n not in row), true
+    )
+    if (of_truth < 0).all():
+        raise InputError(
+            f"{told.name}: none of its {len(own)} frames ({_some(told.namings[0])}) is among the "
+            f"{len(true)} of {truth.name} ({_some(truth.namings[0])}): name frames alike"
+        )
+    if matching == "all" and (found.extra or found.missing):
+        sides = [
+            f"{what} {len(names)} of {total} frames ({_some(names)})"
+            for what, names, total in (
+                ("the predictions lack", found.missing, len(true)),
+                ("the truth lacks", found.extra, len(own)),
+            )
+            if names
+        ]
+        raise InputError(
+            f"{told.name}: {' and '.join(sides)}: add them, or say --matching truth (count as not found; "
+            "others left out) or --matching common (leave out)"
+        )
+    if found.missing:
+        what = "left out of everybody's numbers" if matching == "common" else "counted as not found"
+        notes.append(
+            f"{told.name} lacks {len(found.missing)} of {len(true)} true frames ({_some(found.missing)}): "
+            f"{what}"
+        )
+    if found.extra:
+        notes.append(f"{told.name}: {len(found.extra)} frames without truth left out ({_some(found.extra)})")
+    if (own, true) != (told.namings[0], truth.namings[0]):
+        notes.append(
+            f"{told.name}: frames matched as {own[0]} = {true[int(np.argmax(of_truth >= 0))]}, and so on"
+        )
+    return found
+
+
+def _common_joints(
+    truth: TrueFrames,
+    answers: Sequence[Answers],
+    known: Bool[Array, " joint"],
+    matching: Matching,
+    notes: list[str],
+) -> Int[Array, " column"]:
+    """Joints of the truth to compare; what a program lacks of them is an error, a note, or left out."""
+    names = truth.skeleton.joints
+    keep = known.copy()
+    if not known.any():
+        raise InputError(f"{truth.name}: no true joint in any of the frames: give other frames")
+    for told in answers:
+        there, mapping = _reachable(told, truth)
+        lacking = [names[j] for j in np.flatnonzero(known & ~there)]
+        if lacking and matching == "all":
+            raise SkeletonError(
+                f"{told.name} ({told.skeleton.name}) lacks {len(lacking)} of the {int(known.sum())} joints "
+                f"of {truth.name} ({_some(lacking)}): say --matching truth (count as not found) or "
+                "--matching common (leave out)"
+            )
+        if lacking:
+            what = "left out of everybody's numbers" if matching == "common" else "counted as not found"
+            notes.append(f"{told.name} lacks {len(lacking)} joints ({', '.join(lacking)}): {what}")
+        if matching == "common":
+            keep &= there
+        near = [names[j] for j in np.flatnonzero(known & there) if mapping.status[j] == "approximate"]
+        if near:
+            notes.append(f"{told.name}: {told.skeleton.name} has only something near {', '.join(near)}")
+    if not keep.any():
+        raise SkeletonError(
+            f"{truth.name} and the predictions have no joint in common: check the joint names"
+        )
+    return np.flatnonzero(keep)
+
+
+def _reachable(told: Answers, truth: TrueFrames) -> tuple[Bool[Array, " joint"], JointMap]:
+    """Which joints of the truth a program ever gives."""
+    mapping = joint_map(told.skeleton, truth.skeleton)
+    given = finite_joints(told.joints_mm).any(0)
+    needs = mapping.weights != 0
+    return needs.any(1) & ~(needs & ~given).any(1), mapping
+
+
+def _truth(
+    truth: TrueFrames,
+    rows: _Rows,
+    kept: Bool[Array, " frame"],
+    columns: Int[Array, " column"],
+    layout: Layout,
+    rate_hz: float | None,
+    notes: list[str],
+) -> Truth:
+    index = np.flatnonzero(kept)
+    joints = truth.joints_mm[np.ix_(index, columns)]
+    used = finite_joints(joints)
+    rootless = np.asarray(used.any(1) & ~used[:, list(layout.root)].all(1))
+    if rootless.any():
+        notes.append(
+            f"{int(rootless.sum())} frames without a true root "
+            f"({_some([rows.ids[k] for k in index[rootless]])}) play no part: poses are compared relative "
+            "to it"
+        )
+        used &= ~rootless[:, None]
+    numbers = [name.rpartition("/")[2] for name in rows.ids]
+    counted = all(n.isdecimal() for n in numbers)
+    splits = sorted({s for s in truth.splits or () if s})
+    if splits and "test" not in splits:
+        notes.append(f"{truth.name} is of the {', '.join(splits)} split: these are no test numbers")
+    picture, points = truth.picture, truth.points_px
+    return Truth(
+        ids=[truth.namings[0][k] for k in index], joints_mm=joints,
+        clusters=[truth.clusters[k] for k in index],
+        used=used, visibility=None if truth.visibility is None else truth.visibility[np.ix_(index, columns)],
+        root_mm=None if truth.root_mm is None else truth.root_mm[index],
+        tilt_deg=None if truth.tilt_deg is None else truth.tilt_deg[index],
+        clips=[truth.clips[k] for k in index] if counted else None,
+        frames=np.array([int(numbers[k]) for k in index]) if counted else None, rate_hz=rate_hz,
+        points_px=None if points is None else points[np.ix_(index, columns)],
+        picture=None if picture is None else lambda row: picture(int(index[row])),
+    )  # fmt: skip
+
+
+def _predictions(
+    told: Answers,
+    truth: TrueFrames,
+    rows: Int[Array, " frame"],
+    columns: Int[Array, " column"],
+    layout: Layout,
+    matching: Matching,
+    notes: list[str],
+) -> Predictions:
+    """One program's poses in the frames and joints of the truth; NaN where it has none."""
+    mapping = joint_map(told.skeleton, truth.skeleton)
+    same = told.skeleton.name == truth.skeleton.name
+    there = rows >= 0
+
+    def placed(
+        values: Float[Array, "frame joint *rest"], fill: float = np.nan
+    ) -> Float[Array, "frame column *rest"]:
+        found = np.array(values[np.maximum(rows, 0)][:, columns], np.float64)
+        found[~there] = fill
+        return found
+
+    joints = told.joints_mm if same else mapping.apply(told.joints_mm)[0]
+    main = mapping.weights.argmax(1)
+    cov, radius2 = None, None
+    if told.cov_mm2 is not None:
+        try:
+            checks.check_covariances(_rootless(told), told.skeleton.joints)
+        except InputError as error:
+            raise InputError(f"{told.name}: {error}") from error
+        cov = placed(told.cov_mm2 if same else mapping.apply_covariance(told.cov_mm2))
+        if len(layout.root) == 1:
+            cov[:, layout.root[0]] = np.nan
+        mixed = [truth.skeleton.joints[j] for j in columns if (mapping.weights[j] != 0).sum() > 1]
+        if mixed and not same:
+            notes.append(
+                f"{told.name}: covariances of {', '.join(mixed)} take the joints they are made of as "
+                "independent"
+            )
+    if told.radii is not None:
+        radius2 = {
+            level: placed(np.square(r[:, main]), chi2_radius(level, 3) ** 2)
+            for level, r in told.radii.items()
+        }
+    doubt = confident = None
+    if cov is None and told.score is not None:
+        score = placed(told.score[:, main])
+        doubt = 1.0 - score
+        confident = np.asarray(score > CONFIDENT_SCORE)
+        notes.append(
+            f"{told.name} states a score only: a joint above {CONFIDENT_SCORE} counts as vouched for"
+        )
+    elif cov is None:
+        notes.append(f"{told.name} states no uncertainty: only its poses are judged")
+    lost = ~finite_joints(placed(joints))
+    if lost.any():
+        nobody = int(lost.all(1).sum())
+        notes.append(
+            f"{told.name}: {int(lost.sum())} of {lost.size} joints not found, counted as failures"
+            + (f" (nobody in {nobody} frames)" if nobody else "")
+        )
+    return Predictions(placed(joints), cov, radius2, doubt, confident)
+
+
+def _rootless(told: Answers) -> Float[Array, "frame joint 3 3"]:
+    """Covariances without that of the root joint, which is 0 where it is stated at all."""
+    assert told.cov_mm2 is not None
+    if told.skeleton.root is None:
+        return told.cov_mm2
+    cov = told.cov_mm2.copy()
+    cov[:, told.skeleton.root] = np.nan
+    return cov
+
+
+def _check_mixed_units(name: str, found: Predictions, true: Truth, layout: Layout) -> None:
+    """Frames in which people have the size of another unit than in the rest.
+
+    Raises:
+        InputError: which and how many.
+    """
+    root = list(layout.root)
+    both = finite_joints(found.joints_mm) & finite_joints(true.joints_mm)
+    sizes = []
+    for joints in (true.joints_mm, found.joints_mm):
+        relative = np.linalg.norm(joints - joints[:, root].mean(1, keepdims=True), axis=-1)
+        sizes.append(np.nansum(np.where(both, relative, 0.0), axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = sizes[1] / sizes[0]
+    for unit, factor in _UNITS.items():
+        odd = np.flatnonzero((ratio > factor / _SLACK) & (ratio < factor * _SLACK))
+        if len(odd) >= max(2, MIXED_SHARE * len(ratio)):
+            raise InputError(
+                f"{name}: units are mixed: in {len(odd)} of {len(ratio)} frames "
+                f"({_some([true.ids[int(k)] for k in odd])}) people have the size of {unit}: give one unit "
+                "throughout"
+            )

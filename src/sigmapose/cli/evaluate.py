@@ -1,0 +1,91 @@
+"""`sigmapose evaluate`: anybody's 3D poses against the truth."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from sigmapose.bench.results import Results
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Judge 3D poses, and their error bars where they have some, against labelled frames.
+
+    Frames and joints are matched by their names. What one side lacks is an error unless --matching says what
+    to do with it; a joint that was not found counts as a failure.
+    """
+
+    predictions: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PRED")]
+    """poses.json, or 3D joints of any program: .csv, .json (MediaPipe, MMPose, NLF) or .npz."""
+    truth: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
+    """The same formats, or a data set as NAME:PATH, e.g. synth:shards (docs/datasets.md)."""
+    beside: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PRED ...")] = ()
+    """Further predictions of the same frames, judged beside the first."""
+    calibrator: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Error bars for PRED, from `sigmapose calibrate --predictions`; not fitted on the same clips."""
+    matching: Literal["all", "truth", "common"] = "all"
+    """Frames and joints that only one side has. all: an error. truth: what PRED lacks counts as not found,
+    what the truth lacks is left out. common: all of it is left out."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write the numbers as JSON here too."""
+    report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.html")] = None
+    """Write a page with figures and the worst frames here."""
+    skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Joint order of PRED, where the file does not tell, e.g. coco_17."""
+    truth_skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Joint order of TRUTH, where the file does not tell."""
+    unit: Literal["mm", "cm", "m"] | None = None
+    """Unit of PRED, where the size of the people does not tell."""
+    track: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """The person of a poses.json with several."""
+    split: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Take only this split of a data set, e.g. test."""
+    fps: Annotated[float | None, tyro.conf.arg(metavar="HZ")] = None
+    """Frames per second of the video: errors of motion per second instead of per frame."""
+
+    def __call__(self) -> int:
+        from sigmapose.bench.answer_files import read_answers, read_truth, with_calibrator
+        from sigmapose.bench.evaluation import evaluate
+        from sigmapose.bench.scorecard import card_of
+        from sigmapose.errors import InputError
+
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise InputError(f"--fps {self.fps:g}: give the frames per second of the video, e.g. 30")
+        truth = read_truth(self.truth, skeleton=self.truth_skeleton, split=self.split)
+        first = read_answers(
+            self.predictions,
+            name=self.predictions.stem,
+            skeleton=self.skeleton,
+            unit=self.unit,
+            track=self.track,
+        )
+        if self.calibrator is not None:
+            first = with_calibrator(first, self.calibrator, truth)
+        others = [read_answers(path, name=path.stem, track=self.track) for path in self.beside]
+        results = evaluate(truth, [first, *others], matching=self.matching, rate_hz=self.fps)
+        card = card_of(results)
+        sys.stdout.write(card.table() + "\n")
+        self._write(results, card.to_json())
+        return 0
+
+    def _write(self, results: Results, card: str) -> None:
+        from sigmapose.errors import OutputError
+
+        if self.json is not None:
+            try:
+                self.json.write_text(card, "utf-8")
+            except OSError as error:
+                raise OutputError(
+                    f"{self.json}: cannot be written ({error.strerror}): choose another file"
+                ) from error
+        if self.report is not None:
+            from sigmapose.bench.report import write
+
+            write(results, self.report)
+            sys.stdout.write(f"wrote {self.report}\n")
