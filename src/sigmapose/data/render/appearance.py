@@ -52,6 +52,12 @@ class BodyAtlas:
     def parts(self) -> Int[Array, " face"]:
         return self.face_part.astype(np.int32)
 
+    @functools.cached_property
+    def sparse(self) -> Int[Array, " some"]:
+        """Vertices that suffice for a rough silhouette: trunk, limbs, some of what is finely meshed."""
+        fine = np.isin(self.vertex_part, (HEAD, HAND, FOOT))
+        return np.sort(np.concatenate([np.flatnonzero(~fine), np.flatnonzero(fine)[::6]]))
+
     def surface(self, look: BodyLook) -> BodySurface:
         """What makes a mesh of this topology a person who looks like that."""
         return BodySurface(self.limbs_and_head, self.parts, self.eye, look)

@@ -115,7 +115,7 @@ def ambience_of(picture: Float[Array, "size size 3"]) -> Float[Array, " 3"]:
     small = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA)
     mean = np.maximum((np.asarray(small, float) ** 2.2).reshape(-1, 3).mean(0), 0.004)
     level = float(mean.mean())
-    hue = (mean / level) ** 0.5
+    hue = (mean / level) ** 0.3
     return np.clip((level / 0.2) ** 0.4, 0.5, 1.5) * hue / hue.mean()
 
 

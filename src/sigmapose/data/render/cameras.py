@@ -51,7 +51,7 @@ class ViewRange:
     focal: tuple[float, float] = (0.6, 2.0)
     """Focal length in longer image sides."""
     longer_side_px: tuple[int, int] = (480, 1920)
-    inside_share: float = 0.72
+    inside_share: float = 0.65
     """Share of views that show the whole person."""
 
 

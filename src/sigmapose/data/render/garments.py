@@ -26,7 +26,7 @@ from sigmapose.data.render.appearance import (
 )
 from sigmapose.data.render.mesh import BodyLook, Material, Mesh
 from sigmapose.data.render.outfits import Outfit, hair_material
-from sigmapose.data.render.solids import Solid, ellipsoid, join, prism, solid, tube
+from sigmapose.data.render.solids import Solid, cross, ellipsoid, join, prism, solid, tube
 from sigmapose.shapes import Array, Float
 
 SIDES = 28
@@ -95,9 +95,10 @@ class Seamstress:
         self.atlas = atlas
         trunk, leg = (part == TRUNK) & (c[:, REST_X + 2] < 0.5), part == LEG
         self._trunk = {
-            k: np.flatnonzero(trunk & (np.abs(c[:, TRUNK_T] - k / 10) < 0.07)) for k in range(-1, 11)
+            k: np.flatnonzero(trunk & (np.abs(c[:, TRUNK_T] - k / 10) < 0.07))
+            for k in (-1, 0, 1, 2, 4, 6, 8, 9)
         }
-        self._leg = {k: np.flatnonzero(leg & (np.abs(c[:, LEG_T] - k / 8) < 0.09)) for k in range(1, 16)}
+        self._leg = {k: np.flatnonzero(leg & (np.abs(c[:, LEG_T] - k / 8) < 0.09)) for k in range(1, 16, 2)}
         head = np.flatnonzero((part == HEAD) & (c[:, HEAD_Z] > -0.5))[::23]
         self._head = head, _fitter(c[head, HEAD_X : HEAD_Z + 1])
         self._feet = []
@@ -169,7 +170,7 @@ class Seamstress:
         for k in range(count):
             u = across[k] - (across[k] @ down[k]) * down[k]
             u /= max(float(np.linalg.norm(u)), 1e-6)
-            v = np.cross(u, down[k])
+            v = cross(u, down[k])
             flat = (points[k] - centre[k]) @ np.stack([u, v], 1)
             reach = k / max(count - 1, 1)
             ripple = 1 + 0.25 * flare * reach * np.sin(waves[0] * angle + waves[1][0])
@@ -186,7 +187,7 @@ class Seamstress:
         c = self.atlas.coordinates
         sides = []
         for sign in (1, -1):
-            top, bottom = (r[sign * c[r, REST_X] > 0] for r in (self._leg[2], self._leg[7]))
+            top, bottom = (r[sign * c[r, REST_X] > 0] for r in (self._leg[3], self._leg[7]))
             way = vertices_mm[bottom].mean(0) - vertices_mm[top].mean(0)
             sides.append(way / max(float(np.linalg.norm(way)), 1e-6))
         return float(np.arccos(np.clip(sides[0] @ sides[1], -1, 1)))

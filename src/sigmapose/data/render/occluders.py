@@ -171,4 +171,6 @@ def over(
     layer: Float[Array, "size size 4"], picture: Float[Array, "size size 3"]
 ) -> Float[Array, "size size 3"]:
     """A premultiplied RGBA layer over a picture."""
-    return layer[..., :3] + picture * (1 - layer[..., 3:])
+    result = picture * (1 - layer[..., 3:])
+    result += layer[..., :3]
+    return result

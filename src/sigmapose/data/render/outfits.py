@@ -90,6 +90,10 @@ class Tailor:
         c, part = atlas.coordinates, atlas.vertex_part
         self._rows = {p: np.flatnonzero(part == p) for p in (TRUNK, ARM, LEG, FOOT)}
         self._head = np.flatnonzero((part == HEAD) & (c[:, HEAD_Y] < 0.02))
+        self._trunk_t, self._arm_t = c[self._rows[TRUNK], TRUNK_T], c[self._rows[ARM], ARM_T]
+        self._leg_t, self._head_c = c[self._rows[LEG], LEG_T], c[self._head]
+        self._moving = np.concatenate([*self._rows.values(), self._head])
+        self._moving_rest = np.ascontiguousarray(c[self._moving, REST_X:])
         flat = np.ascontiguousarray(atlas.faces, np.int32).reshape(-1)
         start = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=len(c)))]).astype(np.int32)
         around = (np.argsort(flat, kind="stable") // 3).astype(np.int32)
@@ -111,29 +115,24 @@ class Tailor:
 
     def clothe(self, outfit: Outfit, vertices_mm: Float[Array, "vertex 3"]) -> Float[Array, "vertex 3"]:
         """Vertices pushed outwards where clothes or hair are, unevenly, fading at the garment's ends."""
-        c, look = self.atlas.coordinates, outfit.look
+        look = outfit.look
         rng = np.random.default_rng(look.seed)
-        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(8, 25, 3)
-        phase = (c[:, REST_X:] @ turn.T.astype(np.float32)) + rng.uniform(0, 6, 3).astype(np.float32)
+        waves = rng.normal(size=(3, 3)) * rng.uniform(5, 15, 3)
+        phase = self._moving_rest @ waves.astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
         uneven = 1 + np.float32(0.5 / 3) * np.sin(phase).sum(1)
-        push = np.zeros(len(c), np.float32)
+        push = np.zeros(len(vertices_mm), np.float32)
         upper_mm, lower_mm = outfit.loose_mm
-        trunk = self._rows[TRUNK]
-        t = c[trunk, TRUNK_T]
-        above = np.clip((look.neckline - t) / 0.15, 0, 1) * (
-            1.0 + np.clip((look.waist + 0.2 - t) / 0.2, 0, 1)
-        )
-        push[trunk] = np.where(t > look.waist, upper_mm * above, 0.7 * lower_mm)
-        arm = self._rows[ARM]
-        push[arm] = upper_mm * np.clip((look.sleeve - c[arm, ARM_T]) / 0.1, 0, 1)
-        leg = self._rows[LEG]
-        push[leg] = lower_mm * np.clip((look.hem - c[leg, LEG_T]) / 0.1, 0, 1)
+        t = self._trunk_t
+        above = np.clip((look.neckline - t) / 0.15, 0, 1) * (1 + np.clip((look.waist + 0.2 - t) / 0.2, 0, 1))
+        push[self._rows[TRUNK]] = np.where(t > look.waist, upper_mm * above, 0.7 * lower_mm)
+        push[self._rows[ARM]] = upper_mm * np.clip((look.sleeve - self._arm_t) / 0.1, 0, 1)
+        push[self._rows[LEG]] = lower_mm * np.clip((look.hem - self._leg_t) / 0.1, 0, 1)
         if not look.barefoot:
             push[self._rows[FOOT]] = 6.0
-        head = self._head
-        hair = head[hairy(c[head], look)]
-        push[hair] = outfit.hair_mm * np.clip((0.05 - c[hair, HEAD_Y]) / 0.15, 0.2, 1)
-        push *= uneven
+        hair = hairy(self._head_c, look)
+        forward = self._head_c[hair, HEAD_Y]
+        push[self._head[hair]] = outfit.hair_mm * np.clip((0.05 - forward) / 0.15, 0.2, 1)
+        push[self._moving] *= uneven
         return vertices_mm + push[:, None] * self.normals(vertices_mm)
 
 

@@ -26,7 +26,9 @@ TRIES = 7
 MOST_THINGS = 3
 LEAST_MISSING = 0.04
 """Another thing is added only for more than this."""
-WAYS = {"standing": 0.45, "handy": 0.15, "person": 0.2, "cutout": 0.2}
+WAYS = {"standing": 0.62, "handy": 0.11, "person": 0.18, "cutout": 0.09}
+NEAR_ENOUGH_CELLS = 6.0
+"""A thing that was shifted by more is drawn again, as its perspective has changed."""
 MOST_HIDDEN = {
     "bicycle": 0.35, "pole": 0.25, "railing": 0.4, "chair": 0.5, "rack": 0.35, "plant": 0.5, "bench": 0.4,
     "ball": 0.5, "bag": 0.5, "sheet": 0.6, "branch": 0.35, "table": 0.7, "barrel": 0.6, "desk": 0.75,
@@ -80,6 +82,7 @@ class Placer:
         stage: Stage,
         person: Float[Array, "grid grid"],
         others_mm: Sequence[Float[Array, "vertex 3"]],
+        sparse: Int[Array, " some"],
         cutouts: PictureFolder,
     ) -> None:
         """
@@ -87,10 +90,11 @@ class Placer:
             stage: camera and person.
             person: coarse silhouette of the person in the picture.
             others_mm: other bodies in axes x right, y down, z forward, any heading, hips at 0.
+            sparse: vertices of those that suffice for a silhouette.
             cutouts: flat things.
         """
         self.stage, self.person = stage, person
-        self.others_mm, self.cutouts = list(others_mm), cutouts
+        self.others_mm, self.sparse, self.cutouts = list(others_mm), sparse, cutouts
 
     def place(self, rng: np.random.Generator, aim: float) -> Front:
         """Things in front of the person until about `aim` (0..`MAX_HIDDEN`) of it is hidden."""
@@ -160,7 +164,7 @@ class Placer:
         if away is None:
             return None
         upright[:, 1] -= away
-        found = self._along(rng, upright, None, aim, shown)
+        found = self._along(rng, upright[self.sparse], None, aim, shown)
         if found is None:
             return None
         upright[:, 0] += found[0]
@@ -200,6 +204,8 @@ class Placer:
             step = _choose(rng, share, steps[ok], aim, wander=turn == 0)
             at += step / speed
             covered = _shifted(canvas, step * per_mm / speed)
+            if abs(step) < NEAR_ENOUGH_CELLS:
+                break
         return at, covered
 
     def _canvas(self, camera_mm: np.ndarray, faces: np.ndarray | None) -> np.ndarray | None:
@@ -233,6 +239,8 @@ class Placer:
             shift = _choose_2d(rng, hidden_by_shift(shown, canvas), aim, wander=turn == 0)
             centre[:2] += depth * np.linalg.solve(stage.matrix[:2, :2], shift)
             covered = _shifted(canvas, shift)
+            if float(np.abs(shift).max()) < NEAR_ENOUGH_CELLS:
+                break
         at = stage.axes.T @ (centre - stage.origin_mm)
         return Found(prop.name, covered, Placed(surface.moved(at), prop.materials))
 

@@ -29,13 +29,18 @@ from sigmapose.shapes import Array, Bool, Float, UInt8
 
 CROP_SIZE = 256
 SUPERSAMPLE = 2
-PEOPLE_BEHIND = 0.2
+PEOPLE_BEHIND = 0.12
 """Share of pictures with another person behind, where others are given."""
 CONTACT_RADII_MM = (
     *((20, 60.0), (21, 60.0), (24, 60.0), (25, 60.0), (9, 50.0), (10, 50.0), (13, 70.0), (14, 70.0)),
     *((19, 130.0), (17, 90.0)),
 )
 """Joints that darken the floor near them, and how large they are: feet, wrists, knees, hips, head."""
+ATTEMPTS = 3
+"""Other things are tried so often when what is in front misses the aim ..."""
+LARGEST_MISS = 0.1
+"""... by more than this; the last are taken unless they hide more than `MOST_HIDDEN`."""
+MOST_HIDDEN = 0.85
 PERSON, SURROUNDINGS, LIGHT, AIM, FRONT, CAMERA, NEIGHBOURS = range(7)
 """Streams of randomness."""
 
@@ -84,22 +89,38 @@ class _Person:
     """A dressed person: the meshes, the body first."""
 
     meshes: list[Mesh]
-    vertices_mm: Float[Array, "vertex 3"]
+    outline_mm: Float[Array, "point 3"]
+    """Points that suffice for a rough silhouette."""
 
 
 @dataclass(frozen=True, repr=False)
 class _Set:
-    """Everything of a picture, ready to be drawn."""
+    """Everything of a picture but what stands in front, ready to be drawn."""
 
     person: _Person
     behind: list[Mesh]
-    front: list[Mesh]
-    pastes: tuple[Paste, ...]
     no_shadow: set[int]
     """Meshes that throw none."""
     light: Light
     floor: Floor
     backdrop: Backdrop
+
+
+@dataclass(frozen=True, repr=False)
+class _Cast:
+    """What was drawn: valid until something else is loaded."""
+
+    front: list[Mesh]
+    full: Drawing
+    plain: Drawing
+    """Without what stands in front."""
+    layers: list[Float[Array, "size size 4"]]
+    alpha: Float[Array, "size size"]
+    """Opacity of all layers."""
+    alone: Float[Array, "size size"]
+    """The person's coverage of every pixel in the picture if nothing else were there."""
+    hidden: float
+    """Share of that which something hides."""
 
 
 def inside_picture(crop: Crops, image_size: Float[Array, " 2"], size: int) -> Bool[Array, "size size"]:
@@ -172,43 +193,56 @@ class Studio:
         intrinsics = views.intrinsics()[index]
 
         person = self._dress(np.random.default_rng([seed, PERSON]), camera_mm)
-        stage = Stage.of(person.vertices_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
+        stage = Stage.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
         aim = self._aim(seed) if severity is None else severity
-        front = self._front(seed, stage, person, image_size, one, others_mm, aim)
-        things = self._arrange(seed, stage, person, front, joints, others_mm)
-
+        things = self._arrange(seed, stage, person, joints, others_mm)
         inside = inside_picture(one, image_size, CROP_SIZE)
-        pictures, alone, shown, alpha = self._draw(things, intrinsics, one, twin)
-        total = float(alone[inside].sum())
-        fraction = 1 - float((shown * (1 - alpha))[inside].sum()) / total if total > 0 else 0.0
-
+        placer = None
+        if aim > 0 and not self.scene.clean:
+            silhouette = stage.splat(person.outline_mm) * inside_grid(image_size, one).astype(np.float32)
+            placer = Placer(stage, silhouette, others_mm, self.atlas.sparse, self.occluders)
+        front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside)
+        pictures = self._develop(things, cast, twin)
+        outside = ~inside
         spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
         finished = []
         for picture in pictures:
             dice = np.random.default_rng([seed, CAMERA])
             coded = degrade(dice, picture, float(one.size_px[0]), spoilt)
-            coded[~inside] = 0
+            coded[outside] = 0
             finished.append(coded)
 
-        hidden = self_occluded(
-            joints, first_depths(joints, [Mesh(camera_mm, self._faces)], self.device), stature_mm
-        )
-        others = [m for k, m in enumerate(things.behind) if k not in things.no_shadow] + things.front
-        behind = object_occluded(
-            joints,
-            first_depths(joints, others, self.device),
-            one.to_crop(views.points_px[index : index + 1])[0],
-            alpha if things.pastes else None,
-        )
+        bare = Mesh(camera_mm, self._faces)
+        alpha = cast.alpha if front.pastes else None
+        visibility = self._joint_classes(bare, things, cast, alpha, views, one, index, stature_mm)
         return Shot(
             picture=finished[0],
-            visibility=visibility_classes(hidden, behind, views.inside()[index]),
-            occluded_fraction=float(np.clip(fraction, 0.0, 1.0)),
-            person=(alone > 0.5) & inside,
-            severity=aim,
+            visibility=visibility,
+            occluded_fraction=cast.hidden,
+            person=cast.alone > 0.5,
+            severity=0.0 if placer is None else aim,
             kinds=front.kinds,
             clean=finished[-1] if twin else None,
         )
+
+    def _joint_classes(
+        self,
+        bare: Mesh,
+        things: _Set,
+        cast: _Cast,
+        alpha: Float[Array, "size size"] | None,
+        views: Views,
+        crop: Crops,
+        index: int,
+        stature_mm: float,
+    ) -> UInt8[Array, " 26"]:
+        """Visibility of the joints: their own bare body against everything that is somebody else's."""
+        joints = views.joints_camera_mm[index]
+        own = self_occluded(joints, first_depths(joints, [bare], self.device), stature_mm)
+        others = [m for k, m in enumerate(things.behind) if k not in things.no_shadow] + cast.front
+        points = crop.to_crop(views.points_px[index : index + 1])[0]
+        behind = object_occluded(joints, first_depths(joints, others, self.device), points, alpha)
+        return visibility_classes(own, behind, views.inside()[index])
 
     def _dress(self, rng: np.random.Generator, camera_mm: Float[Array, "vertex 3"]) -> _Person:
         outfit = sample_outfit(rng)
@@ -216,7 +250,8 @@ class Studio:
         clothed = self._tailor.clothe(outfit, camera_mm)
         body = self._body(clothed, outfit)
         more = self._seamstress.make(garments, outfit, clothed)
-        return _Person([body, *more], np.concatenate([clothed, *(m.vertices_mm for m in more)]))
+        outline = np.concatenate([clothed[self.atlas.sparse], *(m.vertices_mm for m in more)])
+        return _Person([body, *more], outline)
 
     def _body(self, clothed: Float[Array, "vertex 3"], outfit: Outfit) -> Mesh:
         atlas = self.atlas
@@ -229,33 +264,41 @@ class Studio:
             return 0.0
         return float(dice.uniform(*scene.severity))
 
-    def _front(
+    def _hide(
         self,
         seed: int,
+        things: _Set,
         stage: Stage,
-        person: _Person,
-        image_size: Float[Array, " 2"],
-        crop: Crops,
-        others_mm: Sequence[Float[Array, "vertex 3"]],
+        placer: Placer | None,
         aim: float,
-    ) -> Front:
-        """What is to hide that share of the person."""
-        if aim <= 0:
-            return Front()
-        silhouette = stage.splat(person.vertices_mm) * inside_grid(image_size, crop)
-        placer = Placer(stage, silhouette.astype(np.float32), others_mm, self.occluders)
-        return placer.place(np.random.default_rng([seed, FRONT]), aim)
+        intrinsics: Float[Array, " 4"],
+        crop: Crops,
+        inside: Bool[Array, "size size"],
+    ) -> tuple[Front, _Cast]:
+        """What is put in front, and all drawn with it; other things are tried when they miss the aim."""
+        if placer is None:
+            return Front(), self._draw(things, [], (), intrinsics, crop, inside)
+        for attempt in range(ATTEMPTS):
+            dice = np.random.default_rng([seed, FRONT, attempt])
+            front = placer.place(dice, aim)
+            meshes = [_placed(t, stage) for t in front.things]
+            meshes += [self._neighbour(dice, body) for body in front.people_mm]
+            cast = self._draw(things, meshes, front.pastes, intrinsics, crop, inside)
+            if abs(cast.hidden - aim) <= LARGEST_MISS:
+                return front, cast
+        if cast.hidden <= MOST_HIDDEN:
+            return front, cast
+        return Front(), self._draw(things, [], (), intrinsics, crop, inside)
 
     def _arrange(
         self,
         seed: int,
         stage: Stage,
         person: _Person,
-        front: Front,
         joints_mm: Float[Array, "26 3"],
         others_mm: Sequence[Float[Array, "vertex 3"]],
     ) -> _Set:
-        """Meshes, light and floor in the camera frame."""
+        """Everything but what stands in front, in the camera frame."""
         dice = np.random.default_rng([seed, SURROUNDINGS])
         ground = Ground(stage.camera_mm, stage.reach_mm, stage.elevation(32))
         backdrop = sample_backdrop(dice, self.backgrounds, ground, CROP_SIZE, self.scene.photo_share)
@@ -265,14 +308,12 @@ class Studio:
         near = np.random.default_rng([seed, NEIGHBOURS])
         if others_mm and near.random() < PEOPLE_BEHIND:
             body = standing(others_mm[int(near.integers(len(others_mm)))], float(near.uniform(-np.pi, np.pi)))
-            body[:, 0] += near.normal(0, 900)
+            body[:, 0] += near.normal(0, 1100)
             body[:, 1] += stage.reach_mm + 80 - body[:, 1].min() + near.gamma(1.2, 900)
             behind.append(self._neighbour(near, stage.to_camera(body)))
-        in_front = [_placed(t, stage) for t in front.things]
-        in_front += [self._neighbour(near, body) for body in front.people_mm]
         contacts = [[*joints_mm[j], radius] for j, radius in CONTACT_RADII_MM]
         floor = Floor(stage.origin_mm, stage.up, backdrop.floor, np.array(contacts))
-        return _Set(person, behind, in_front, front.pastes, no_shadow, light, floor, backdrop)
+        return _Set(person, behind, no_shadow, light, floor, backdrop)
 
     def _neighbour(self, rng: np.random.Generator, camera_mm: Float[Array, "vertex 3"]) -> Mesh:
         outfit = sample_outfit(rng)
@@ -281,32 +322,48 @@ class Studio:
         )
 
     def _draw(
-        self, things: _Set, intrinsics: Float[Array, " 4"], crop: Crops, twin: bool
-    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
-        """The picture (and its twin), coverage by the person alone and as shown, opacity of pastes."""
-        own, behind, front = things.person.meshes, things.behind, things.front
+        self,
+        things: _Set,
+        front: list[Mesh],
+        pastes: Sequence[Paste],
+        intrinsics: Float[Array, " 4"],
+        crop: Crops,
+        inside: Bool[Array, "size size"],
+    ) -> _Cast:
+        """Who is seen where."""
+        own, behind = things.person.meshes, things.behind
         r = self._rasteriser
         r.load([*own, *behind, *front], intrinsics, crop)
         mine = list(range(len(own)))
         back = list(range(len(own), len(own) + len(behind)))
         ahead = list(range(len(own) + len(behind), len(r.meshes)))
         drawing = r.draw(mine)
-        alone = drawing.coverage()
+        alone = drawing.coverage() * inside
         if back:
             drawing = r.draw(back, over=drawing)
         full = r.draw(ahead, over=drawing) if ahead else drawing
-        shown = full.coverage(mine) if back or ahead else alone
-        casters = mine + [k for k in back if k - len(own) not in things.no_shadow]
-        pictures = [self._shaded(full, things, casters + ahead, mine)]
+        shown = full.coverage(mine) * inside if back or ahead else alone
+        layers = [paste.layer(CROP_SIZE) for paste in pastes]
         alpha = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
-        if twin:
-            plain = self._shaded(drawing, things, casters, mine) if ahead else pictures[0]
-            pictures.append(plain)
-        for paste in things.pastes:
-            layer = paste.layer(CROP_SIZE)
-            pictures[0] = over(layer, pictures[0])
+        for layer in layers:
             alpha = 1 - (1 - alpha) * (1 - layer[..., 3])
-        return pictures, alone, shown, alpha
+        if layers:
+            shown = shown * (1 - alpha)
+        hidden = 1 - float(shown.sum()) / max(float(alone.sum()), 1e-6) if alone.any() else 0.0
+        return _Cast(front, full, drawing, layers, alpha, alone, float(np.clip(hidden, 0.0, 1.0)))
+
+    def _develop(self, things: _Set, cast: _Cast, twin: bool) -> list[np.ndarray]:
+        """The picture, and the one without what is in front if that is wanted, before the camera's faults."""
+        own = len(things.person.meshes)
+        mine, last = list(range(own)), own + len(things.behind)
+        casters = mine + [k + own for k in range(len(things.behind)) if k not in things.no_shadow]
+        ahead = list(range(last, last + len(cast.front)))
+        pictures = [self._shaded(cast.full, things, casters + ahead, mine)]
+        if twin:
+            pictures.append(self._shaded(cast.plain, things, casters, mine) if ahead else pictures[0])
+        for layer in cast.layers:
+            pictures[0] = over(layer, pictures[0])
+        return pictures
 
     def _shaded(self, drawing: Drawing, things: _Set, casters: list[int], focus: list[int]) -> np.ndarray:
         layer = self._shader.shade(drawing, things.light, things.floor, casters, focus)

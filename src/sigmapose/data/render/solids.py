@@ -87,6 +87,11 @@ def join(parts: Sequence[Solid]) -> Solid:
     )
 
 
+def cross(a: Float[Array, "*n 3"], b: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+    """As np.cross, several times faster on small arrays."""
+    return a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
+
+
 def turn_z(angle_rad: float) -> Float[Array, "3 3"]:
     """Rotation about the vertical, counterclockwise from above."""
     c, s = np.cos(angle_rad), np.sin(angle_rad)
@@ -147,9 +152,9 @@ def tube(
     ahead = np.roll(path, -1, 0) - np.roll(path, 1, 0) if loop else np.gradient(path, axis=0)
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
     spread = np.abs(ahead).max(0)
-    across = np.cross(ahead, np.eye(3)[int(np.argmin(spread))])
+    across = cross(ahead, np.eye(3)[int(np.argmin(spread))])
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
-    other = np.cross(ahead, across)
+    other = cross(ahead, across)
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     normals = np.cos(angle)[:, None] * across[:, None] + np.sin(angle)[:, None] * other[:, None]
     radii = np.broadcast_to(np.asarray(radius_mm, float), len(path))
@@ -285,7 +290,7 @@ def leaves(
     count = len(stems_mm)
     away = rng.normal(size=(count, 3)) + [0, 0, 0.6]
     away /= np.linalg.norm(away, axis=1, keepdims=True)
-    across = np.cross(away, rng.normal(size=(count, 3)))
+    across = cross(away, rng.normal(size=(count, 3)))
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
     long = length_mm * rng.uniform(0.6, 1.3, (count, 1))
     middle = stems_mm + 0.45 * long * away
@@ -294,6 +299,6 @@ def leaves(
     vertices = np.stack([stems_mm, middle + side, tip, middle - side], 1).reshape(-1, 3)
     first = 4 * np.arange(count)[:, None]
     faces = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]]).astype(np.int32)
-    normals = np.repeat(np.cross(across, away), 4, 0)
+    normals = np.repeat(cross(across, away), 4, 0)
     material = np.tile(rng.choice(materials, count), 2).astype(np.int32)
     return Solid(vertices, faces, normals, vertices / 1000, material)

@@ -15,9 +15,9 @@ from sigmapose.data.render.cameras import Crops
 from sigmapose.data.render.raster import crop_matrix
 from sigmapose.shapes import Array, Bool, Float, Int
 
-GRID = 64
+GRID = 48
 """Cells along a crop's side."""
-MARGIN = 64
+MARGIN = 48
 """Cells around the crop on a canvas, so that things can be shifted by a crop width."""
 FINE = 3
 """Silhouettes are drawn this much finer, then averaged to cells."""
