@@ -218,8 +218,8 @@ class DepthUncertaintyHead(nn.Module):
     def _covariance(self, features: Tensor) -> tuple[Tensor, Tensor]:
         raw = self.tril(features).unflatten(1, (JOINTS, 9)).clamp(-LOGIT_CLIP, LOGIT_CLIP)
         learned = SIGMA_FLOOR + 0.05 * nn.functional.softplus(raw[..., (0, 1, 3, 4, 5)])
-        fixed = torch.full_like(learned, self.config.fixed_sigma)
-        zero = 0.0 * raw[..., 0]  # not zeros_like: the exporter would freeze its batch size
+        # not full_like and zeros_like: the exporter would freeze their batch size
+        fixed, zero = 0.0 * learned + self.config.fixed_sigma, 0.0 * raw[..., 0]
         if self.config.covariance == "full":
             diagonal, off = learned, 0.05 * raw[..., (2, 6, 7, 8)]
         elif self.config.covariance == "depth":
