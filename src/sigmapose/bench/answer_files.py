@@ -49,6 +49,8 @@ class Answers:
     score: Float[Array, "frame joint"] | None = None
     score_kind: ScoreKind = "none"
     notes: tuple[str, ...] = ()
+    unit: Unit = "mm"
+    """Of the file; told by the size of the people where it does not say."""
 
     def __repr__(self) -> str:
         return f"Answers({self.name!r}, {len(self.joints_mm)} frames, {self.skeleton.name})"
@@ -73,6 +75,7 @@ class TrueFrames:
     splits: tuple[str, ...] | None = None
     statement: dict[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unit: Unit = "mm"
 
     def __repr__(self) -> str:
         return f"TrueFrames({self.name!r}, {len(self.joints_mm)} frames, {self.skeleton.name})"
@@ -107,7 +110,7 @@ def read_answers(
     return Answers(
         name, namings(told.ids, told.clips), told.clips, told.skeleton, told.joints_mm, cov, radii, score,
         kind,
-        tuple(notes),
+        tuple(notes), told.unit,
     )  # fmt: skip
 
 
@@ -178,7 +181,7 @@ def read_truth(
     notes = () if read.unit == "mm" else (f"{file.name} is in {read.unit}: made millimetres",)
     return TrueFrames(
         file.name, namings(read.ids, read.clips), read.clips, _clusters(read.clips, read.ids), read.skeleton,
-        read.joints_mm, read.visibility, splits=read.splits, notes=notes,
+        read.joints_mm, read.visibility, splits=read.splits, notes=notes, unit=read.unit,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from sigmapose.bench.answer_files import Answers, TrueFrames
 from sigmapose.bench.results import Results
 from sigmapose.bench.scoring import Judge, Predictions, Truth
+from sigmapose.calibrate.match import SIZE_RATIO
 from sigmapose.errors import InputError, SkeletonError
 from sigmapose.evaluate import checks
 from sigmapose.evaluate.layout import Layout, layout_of
@@ -81,7 +82,7 @@ def evaluate(
     methods = {}
     for told in answers:
         found = _predictions(told, truth, rows[told.name].of_truth[kept], columns, layout, matching, notes)
-        _check_mixed_units(told.name, found, true, layout)
+        _check_sizes(told, truth, found, true, layout)
         methods[told.name] = found
     judge.add(true, methods)
     title = f"{', '.join(a.name for a in answers)} against {truth.name}"
@@ -301,11 +302,12 @@ def _rootless(told: Answers) -> Float[Array, "frame joint 3 3"]:
     return cov
 
 
-def _check_mixed_units(name: str, found: Predictions, true: Truth, layout: Layout) -> None:
-    """Frames in which people have the size of another unit than in the rest.
+def _check_sizes(told: Answers, truth: TrueFrames, found: Predictions, true: Truth, layout: Layout) -> None:
+    """Whether predicted people have about the size of the true ones, in every frame and after a change of
+    unit.
 
     Raises:
-        InputError: which and how many.
+        InputError: a unit that was told wrongly from the size, or units that change from frame to frame.
     """
     root = list(layout.root)
     both = finite_joints(found.joints_mm) & finite_joints(true.joints_mm)
@@ -319,7 +321,13 @@ def _check_mixed_units(name: str, found: Predictions, true: Truth, layout: Layou
         odd = np.flatnonzero((ratio > factor / _SLACK) & (ratio < factor * _SLACK))
         if len(odd) >= max(2, MIXED_SHARE * len(ratio)):
             raise InputError(
-                f"{name}: units are mixed: in {len(odd)} of {len(ratio)} frames "
+                f"{told.name}: units are mixed: in {len(odd)} of {len(ratio)} frames "
                 f"({_some([true.ids[int(k)] for k in odd])}) people have the size of {unit}: give one unit "
                 "throughout"
             )
+    size = float(np.nanmedian(ratio)) if np.isfinite(ratio).any() else 1.0
+    if (told.unit, truth.unit) != ("mm", "mm") and not SIZE_RATIO[0] <= size <= SIZE_RATIO[1]:
+        raise InputError(
+            f"{told.name}: its people, read in {told.unit}, have {size:.2f} times the size of the true ones, "
+            f"read in {truth.unit}: scale one of the files to millimetres"
+        )

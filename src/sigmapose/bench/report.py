@@ -73,7 +73,8 @@ def page(results: Results) -> str:
         f"<title>{escape(results.protocol)} · sigmapose</title><style>{style}</style></head><body>"
         f"<header><h1>{escape(results.protocol)}</h1><p>{escape(results.title)}</p>{_facts(results, main)}"
         "</header>"
-        f'<main>{_glance(main, results.methods[main])}<nav aria-label="Sections"><ul>{links}</ul>'
+        f"<main>{_glance(main, results.methods[main])}{_notes(results)}"
+        f'<nav aria-label="Sections"><ul>{links}</ul>'
         f"</nav>{body}</main>"
         f'<script type="application/json" id="card">{card}</script></body></html>\n'
     )
@@ -116,6 +117,12 @@ def _glance(main: str, method: MethodResult) -> str:
         f'<section class="glance" aria-label="At a glance"><h2>{escape(main)} at a glance</h2>'
         f'<div class="tiles">{"".join(tiles)}</div></section>'
     )
+
+
+def _notes(results: Results) -> str:
+    """What was left out, assumed or not found: beside the first numbers, not at the end."""
+    notes = "".join(f"<li>{escape(note)}</li>" for note in results.notes)
+    return f'<ul class="notes" aria-label="Notes">{notes}</ul>' if notes else ""
 
 
 def _tile(method: MethodResult, metric: str, title: str, unit: str, factor: float, meaning: str) -> str:
@@ -188,12 +195,7 @@ def _truth(results: Results) -> str:
         f"<div><dt>{escape(words(str(k)))}</dt><dd>{_value(v)}</dd></div>"
         for k, v in results.statement.items()
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in results.notes)
-    return (
-        "<h2>What this was measured against</h2>"
-        + (f'<dl class="truth">{items}</dl>' if items else "")
-        + (f'<ul class="notes">{notes}</ul>' if notes else "")
-    )
+    return "<h2>What this was measured against</h2>" + (f'<dl class="truth">{items}</dl>' if items else "")
 
 
 def _value(value: object) -> str:

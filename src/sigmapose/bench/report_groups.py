@@ -85,12 +85,9 @@ def _map(found: CoverageTable, down: str, across: str) -> str:
     )
     if len(rows) == 1 and len(columns) == 1:
         return ""
-    large = [
-        g
-        for (d, a), g in cells.items()
-        if g.count >= MIN_GROUP and (d or len(rows) == 1) and (a or len(columns) == 1)
-    ]
-    lowest = min(large, key=lambda g: g.coverage[LEVEL], default=None)
+    large = {place: g for place, g in cells.items() if g.count >= MIN_GROUP and place != ("", "")}
+    inner = [g for (d, a), g in large.items() if (d or len(rows) == 1) and (a or len(columns) == 1)]
+    lowest = min(inner or large.values(), key=lambda g: g.coverage[LEVEL], default=None)
     top = "".join(f'<th scope="col">{escape(words(c) or "all")}</th>' for c in columns)
     body = []
     for row in rows:

@@ -25,7 +25,7 @@ WRONG_MM = 100.0
 VIEW_PX = 190
 NAMED = 5
 _MARGIN = 0.35
-_VIEWS = (("from the camera", (0, 1)), ("from the right, depth to the right", (2, 1)))
+_VIEWS = (("from the camera", (0, 1)), ("from the right", (2, 1)))
 _MIN_FIT = 4
 
 
@@ -60,7 +60,7 @@ def worst(results: Results, main: str) -> str:
     caption = (
         "The frames with the largest mean error, then those with the most joints that were vouched for and "
         "yet more than 100 mm wrong; at most one of a clip. "
-        '<span class="key truth">truth</span> <span class="key guess">predicted</span> '
+        '<span class="key truth">truth</span> <span class="key guess">predicted</span> (amber in pictures) '
         '<span class="key far">more than 100 mm apart</span> Shaded: 90 % regions. In the picture the '
         "prediction is placed by the similarity that fits the true joints, so that its depth plays no part "
         "there."
