@@ -38,6 +38,13 @@ def test_table_json_and_claims_that_hold(run, threedpw: Path, tmp_path: Path) ->
     assert 5 < read["methods"]["sigmapose/lift"]["pa_mpjpe_mm"] < 300
 
 
+def test_the_report_page(run, threedpw: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert run("bench", "3dpw", "--source", threedpw, "--report", page).code == 0
+    text = page.read_text()
+    assert "sigmapose/lift" in text and "3dpw@1" in text and "</html>" in text
+
+
 def test_a_claim_that_no_longer_holds_is_named_and_exits_with_1(run, threedpw: Path, tmp_path: Path) -> None:
     ran = run("bench", "3dpw", "--source", threedpw, "--check", expectations(tmp_path, 1.0))
     assert ran.code == 1
@@ -54,6 +61,10 @@ def test_unknown_benchmarks_are_answered_with_a_list(run) -> None:
 def test_expectations_are_looked_at_before_the_work(run, threedpw: Path, tmp_path: Path) -> None:
     line = run("bench", "h36m", "--source", threedpw, "--check", expectations(tmp_path, 1.0)).refusal()
     assert "says nothing about h36m@1, only about 3dpw@1" in line
+    line = run(
+        "bench", "3dpw", "--source", threedpw, "--quick", "--check", expectations(tmp_path, 1.0)
+    ).refusal()
+    assert line == "claims are about whole runs: leave out --quick or --check"
 
 
 def test_data_that_are_not_there(run, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ COLUMNS = {
 }
 WITH_INTERVAL = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90", "auroc_100mm")
 PER_STRATUM = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90")
-PER_SEVERITY = ("mpjpe_mm", "sigma_mm", "coverage_90")
+PER_SEVERITY = ("mpjpe_mm", "sigma_mm", "coverage_90", "missed_rate")
 SHOWN_JOINTS = 3
 MOST_STRATA = 8
 """More cameras or actions than this are in the JSON only."""
@@ -102,7 +102,10 @@ class Scorecard:
     def _severity_tables(self) -> list[str]:
         if not self.severities:
             return []
-        head = ["hidden: MPJPE mm, sigma mm, cov 90", *(f"{100 * float(s):.0f} %" for s in self.severities)]
+        head = [
+            "hidden: MPJPE mm, sigma mm, cov 90, missed",
+            *(f"{100 * float(s):.0f} %" for s in self.severities),
+        ]
         head += ["error x", "sigma x"] if self.growth else []
         rows = []
         for name in self.methods:
@@ -209,7 +212,7 @@ def _cell(numbers: Numbers, column: str) -> str:
 def _slashed(numbers: Mapping[str, object], columns: list[str]) -> str:
     def text(column: str) -> str:
         value = numbers.get(column)
-        digits = 2 if column.startswith("coverage") else 1
+        digits = 2 if column.startswith(("coverage", "missed")) else 1
         return f"{value:.{digits}f}" if isinstance(value, float | int) else "-"
 
     return " / ".join(text(c) for c in columns)

@@ -53,12 +53,14 @@ class Bench:
         from sigmapose.bench.options import Options
         from sigmapose.bench.protocols import get_protocol, run
         from sigmapose.bench.scorecard import card_of
-        from sigmapose.errors import OutputError
+        from sigmapose.errors import InputError, OutputError
 
         # what is wrong with the options is said before minutes of work
         protocol = get_protocol(self.name)
         if self.check is not None:
             read_claims(self.check, protocol.full_name)
+            if self.quick:
+                raise InputError("claims are about whole runs: leave out --quick or --check")
         for file in (self.json, self.report):
             if file is not None and not file.absolute().parent.is_dir():
                 raise OutputError(f"{file}: no such folder: make it, or choose another file")
