@@ -261,7 +261,7 @@ def _broken(kind: str, joints: np.ndarray, cov: np.ndarray) -> dict[str, Any]:
         ),
         ("lopsided", "broken: 1 of 3120 covariances are not symmetric, first joint 'left_elbow' of frame 3"),
         ("mixed", "units are mixed: in 20 of 120 frames (walk2/0, walk2/1, walk2/2 and 17 more)"),
-        ("inches", "broken: its people, read in cm, have 0.39 times the size of the true ones"),
+        ("inches", "broken: its people, read in cm, have 0.40 times the size of the true ones"),
         ("shape", "'cov_mm2' must have shape (120, 26, 3, 3), got (120, 5, 3, 3)"),
     ],
 )
