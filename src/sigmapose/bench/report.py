@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -49,7 +50,9 @@ def write(results: Results, path: Path) -> None:
 
 def page(results: Results) -> str:
     """The whole page as text."""
+    card = card_of(results).to_json().replace("</", "<\\/")
     main = main_method(results)
+    results = replace(results, methods={main: results.methods[main]} | results.methods)
     sections = {
         "headline": headline(results) + _main_table(results),
         "severity": severity(results),
@@ -65,7 +68,6 @@ def page(results: Results) -> str:
     links = "".join(f'<li><a href="#section-{name}">{_CONTENTS[name]}</a></li>' for name in shown)
     body = "".join(f'<section id="section-{name}">{text}</section>' for name, text in shown.items())
     style = files("sigmapose.bench").joinpath("report.css").read_text("utf-8")
-    card = card_of(results).to_json().replace("</", "<\\/")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_SECURITY}">'

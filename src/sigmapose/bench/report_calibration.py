@@ -117,7 +117,8 @@ def pit(results: Results) -> str:
         worth = group_of(method, "all")
         if worth is not None:
             half = 100 * Z95 * sqrt(0.05 * 0.95 / max(worth.effective, 1.0))
-            chart.band([(0.0, 5 - half), (1.0, 5 - half)], [(0.0, 5 + half), (1.0, 5 + half)], "band")
+            low, top = max(0.0, 5 - half), min(high, 5 + half)
+            chart.band([(0.0, low), (1.0, low)], [(0.0, top), (1.0, top)], "band")
         for b, value in enumerate(share):
             ends = f"{percent(b / PIT_BINS)} to {percent((b + 1) / PIT_BINS)} %"
             title = f"{ends}: {100 * value:.1f} % of the joints"
@@ -152,7 +153,7 @@ def risk(results: Results) -> str:
         chart.line(_pairs(best.coverage, best.risk), "target", title=f"{first}: best possible order")
     for name, curve in curves.items():
         k = list(results.methods).index(name)
-        chart.line(_pairs(curve.coverage, curve.risk), f"line m{k}", k, name)
+        chart.line(_pairs(curve.coverage, np.minimum(curve.risk, chart.y[1])), f"line m{k}", k, name)
         at = {
             share: float(np.interp(share, curve.coverage, curve.risk))
             for share in (0.25, 0.5, 0.75, 0.9, 1.0)
@@ -168,7 +169,7 @@ def risk(results: Results) -> str:
         rows.append([name, *(f"{v:.1f}" for v in at.values())])
     caption = (
         "Left: if you keep only the joints a method is most certain of, the error should fall: a curve "
-        "that drops drops steeply to the left knows what it does not know; a flat one does not; dashed: "
+        "that drops steeply to the left knows what it does not know; a flat one does not; dashed: "
         "the best order possible. Right: how many joints it vouches for (90 % radius within 100 mm, or a "
         "score above its threshold), and how many of those are more than 100 mm wrong: lower right is best."
     )

@@ -22,10 +22,10 @@ _OUTLINES: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0, -1.2), (1.2, 1), (-1.2, 1)),
     ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)),
     ((0, 1.2), (1.2, -1), (-1.2, -1)),
-    ((-1.2, -0.4), (1.2, -0.4), (1.2, 0.4), (-1.2, 0.4)),
-    ((-0.4, -1.3), (0.4, -1.3), (0.4, 1.3), (-0.4, 1.3)),
+    ((-1.1, -1.2), (1.1, -1.2), (-1.1, 1.2), (1.1, 1.2)),
+    ((-1.2, -1.1), (1.2, 1.1), (1.2, -1.1), (-1.2, 1.1)),
 )
-"""Corners of the markers after the circle: square, triangle, diamond, triangle down, and two slabs."""
+"""Corners of the markers after the circle: square, triangle, diamond, triangle down, hourglass, bow tie."""
 
 
 def step_of(span: float, count: int) -> float:

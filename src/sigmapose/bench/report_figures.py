@@ -38,6 +38,8 @@ def headline(results: Results) -> str:
         "overlap widely, the data does not tell the methods apart. A dash: the method says nothing about "
         "it."
     )
+    if not any(m.scores.intervals for m in results.methods.values()):
+        caption = "No intervals: they need at least two clips or people (in every camera or action)."
     return figure("headline", "Methods side by side", panels, caption)
 
 

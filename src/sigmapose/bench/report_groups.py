@@ -23,9 +23,10 @@ def coverage(results: Results, main: str) -> str:
     stated = {n: m for n, m in results.methods.items() if m.scores.coverage is not None}
     if not stated:
         return ""
+    floor = min([MIN_GROUP, *(m.scores.worst.count for m in stated.values() if m.scores.worst is not None)])
     blocks = []
     for name in sorted(stated, key=lambda n: n != main):
-        maps = _maps(stated[name])
+        maps = _maps(stated[name], floor)
         shown = " open" if name == main or len(stated) == 1 else ""
         blocks.append(
             f'<details class="method"{shown}><summary>{escape(name)}'
@@ -34,7 +35,7 @@ def coverage(results: Results, main: str) -> str:
     caption = (
         "Each cell: of the joints in that group, how many lay inside the region promised to hold 90 % of "
         "them; below it, how many joints were judged. Red holds less than promised (too sure), blue more "
-        f"(too cautious). Faint cells have fewer than {MIN_GROUP:,} joints: chance moves them. Outlined: "
+        f"(too cautious). Faint cells have fewer than {floor:,} joints: chance moves them. Outlined: "
         "the lowest of the others."
     )
     return figure("groups", "Where do the error bars fail?", blocks, caption)
@@ -57,23 +58,23 @@ def _name(group: Group) -> str:
     return ", ".join(words(v) for v in group.facts.values()) or "all joints"
 
 
-def _maps(method: MethodResult) -> str:
+def _maps(method: MethodResult, floor: int) -> str:
     found = method.scores.coverage
     assert found is not None
-    parts = [_map(found, *pair) for pair in _MAPS]
+    parts = [_map(found, *pair, floor) for pair in _MAPS]
     large = sorted(
-        (g for g in found.groups if g.count >= MIN_GROUP), key=lambda g: (g.coverage[LEVEL], g.count)
+        (g for g in found.groups if g.count >= floor and g.facts), key=lambda g: (g.coverage[LEVEL], g.count)
     )
     rows = [
         [_name(g), *(number(v, 1, 100) for v in g.coverage.values()), f"{g.count:,}", f"{g.effective:,.0f}"]
         for g in large[:WORST_SHOWN]
     ]
     head = ["group", "50 %", "80 %", "90 %", "95 %", "joints", "worth of independent ones"]
-    title = f"The lowest of {len(large):,} groups of at least {MIN_GROUP:,} joints"
-    return "".join(parts) + (table(head, rows, title=title) if rows else "")
+    title = f"The lowest of {len(large):,} groups of at least {floor:,} joints"
+    return "".join(parts) + (table(head, rows, title=title) if len(rows) > 2 else "")
 
 
-def _map(found: CoverageTable, down: str, across: str) -> str:
+def _map(found: CoverageTable, down: str, across: str, floor: int) -> str:
     """A heat map of two factors with their margins; nothing where neither divides the joints."""
     cells = {
         (g.facts.get(down, ""), g.facts.get(across, "")): g
@@ -85,19 +86,19 @@ def _map(found: CoverageTable, down: str, across: str) -> str:
     )
     if len(rows) == 1 and len(columns) == 1:
         return ""
-    large = {place: g for place, g in cells.items() if g.count >= MIN_GROUP and place != ("", "")}
+    large = {place: g for place, g in cells.items() if g.count >= floor and place != ("", "")}
     inner = [g for (d, a), g in large.items() if (d or len(rows) == 1) and (a or len(columns) == 1)]
     lowest = min(inner or large.values(), key=lambda g: g.coverage[LEVEL], default=None)
     top = "".join(f'<th scope="col">{escape(words(c) or "all")}</th>' for c in columns)
     body = []
     for row in rows:
-        line = "".join(_cell(cells.get((row, c)), lowest) for c in columns)
+        line = "".join(_cell(cells.get((row, c)), lowest, floor) for c in columns)
         body.append(f'<tr><th scope="row">{escape(words(row) or "all")}</th>{line}</tr>')
-    title = f"Held of the promised 90 %, by {_AXES[down]} and {_AXES[across]}"
+    divided = [_AXES[name] for name, classes in ((down, rows), (across, columns)) if len(classes) > 1]
+    title = f"Held of the promised 90 %, by {' and '.join(divided)}"
     return (
-        f'<div class="scroll"><table class="heat"><caption>{title}</caption><thead><tr><td></td>{top}</tr>'
-        "</thead>"
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<p class="dim">{title}</p><div class="scroll"><table class="heat" aria-label="{title}">'
+        f"<thead><tr><td></td>{top}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -106,14 +107,12 @@ def _codes(group: Group) -> tuple[int, ...]:
     return tuple(-1 if code is None else code for code in group.choice)
 
 
-def _cell(group: Group | None, lowest: Group | None) -> str:
+def _cell(group: Group | None, lowest: Group | None, floor: int) -> str:
     if group is None:
         return '<td class="none">–</td>'
     gap = group.coverage[LEVEL] - LEVEL
     side, depth = ("low", -gap / FULL_GAP) if gap < 0 else ("high", gap / (1.0 - LEVEL) * 0.7)
-    css = " ".join(
-        [side, *(["few"] if group.count < MIN_GROUP else []), *(["worst"] if group is lowest else [])]
-    )
+    css = " ".join([side, *(["few"] if group.count < floor else []), *(["worst"] if group is lowest else [])])
     told = f"{_name(group)}: {100 * group.coverage[LEVEL]:.1f} % of {group.count:,} joints"
     mark = " · lowest" if group is lowest else ""
     return (

@@ -27,13 +27,17 @@ NAMED = 5
 _MARGIN = 0.35
 _VIEWS = (("from the camera", (0, 1)), ("from the right", (2, 1)))
 _MIN_FIT = 4
+_TRUNK = (
+    ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("left_shoulder", "left_hip"),
+    ("right_shoulder", "right_hip"),
+)  # fmt: skip
 
 
 def worst(results: Results, main: str) -> str:
     """Cards of the worst frames; those of other methods are folded away."""
     parts = []
     room = MOST_OTHERS
-    for k, (name, method) in enumerate(results.methods.items()):
+    for name, method in results.methods.items():
         limit = MAIN_SHOWN if name == main else min(OTHERS_SHOWN, room // 2)
         chosen, ids = [], set()
         for kind in ("error", "overconfident"):
@@ -44,7 +48,7 @@ def worst(results: Results, main: str) -> str:
             room -= len(chosen)
         if not chosen:
             continue
-        cards = "".join(_card(sample, results.layout, k) for sample in chosen)
+        cards = "".join(_card(sample, results.layout) for sample in chosen)
         block = f'<div class="cards">{cards}</div>'
         parts.append(
             (
@@ -60,7 +64,7 @@ def worst(results: Results, main: str) -> str:
     caption = (
         "The frames with the largest mean error, then those with the most joints that were vouched for and "
         "yet more than 100 mm wrong; at most one of a clip. "
-        '<span class="key truth">truth</span> <span class="key guess">predicted</span> (amber in pictures) '
+        '<span class="key truth">truth</span> <span class="key guess">predicted</span> '
         '<span class="key far">more than 100 mm apart</span> Shaded: 90 % regions. In the picture the '
         "prediction is placed by the similarity that fits the true joints, so that its depth plays no part "
         "there."
@@ -69,9 +73,9 @@ def worst(results: Results, main: str) -> str:
     return f'<figure id="worst"><h3>Worst frames</h3><figcaption>{caption}</figcaption>{blocks}</figure>'
 
 
-def _card(sample: WorstSample, layout: Layout, method: int) -> str:
-    picture = _picture(sample, layout, method)
-    views = "".join(_view(sample, layout, method, title, axes) for title, axes in _VIEWS)
+def _card(sample: WorstSample, layout: Layout) -> str:
+    picture = _picture(sample, layout)
+    views = "".join(_view(sample, layout, title, axes) for title, axes in _VIEWS)
     error = sample.joint_error_mm
     order = [int(j) for j in np.argsort(-np.nan_to_num(error, nan=-1.0))[:NAMED] if np.isfinite(error[j])]
     named = ", ".join(
@@ -95,7 +99,7 @@ def _card(sample: WorstSample, layout: Layout, method: int) -> str:
     )
 
 
-def _picture(sample: WorstSample, layout: Layout, method: int) -> str:
+def _picture(sample: WorstSample, layout: Layout) -> str:
     if sample.picture is None or sample.truth_px is None:
         return ""
     try:
@@ -112,9 +116,7 @@ def _picture(sample: WorstSample, layout: Layout, method: int) -> str:
         return ""
     height, width = crop.rgb.shape[:2]
     truth, guess = crop.place(sample.truth_px), crop.place(_projected(sample))
-    lines = _skeleton(truth, layout, sample.used, "truth") + _skeleton(
-        guess, layout, sample.used, f"guess m{method}"
-    )
+    lines = _skeleton(truth, layout, sample.used, "truth") + _skeleton(guess, layout, sample.used, "guess")
     coded = base64.b64encode(data.tobytes()).decode()
     return (
         f'<svg class="photo" viewBox="0 0 {width} {height}" role="img" aria-label="Picture of '
@@ -166,12 +168,26 @@ def _projected(sample: WorstSample) -> Float[Array, "j 2"]:
     return np.stack([placed.real, placed.imag], axis=1)
 
 
+def _bones(layout: Layout) -> list[tuple[int, int]]:
+    """Bones to draw; a trunk around the joints in the middle where these are not compared."""
+    place = {name: k for k, name in enumerate(layout.joints)}
+    joined = {joint for bone in layout.bones for joint in bone}
+    trunk = [
+        (place[a], place[b])
+        for a, b in _TRUNK
+        if a in place
+        and b in place
+        and not {"neck", "mid_hip", "thorax", "hip"} & {layout.joints[j] for j in joined}
+    ]
+    return [*layout.bones, *(pair for pair in trunk if pair not in layout.bones)]
+
+
 def _skeleton(points: Float[Array, "j 2"], layout: Layout, used: np.ndarray, css: str) -> str:
     there = np.isfinite(points).all(1) & used
     parts = [
         f'<path class="bone {css}" d="M{points[a, 0]:.1f} {points[a, 1]:.1f}L{points[b, 0]:.1f} '
         f'{points[b, 1]:.1f}"/>'
-        for a, b in layout.bones
+        for a, b in _bones(layout)
         if there[a] and there[b]
     ]
     parts += [
@@ -181,7 +197,7 @@ def _skeleton(points: Float[Array, "j 2"], layout: Layout, used: np.ndarray, css
     return "".join(parts)
 
 
-def _view(sample: WorstSample, layout: Layout, method: int, title: str, axes: tuple[int, int]) -> str:
+def _view(sample: WorstSample, layout: Layout, title: str, axes: tuple[int, int]) -> str:
     truth, guess = sample.truth_mm[:, axes], sample.predicted_mm[:, axes]
     known = truth[np.isfinite(truth).all(1) & sample.used]
     centre = (known.min(0) + known.max(0)) / 2
@@ -191,9 +207,9 @@ def _view(sample: WorstSample, layout: Layout, method: int, title: str, axes: tu
     def place(points: np.ndarray) -> np.ndarray:
         return (points - centre) * scale + VIEW_PX / 2
 
-    parts = [_regions(sample, place(guess), axes, scale, method)]
+    parts = [_regions(sample, place(guess), axes, scale)]
     parts.append(_skeleton(place(truth), layout, sample.used, "truth"))
-    parts.append(_skeleton(place(guess), layout, sample.used, f"guess m{method}"))
+    parts.append(_skeleton(place(guess), layout, sample.used, "guess"))
     a, b = place(truth), place(guess)
     for j in np.flatnonzero((sample.joint_error_mm > WRONG_MM) & np.isfinite(guess).all(1)):
         parts.append(
@@ -212,7 +228,7 @@ def _view(sample: WorstSample, layout: Layout, method: int, title: str, axes: tu
     )
 
 
-def _regions(sample: WorstSample, at: np.ndarray, axes: tuple[int, int], scale: float, method: int) -> str:
+def _regions(sample: WorstSample, at: np.ndarray, axes: tuple[int, int], scale: float) -> str:
     """Outlines of the stated 90 % ellipsoids, as seen from that side."""
     if sample.cov_mm2 is None or sample.radius2_90 is None:
         return ""
@@ -225,7 +241,7 @@ def _regions(sample: WorstSample, at: np.ndarray, axes: tuple[int, int], scale: 
         radii = np.sqrt(np.maximum(values, 0.0)) * scale
         angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
         parts.append(
-            f'<ellipse class="region m{method}" rx="{radii[1]:.1f}" ry="{radii[0]:.1f}" '
+            f'<ellipse class="region" rx="{radii[1]:.1f}" ry="{radii[0]:.1f}" '
             f'transform="translate({at[j, 0]:.1f} {at[j, 1]:.1f}) rotate({angle:.0f})"/>'
         )
     return "".join(parts)
