@@ -18,7 +18,7 @@ from sigmapose.data.render.mesh import Material
 from sigmapose.data.render.occluders import PictureFolder, procedural_texture
 from sigmapose.data.render.props import STANDING, picture_frame, sample_prop
 from sigmapose.data.render.solids import Solid, box, ellipsoid, join, panel, sphere_size, turn_z
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Float, UInt8
 
 CAMERA_CLEARANCE_MM = 500.0
 """Walls stay this far from the camera."""
@@ -72,7 +72,7 @@ def sample_backdrop(
     if photos.pictures and rng.random() < photo_share:
         picture = photo_piece(rng, photos, size)
         behind = clutter(rng, ground) if rng.random() < 0.25 else ()
-        return Backdrop("photo", _lens(rng, picture), None, behind, ambience_of(picture))
+        return Backdrop("photo", picture, None, behind, ambience_of(picture))
     if ground.camera_mm[2] < 100:  # from below the floor nothing but sky can be seen
         picture = sky(rng, ground, size) if rng.random() < 0.5 else procedural_texture(rng, size)
         return Backdrop("sky", picture, None, (), ambience_of(picture))
@@ -82,7 +82,7 @@ def sample_backdrop(
 
 
 def photo_piece(rng: np.random.Generator, photos: PictureFolder, size: int) -> Float[Array, "size size 3"]:
-    """A random turned, zoomed and recoloured piece of a photo."""
+    """A random turned, zoomed and recoloured piece of a photo, now and then out of focus."""
     photo = photos.pictures[rng.integers(len(photos.pictures))]
     height, width = photo.shape[:2]
     scale = size / (min(height, width) * np.exp(rng.uniform(np.log(0.35), np.log(1.0))))
@@ -94,13 +94,14 @@ def photo_piece(rng: np.random.Generator, photos: PictureFolder, size: int) -> F
     piece = cv2.warpAffine(
         photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
+    piece = _lens(rng, piece[..., :3])
     gain = np.exp(rng.normal(0, 0.05, 3)) * np.exp(rng.normal(0, 0.15))
     steps = np.linspace(0, 1, 256)[:, None] ** float(np.exp(rng.normal(0, 0.2))) * gain
     table = np.clip(steps, 0, 1).astype(np.float32)[None]
-    return np.asarray(cv2.LUT(np.ascontiguousarray(piece[..., :3]), table), np.float32)
+    return np.asarray(cv2.LUT(np.ascontiguousarray(piece), table), np.float32)
 
 
-def _lens(rng: np.random.Generator, picture: Float[Array, "size size 3"]) -> Float[Array, "size size 3"]:
+def _lens(rng: np.random.Generator, picture: UInt8[Array, "size size 3"]) -> UInt8[Array, "size size 3"]:
     """Out of focus, or smeared by a camera that follows the person, now and then."""
     kind, size = rng.random(), len(picture)
     if kind < 0.25:

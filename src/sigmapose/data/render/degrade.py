@@ -114,7 +114,7 @@ def degrade(
         )
     if noise > 0:
         picture = picture + np.float32(noise) * grain(rng, side)
-    coded = cv2.convertScaleAbs(np.maximum(picture, 0, out=np.array(picture)), alpha=255)
+    coded = cv2.convertScaleAbs(picture, alpha=255)
     if rng.random() < faults.jpeg_share:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*faults.jpeg_quality))]
         coded = np.asarray(cv2.imdecode(cv2.imencode(".jpg", coded, quality)[1], cv2.IMREAD_COLOR))

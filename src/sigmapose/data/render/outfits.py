@@ -56,7 +56,10 @@ def sample_outfit(rng: np.random.Generator) -> Outfit:
     suit = rng.random() < 0.12
     lower = upper if suit else materials.cloth(rng, 0.85, fold)
     sleeve = float(
-        rng.choice([0.0, rng.uniform(0.3, 0.8), rng.uniform(0.9, 1.5), 1.95], p=[0.1, 0.42, 0.1, 0.38])
+        rng.choice(
+            [rng.uniform(0.06, 0.16), rng.uniform(0.3, 0.8), rng.uniform(0.9, 1.5), 1.95],
+            p=[0.1, 0.42, 0.1, 0.38],
+        )
     )
     hem = float(rng.choice([rng.uniform(0.2, 0.5), rng.uniform(0.6, 1.2), 1.9], p=[0.12, 0.2, 0.68]))
     long_hair = rng.random() < 0.4
