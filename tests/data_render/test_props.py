@@ -129,7 +129,7 @@ def test_things_stand_in_front_and_hide_what_was_aimed_at() -> None:
     assert person is not None
     person = person[MARGIN:-MARGIN, MARGIN:-MARGIN]
     cutout = np.full((50, 30, 4), 255, np.uint8)
-    placer = Placer(s, person, [], np.arange(0), PictureFolder((cutout,)))
+    placer = Placer(s, person, [], PictureFolder((cutout,)))
     misses = []
     for seed, aim in enumerate(np.linspace(0.05, 0.8, 30)):
         front = placer.place(np.random.default_rng(seed), float(aim))

@@ -8,7 +8,7 @@ functions of them.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,8 @@ class BodyAtlas:
     """TRUNK, HEAD, ARM, HAND, LEG or FOOT."""
     vertex_part: Int[Array, " vertex"]
     eye: Bool[Array, " face"]
+    inner: Bool[Array, " face"] | None = None
+    """Faces that are never seen: inside the mouth, behind the eyes."""
 
     # the renderer remembers the arrays of a topology by identity
     @functools.cached_property
@@ -96,7 +98,8 @@ class BodyAtlas:
                 FOOT: faces_of("foot.L", "foot.R"),
                 HEAD: faces_of("head", *eyes, *inner),
             }
-            return BodyAtlas.from_rest(rest, faces, keypoints, named, faces_of(*eyes))
+            unseen = faces_of(*eyes[2:], *inner)
+            return replace(BodyAtlas.from_rest(rest, faces, keypoints, named, faces_of(*eyes)), inner=unseen)
 
     @staticmethod
     def from_rest(

@@ -99,7 +99,8 @@ class Seamstress:
             for k in (-1, 0, 1, 2, 4, 6, 8, 9)
         }
         self._leg = {k: np.flatnonzero(leg & (np.abs(c[:, LEG_T] - k / 8) < 0.09)) for k in range(1, 16, 2)}
-        head = np.flatnonzero((part == HEAD) & (c[:, HEAD_Z] > -0.5))[::23]
+        head = np.flatnonzero((part == HEAD) & (c[:, HEAD_Z] > -0.5))
+        head = head[:: max(1, len(head) // 150)]
         self._head = head, _fitter(c[head, HEAD_X : HEAD_Z + 1])
         self._feet = []
         for side in (1, -1):

@@ -11,7 +11,6 @@ Their bodies are Warp's language, which Python type checkers cannot follow.
 # pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
 # pyright: reportOperatorIssue=false, reportCallIssue=false, reportIndexIssue=false
 # pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
-# ruff: noqa: UP018, RUF046
 # In Warp, int(0) and float(0.0) declare variables that a loop may change.
 
 import warp as wp
@@ -29,8 +28,8 @@ NEAR = wp.constant(wp.float64(20.0))
 BEHIND = wp.constant(1.0e30)
 """Screen position of vertices that are not in front of the near plane."""
 
-TILE = wp.constant(16)
-"""Side in samples of the tiles that passes over a picture may skip."""
+WIDE = wp.constant(6)
+"""Triangles that may cover more columns than this are drawn by spans of each row."""
 
 
 @wp.kernel
@@ -94,6 +93,18 @@ def _cut_bounds(a: wp.vec4d, b: wp.vec4d, c: wp.vec4d, sa: wp.vec2, sb: wp.vec2,
     return wp.vec4(low[0], low[1], high[0], high[1])
 
 
+@wp.func
+def _span(slope: wp.float64, rest: wp.float64, start: float, end: float):
+    """Columns x of start..end where slope (x + 0.5) + rest may be >= 0."""
+    if slope > wp.float64(0.0):
+        at = wp.clamp(-rest / slope - wp.float64(1.5), wp.float64(-1.0), wp.float64(1.0e6))
+        start = wp.max(start, wp.floor(wp.float32(at)))
+    elif slope < wp.float64(0.0):
+        at = wp.clamp(-rest / slope + wp.float64(0.5), wp.float64(-1.0), wp.float64(1.0e6))
+        end = wp.min(end, wp.ceil(wp.float32(at)))
+    return start, end
+
+
 @wp.kernel
 def draw(
     corners: wp.array(dtype=wp.vec4d),
@@ -103,12 +114,8 @@ def draw(
     first: int,
     stripes: int,
     keys: wp.array2d(dtype=wp.int64),
-    tiles: wp.array2d(dtype=wp.uint8),
 ):
-    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn.
-
-    Tiles of TILE x TILE samples that anything may have reached are marked, if there are `tiles` at all.
-    """
+    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn."""
     i, stripe = wp.tid()
     face = first + i
     corner = faces[face]
@@ -147,10 +154,6 @@ def draw(
     ec = wp.cross(pa, pb)
     if volume < wp.float64(0.0):
         ea, eb, ec = -ea, -eb, -ec
-    if stripe == 0 and tiles.shape[0] > 0:
-        for ty in range(y0 / TILE, y1 / TILE + 1):
-            for tx in range(x0 / TILE, x1 / TILE + 1):
-                tiles[ty, tx] = wp.uint8(1)
     total = ea + eb + ec
     scaled = a[3] * ea + b[3] * eb + c[3] * ec
     zero = wp.float64(0.0)
@@ -163,12 +166,19 @@ def draw(
         ra = ea[1] * fy + ea[2]
         rb = eb[1] * fy + eb[2]
         rc = ec[1] * fy + ec[2]
-        for x in range(x0, x1 + 1):
+        rt, rs = total[1] * fy + total[2], scaled[1] * fy + scaled[2]
+        start, end = float(x0), float(x1)
+        if x1 - x0 > WIDE:
+            # where a line crosses the row, to a column more than rounding can be wrong
+            start, end = _span(ea[0], ra, start, end)
+            start, end = _span(eb[0], rb, start, end)
+            start, end = _span(ec[0], rc, start, end)
+        for x in range(int(start), int(end) + 1):
             fx = wp.float64(x) + wp.float64(0.5)
             if ea[0] * fx + ra >= zero and eb[0] * fx + rb >= zero and ec[0] * fx + rc >= zero:
-                over = total[0] * fx + (total[1] * fy + total[2])
+                over = total[0] * fx + rt
                 if over > zero:
-                    depth = wp.float32((scaled[0] * fx + (scaled[1] * fy + scaled[2])) / over)
+                    depth = wp.float32((scaled[0] * fx + rs) / over)
                     if depth > 20.0:
                         key = (wp.int64(wp.cast(depth, wp.uint32)) << wp.int64(32)) | label
                         if key < keys[y, x]:
@@ -244,82 +254,3 @@ def barycentric(corners: wp.array(dtype=wp.vec4d), corner: wp.vec3i, x: wp.float
     w = wp.dot(p, wp.cross(pa, pb))
     over = wp.float64(1.0) / (u + v + w)
     return wp.vec3(wp.float32(u * over), wp.float32(v * over), wp.float32(w * over))
-
-
-@wp.kernel
-def coverage(
-    keys: wp.array2d(dtype=wp.int64),
-    tiles: wp.array2d(dtype=wp.uint8),
-    mesh_of_face: wp.array(dtype=wp.int32),
-    wanted: wp.array(dtype=wp.uint8),
-    supersample: int,
-    result: wp.array2d(dtype=wp.float32),
-):
-    """Share of every pixel's samples that see one of the wanted meshes first (any, if none is named).
-
-    A thread does one row of one tile.
-    """
-    y, tile = wp.tid()
-    across = TILE / supersample
-    if tiles[y * supersample / TILE, tile] == wp.uint8(0):
-        for i in range(across):
-            result[y, tile * across + i] = 0.0
-        return
-    share = 1.0 / float(supersample * supersample)
-    for i in range(across):
-        x = tile * across + i
-        count = int(0)
-        for j in range(supersample):
-            for k in range(supersample):
-                key = keys[y * supersample + j, x * supersample + k]
-                if key != EMPTY:
-                    if wanted.shape[0] == 0:
-                        count += 1
-                    else:
-                        count += int(wanted[mesh_of_face[int(key & wp.int64(0x7FFFFFFF))]])
-        result[y, x] = share * float(count)
-
-
-@wp.kernel
-def start_drawing(
-    over_keys: wp.array2d(dtype=wp.int64),
-    over_tiles: wp.array2d(dtype=wp.uint8),
-    keys: wp.array2d(dtype=wp.int64),
-    tiles: wp.array2d(dtype=wp.uint8),
-):
-    """Make a drawing a copy of another, or empty if there is no other; `tiles` still tell what it holds."""
-    row, tile = wp.tid()
-    ty = row / TILE
-    copied = wp.uint8(0)
-    if over_tiles.shape[0] > 0:
-        copied = over_tiles[ty, tile]
-    if copied == wp.uint8(1):
-        for i in range(TILE):
-            keys[row, tile * TILE + i] = over_keys[row, tile * TILE + i]
-    elif tiles[ty, tile] == wp.uint8(1):
-        for i in range(TILE):
-            keys[row, tile * TILE + i] = EMPTY
-
-
-@wp.kernel
-def list_pixels(
-    keys: wp.array2d(dtype=wp.int64),
-    tiles: wp.array2d(dtype=wp.uint8),
-    supersample: int,
-    pixels: wp.array(dtype=wp.int32),
-    count: wp.array(dtype=wp.int32),
-):
-    """Flat indices of the pixels that see something, in any order; a thread does a tile's row."""
-    y, tile = wp.tid()
-    if tiles[y * supersample / TILE, tile] == wp.uint8(0):
-        return
-    across = TILE / supersample
-    for i in range(across):
-        x = tile * across + i
-        seen = int(0)
-        for j in range(supersample):
-            for k in range(supersample):
-                if keys[y * supersample + j, x * supersample + k] != EMPTY:
-                    seen = 1
-        if seen == 1:
-            pixels[wp.atomic_add(count, 0, 1)] = y * (keys.shape[1] / supersample) + x

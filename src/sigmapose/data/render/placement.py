@@ -82,7 +82,6 @@ class Placer:
         stage: Stage,
         person: Float[Array, "grid grid"],
         others_mm: Sequence[Float[Array, "vertex 3"]],
-        sparse: Int[Array, " some"],
         cutouts: PictureFolder,
     ) -> None:
         """
@@ -90,11 +89,10 @@ class Placer:
             stage: camera and person.
             person: coarse silhouette of the person in the picture.
             others_mm: other bodies in axes x right, y down, z forward, any heading, hips at 0.
-            sparse: vertices of those that suffice for a silhouette.
             cutouts: flat things.
         """
         self.stage, self.person = stage, person
-        self.others_mm, self.sparse, self.cutouts = list(others_mm), sparse, cutouts
+        self.others_mm, self.cutouts = list(others_mm), cutouts
 
     def place(self, rng: np.random.Generator, aim: float) -> Front:
         """Things in front of the person until about `aim` (0..`MAX_HIDDEN`) of it is hidden."""
@@ -164,7 +162,7 @@ class Placer:
         if away is None:
             return None
         upright[:, 1] -= away
-        found = self._along(rng, upright[self.sparse], None, aim, shown)
+        found = self._along(rng, upright, None, aim, shown)
         if found is None:
             return None
         upright[:, 0] += found[0]

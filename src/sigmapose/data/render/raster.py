@@ -7,10 +7,12 @@ those drawn. The same meshes give the same bytes on every run.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+import cv2
 import numpy as np
 import warp as wp
 
@@ -79,11 +81,12 @@ class Drawing:
     rasteriser: Rasteriser
     keys: wp.array
     """(side, side) int64, depth << 32 | face."""
-    tiles: wp.array
-    """1 where a tile of the keys may see something."""
 
     def coverage(self, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
-        """Share of every pixel in which one of these meshes (None: any) is seen, 0..1."""
+        """Share of every pixel in which one of these meshes (None: any) is seen, 0..1.
+
+        The first meshes of a list, 0, 1, ..., are found fastest.
+        """
         return self.rasteriser.coverage(self, meshes)
 
     def hits(self) -> Hits:
@@ -93,10 +96,6 @@ class Drawing:
 def empty(shape: int | tuple[int, ...], dtype: Any, device: str) -> wp.array:
     """An array of any of Warp's types with undefined values."""
     return wp.empty(shape, dtype=dtype, device=device)
-
-
-def _tiles(side: int, device: str) -> wp.array:
-    return wp.zeros((side, side), dtype=cast(Any, wp.uint8), device=device)
 
 
 def crop_matrix(intrinsics: Float[Array, " 4"], crop: Crops, side: int) -> Float[Array, "3 3"]:
@@ -119,11 +118,8 @@ class Rasteriser:
     """Draws meshes seen through one crop; holds the buffers, which are reused from picture to picture."""
 
     def __init__(self, size: int = 256, supersample: int = 2, device: str = "cpu") -> None:
-        tile = int(kernels.TILE)
-        if size < 1 or supersample not in (1, 2, 4) or size * supersample % tile:
-            raise DataError(
-                f"size {size} x supersample {supersample}: give 1, 2 or 4 and a multiple of {tile}"
-            )
+        if size < 1 or supersample not in (1, 2, 4):
+            raise DataError(f"size {size} x supersample {supersample}: give 1, 2 or 4 samples")
         self.size, self.supersample, self.device = size, supersample, device
         self.side = size * supersample
         self.vertices, self.normals, self.coordinates = (Column(wp.vec3, device) for _ in range(3))
@@ -132,16 +128,8 @@ class Rasteriser:
         self.two_sided = Column(wp.uint8, device)
         self.corners, self.screen = Column(wp.vec4d, device), Column(wp.vec2, device)
         self._face_normals = Column(wp.vec3, device)
-        self._slots = [
-            Drawing(self, empty((self.side, self.side), wp.int64, device), _tiles(self.side // tile, device))
-            for _ in range(SLOTS)
-        ]
-        for slot in self._slots:
-            slot.keys.fill_(int(kernels.EMPTY))
-        self._none = Drawing(self, empty((0, 0), wp.int64, device), _tiles(0, device))
-        self._coverage = empty((size, size), wp.float32, device)
-        self.tile_rows = (size, self.side // tile)
-        """Threads of a kernel of which each does one row of one tile."""
+        self._slots = [Drawing(self, empty((self.side, self.side), wp.int64, device)) for _ in range(SLOTS)]
+        self._low_word = 0 if sys.byteorder == "little" else 1
         self._next = 0
         self._around: dict[int, tuple[np.ndarray, wp.array, wp.array]] = {}
         self.meshes: tuple[Mesh, ...] = ()
@@ -280,21 +268,20 @@ class Rasteriser:
         if over is result:
             raise DataError(f"that drawing is older than {SLOTS} drawings: draw it again")
         self._next = (self._next + 1) % SLOTS
-        before = (self._none.keys, self._none.tiles) if over is None else (over.keys, over.tiles)
-        inputs = [*before, result.keys, result.tiles]
-        tile = int(kernels.TILE)
-        wp.launch(kernels.start_drawing, (self.side, self.side // tile), inputs=inputs, device=self.device)
         if over is None:
-            result.tiles.zero_()
+            result.keys.fill_(int(kernels.EMPTY))
         else:
-            wp.copy(result.tiles, over.tiles)
-        self.draw_into(result.keys, result.tiles, meshes, self.corners, self.screen)
+            wp.copy(result.keys, over.keys)
+        self.draw_into(result.keys, meshes, self.corners, self.screen)
         return result
+
+    def add(self, drawing: Drawing, meshes: Sequence[int]) -> None:
+        """Draw more meshes into a drawing."""
+        self.draw_into(drawing.keys, meshes, self.corners, self.screen)
 
     def draw_into(
         self,
         keys: wp.array,
-        tiles: wp.array,
         meshes: Sequence[int] | None,
         corners: Column,
         screen: Column,
@@ -303,7 +290,7 @@ class Rasteriser:
         stripes = 1 if self.device == "cpu" else STRIPES_CUDA
         for first, last in self._runs(meshes):
             inputs = [corners.array, screen.array, self.faces.array, self.two_sided.array, first, stripes]
-            inputs += [keys, tiles]
+            inputs.append(keys)
             wp.launch(kernels.draw, (last - first, stripes), inputs=inputs, device=self.device)
 
     def _runs(self, meshes: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -320,19 +307,19 @@ class Rasteriser:
 
     def coverage(self, drawing: Drawing, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
         """See `Drawing.coverage`."""
-        wanted = np.zeros(0 if meshes is None else len(self.meshes) + 1, np.uint8)
-        if meshes is not None:
-            wanted[list(meshes)] = 1
-        inputs = [
-            drawing.keys,
-            drawing.tiles,
-            self.mesh_of_face.array,
-            wp.array(wanted, dtype=wp.uint8, device=self.device),
-            self.supersample,
-            self._coverage,
-        ]
-        wp.launch(kernels.coverage, self.tile_rows, inputs=inputs, device=self.device)
-        return self._coverage.numpy().copy()
+        faces = drawing.keys.numpy().view(np.uint32)[:, self._low_word :: 2]
+        wanted = range(len(self.meshes)) if meshes is None else sorted(set(meshes))
+        if list(wanted) == list(range(len(wanted))):
+            seen = faces < self.face_start[len(wanted)]
+        else:
+            of_face = np.zeros(int(self.face_start[-1]) + 1, bool)
+            for index in wanted:
+                of_face[self.face_start[index] : self.face_start[index + 1]] = True
+            seen = of_face[np.minimum(faces, len(of_face) - 1)]
+        share = seen.astype(np.float32)
+        if self.supersample == 1:
+            return share
+        return np.asarray(cv2.resize(share, (self.size, self.size), interpolation=cv2.INTER_AREA))
 
     def hits(self, drawing: Drawing) -> Hits:
         """See `Drawing.hits`."""

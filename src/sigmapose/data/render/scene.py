@@ -15,6 +15,7 @@ import numpy as np
 from sigmapose.data.render.appearance import BodyAtlas, sample_light
 from sigmapose.data.render.backdrop import Backdrop, Ground, Placed, sample_backdrop
 from sigmapose.data.render.cameras import Crops, Views
+from sigmapose.data.render.coarse import CoarseBody
 from sigmapose.data.render.degrade import CameraFaults, degrade
 from sigmapose.data.render.garments import Seamstress, sample_garments
 from sigmapose.data.render.mesh import Mesh
@@ -149,8 +150,9 @@ class Studio:
         self.occluders = occluders or PictureFolder()
         self.scene = scene or SceneRange()
         self.device = device
-        self._faces = np.ascontiguousarray(atlas.faces, np.int32)
-        self._tailor, self._seamstress = Tailor(atlas), Seamstress(atlas)
+        self._fine_faces = np.ascontiguousarray(atlas.faces, np.int32)
+        self._coarse = CoarseBody.of(atlas)
+        self._tailor, self._seamstress = Tailor(self._coarse.atlas), Seamstress(self._coarse.atlas)
         self._rasteriser = Rasteriser(CROP_SIZE, SUPERSAMPLE, device)
         self._shader = Shader(self._rasteriser)
 
@@ -192,7 +194,9 @@ class Studio:
         joints, image_size = views.joints_camera_mm[index], views.image_size[index].astype(float)
         intrinsics = views.intrinsics()[index]
 
-        person = self._dress(np.random.default_rng([seed, PERSON]), camera_mm)
+        rows = self._coarse.rows
+        others_mm = [body[rows] for body in others_mm]
+        person = self._dress(np.random.default_rng([seed, PERSON]), camera_mm[rows])
         stage = Stage.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
         aim = self._aim(seed) if severity is None else severity
         things = self._arrange(seed, stage, person, joints, others_mm)
@@ -200,21 +204,17 @@ class Studio:
         placer = None
         if aim > 0 and not self.scene.clean:
             silhouette = stage.splat(person.outline_mm) * inside_grid(image_size, one).astype(np.float32)
-            placer = Placer(stage, silhouette, others_mm, self.atlas.sparse, self.occluders)
+            placer = Placer(stage, silhouette, others_mm, self.occluders)
         front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside)
         pictures = self._develop(things, cast, twin)
-        outside = ~inside
         spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
         finished = []
         for picture in pictures:
-            dice = np.random.default_rng([seed, CAMERA])
-            coded = degrade(dice, picture, float(one.size_px[0]), spoilt)
-            coded[outside] = 0
+            coded = degrade(np.random.default_rng([seed, CAMERA]), picture, float(one.size_px[0]), spoilt)
+            coded *= inside[..., None]
             finished.append(coded)
-
-        bare = Mesh(camera_mm, self._faces)
-        alpha = cast.alpha if front.pastes else None
-        visibility = self._joint_classes(bare, things, cast, alpha, views, one, index, stature_mm)
+        bare = Mesh(camera_mm, self._fine_faces)
+        visibility = self._joint_classes(bare, things, cast, views, one, index, stature_mm)
         return Shot(
             picture=finished[0],
             visibility=visibility,
@@ -230,7 +230,6 @@ class Studio:
         bare: Mesh,
         things: _Set,
         cast: _Cast,
-        alpha: Float[Array, "size size"] | None,
         views: Views,
         crop: Crops,
         index: int,
@@ -241,6 +240,7 @@ class Studio:
         own = self_occluded(joints, first_depths(joints, [bare], self.device), stature_mm)
         others = [m for k, m in enumerate(things.behind) if k not in things.no_shadow] + cast.front
         points = crop.to_crop(views.points_px[index : index + 1])[0]
+        alpha = cast.alpha if cast.layers else None
         behind = object_occluded(joints, first_depths(joints, others, self.device), points, alpha)
         return visibility_classes(own, behind, views.inside()[index])
 
@@ -250,12 +250,12 @@ class Studio:
         clothed = self._tailor.clothe(outfit, camera_mm)
         body = self._body(clothed, outfit)
         more = self._seamstress.make(garments, outfit, clothed)
-        outline = np.concatenate([clothed[self.atlas.sparse], *(m.vertices_mm for m in more)])
+        outline = np.concatenate([clothed, *(m.vertices_mm for m in more)])
         return _Person([body, *more], outline)
 
     def _body(self, clothed: Float[Array, "vertex 3"], outfit: Outfit) -> Mesh:
-        atlas = self.atlas
-        return Mesh(clothed, self._faces, coordinates=atlas.rest_m, body=atlas.surface(outfit.look))
+        atlas = self._coarse.atlas
+        return Mesh(clothed, atlas.faces, coordinates=atlas.rest_m, body=atlas.surface(outfit.look))
 
     def _aim(self, seed: int) -> float:
         """The share of the person that is to be hidden."""
@@ -284,7 +284,7 @@ class Studio:
             meshes = [_placed(t, stage) for t in front.things]
             meshes += [self._neighbour(dice, body) for body in front.people_mm]
             cast = self._draw(things, meshes, front.pastes, intrinsics, crop, inside)
-            if abs(cast.hidden - aim) <= LARGEST_MISS:
+            if abs(cast.hidden - aim) <= LARGEST_MISS and cast.hidden <= MOST_HIDDEN:
                 return front, cast
         if cast.hidden <= MOST_HIDDEN:
             return front, cast

@@ -99,9 +99,7 @@ class Shader:
         half = (rasteriser.size // 2, rasteriser.size // 2)
         self._floor = empty(half, wp.vec2, device)
         self._alpha = empty(half, wp.float32, device)
-        self._pixels = empty(rasteriser.size**2, wp.int32, device)
-        self._count = wp.zeros(1, dtype=wp.int32, device=device)
-        self._no_tiles = wp.zeros((0, 0), dtype=wp.uint8, device=device)
+        self._pixels = Column(wp.int32, device)
         self._no_pictures = wp.zeros((1, 3), dtype=wp.uint8, device=device)
         self._atlases: list[tuple[int, np.ndarray]] = []
         self._codes: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -140,7 +138,17 @@ class Shader:
         result.zero_()
         count = self._list(drawing)
         if count:
-            inputs = [drawing.keys, self._pixels, r.supersample, pixel, lamp, ground, shadow, buffers, result]
+            inputs = [
+                drawing.keys,
+                self._pixels.array,
+                r.supersample,
+                pixel,
+                lamp,
+                ground,
+                shadow,
+                buffers,
+                result,
+            ]
             wp.launch(shadekernels.shade, count, inputs=inputs, device=self.device)
         if floor is None:
             return result.numpy()
@@ -161,11 +169,10 @@ class Shader:
 
     def _list(self, drawing: Drawing) -> int:
         """List the pixels that see something; returns how many there are."""
-        r = self.rasteriser
-        self._count.zero_()
-        inputs = [drawing.keys, drawing.tiles, r.supersample, self._pixels, self._count]
-        wp.launch(kernels.list_pixels, r.tile_rows, inputs=inputs, device=self.device)
-        return int(self._count.numpy()[0])
+        seen = np.flatnonzero(drawing.coverage())
+        self._pixels.reserve(len(seen))[: len(seen)] = seen
+        self._pixels.push(len(seen))
+        return len(seen)
 
     def _floor_light(
         self,
@@ -282,7 +289,7 @@ class Shader:
         self._corners.reserve(vertex_count)
         self._screen.reserve(vertex_count)
         r.project(matrix, offset, depth_axis, False, self._corners, self._screen)
-        r.draw_into(shadow, self._no_tiles, list(everything), self._corners, self._screen)
+        r.draw_into(shadow, list(everything), self._corners, self._screen)
         lamp.shadows, lamp.texel = 1, texel
         rows = np.concatenate([matrix[:2], depth_axis[None, :3]])
         lamp.rows = wp.mat33(*rows.reshape(-1).tolist())
