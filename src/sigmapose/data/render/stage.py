@@ -126,8 +126,9 @@ class Stage:
         points = ((self.cells(camera_mm) + MARGIN) * FINE - 0.5) * (1 << _SHIFT)
         points = np.clip(points, -(2**18), 2**18).astype(np.int32)
         for corners in points[faces]:
-            cv2.fillConvexPoly(fine, corners, (1,), cv2.LINE_8, _SHIFT)
-        return cv2.resize(fine.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+            cv2.fillConvexPoly(fine, corners, (255,), cv2.LINE_8, _SHIFT)
+        share = cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA)
+        return share * np.float32(1 / 255)
 
 
 def hidden_by_shift(
