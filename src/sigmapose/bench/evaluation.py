@@ -282,14 +282,19 @@ def _predictions(
         )
     elif cov is None:
         notes.append(f"{told.name} states no uncertainty: only its poses are judged")
-    lost = ~finite_joints(placed(joints))
+    found = placed(joints)
+    _say_lost(told.name, found, notes)
+    return Predictions(found, cov, radius2, doubt, confident)
+
+
+def _say_lost(name: str, found: Float[Array, "frame joint 3"], notes: list[str]) -> None:
+    lost = ~finite_joints(found)
     if lost.any():
         nobody = int(lost.all(1).sum())
         notes.append(
-            f"{told.name}: {int(lost.sum())} of {lost.size} joints not found, counted as failures"
+            f"{name}: {int(lost.sum())} of {lost.size} joints not found, counted as failures"
             + (f" (nobody in {nobody} frames)" if nobody else "")
         )
-    return Predictions(placed(joints), cov, radius2, doubt, confident)
 
 
 def _rootless(told: Answers) -> Float[Array, "frame joint 3 3"]:

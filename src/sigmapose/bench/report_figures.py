@@ -82,69 +82,51 @@ def severity(results: Results) -> str:
     """Error, sigma, coverage and false confidence against the share of the person that is hidden."""
     if len(results.conditions) < 2:
         return ""
-    panels = []
-    shared = limits([v for n in results.methods for _, v in results.by_severity(n, "mpjpe_mm")])
-    for metric, (title, unit, factor) in SEVERITY_METRICS.items():
-        found = {n: results.by_severity(n, metric) for n in results.methods}
-        if not any(found.values()):
-            continue
-        spans = [
-            v
-            for c in results.conditions
-            for m in c.methods.values()
-            for v in m.scores.intervals.get(metric, ())
-        ]
-        high = limits([factor * v for v in [*spans, *(v for pairs in found.values() for _, v in pairs)]])
-        y = (
-            (0.0, 100.0)
-            if metric == "coverage_90"
-            else (0.0, max(high[1], shared[1]))
-            if metric.endswith("_mm")
-            else high
-        )
-        last = results.severities[-1]
-        chart = Chart(
-            (-0.04 * last, 1.04 * last),
-            y,
-            title,
-            "Against the hidden share",
-            "aimed share of the person hidden (%)",
-            unit,
-            percent,
-        )
-        chart.x_ticks = results.severities
-        if metric == "coverage_90":
-            chart.line([(0.0, 90.0), (last, 90.0)], "target")
-        for k, (name, pairs) in enumerate(found.items()):
-            chart.line([(s, factor * v) for s, v in pairs], f"line m{k}", k, name)
-            for condition in results.conditions:
-                value = condition.methods[name].get(metric) if name in condition.methods else None
-                if value is None:
-                    continue
-                span = condition.methods[name].scores.intervals.get(metric)
-                if span is not None:
-                    chart.span_y(factor * span[0], factor * span[1], condition.severity, f"whisker m{k}")
-                chart.dot(
-                    condition.severity,
-                    factor * value,
-                    f"m{k}",
-                    f"{name}, {condition.name}: {with_interval(value, span, factor)}",
-                    k,
-                )
-        panels.append(chart.svg())
+    lengths = [v for metric in ("mpjpe_mm", "sigma_mm") for v in _with_ends(results, metric)]
+    tops = {
+        m: limits(lengths if m.endswith("_mm") else _with_ends(results, m, 100.0)) for m in SEVERITY_METRICS
+    }
+    tops["coverage_90"] = (0.0, 100.0)
+    panels = [_against_severity(results, m, tops[m]) for m in SEVERITY_METRICS if _with_ends(results, m)]
     caption = (
         "The same people and views, with more and more in front of them. An honest method's stated σ rises "
         "as its error does, so that what was promised still holds. σ is per axis: an error of a Gaussian "
         "with the same σ along every axis is 1.6 σ long on average. Lines through markers: 95 % intervals."
     )
-    return figure(
-        "severity",
-        "When more is hidden",
-        panels,
-        caption,
-        _severity_numbers(results),
-        legend(results.methods, results.methods),
-    )
+    names = legend(results.methods, results.methods)
+    return figure("severity", "When more is hidden", panels, caption, _severity_numbers(results), names)
+
+
+def _with_ends(results: Results, metric: str, factor: float = 1.0) -> list[float]:
+    """A metric's values and the ends of its intervals, in all conditions."""
+    methods = [m for c in results.conditions for m in c.methods.values() if m.get(metric) is not None]
+    values = [m.scores.metrics[metric] for m in methods]
+    return [factor * v for v in [*values, *(e for m in methods for e in m.scores.intervals.get(metric, ()))]]
+
+
+def _against_severity(results: Results, metric: str, ends: tuple[float, float]) -> str:
+    """One panel: a metric of every method in all conditions."""
+    title, unit, factor = SEVERITY_METRICS[metric]
+    last = results.severities[-1]
+    chart = Chart(
+        (-0.04 * last, 1.04 * last), ends, title, "Against the hidden share",
+        "aimed share of the person hidden (%)", unit, percent,
+    )  # fmt: skip
+    chart.x_ticks = results.severities
+    if metric == "coverage_90":
+        chart.line([(0.0, 90.0), (last, 90.0)], "target")
+    for k, name in enumerate(results.methods):
+        chart.line([(s, factor * v) for s, v in results.by_severity(name, metric)], f"line m{k}", k, name)
+        for condition in results.conditions:
+            value = condition.methods[name].get(metric) if name in condition.methods else None
+            if value is None:
+                continue
+            at, span = condition.severity, condition.methods[name].scores.intervals.get(metric)
+            if span is not None:
+                chart.span_y(factor * span[0], factor * span[1], at, f"whisker m{k}")
+            told = f"{name}, {condition.name}: {with_interval(value, span, factor)}"
+            chart.dot(at, factor * value, f"m{k}", told, k)
+    return chart.svg()
 
 
 def _severity_numbers(results: Results) -> str:
