@@ -26,7 +26,7 @@ from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import cache_folder
 from sigmapose.evaluate.layout import layout_of
-from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17
+from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17, VISIBILITY
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,11 @@ def run(options: Options) -> Results:
     for severity, some in samples.items():
         judge.add(truth_of(some), rows(some), severity)
         shares = [float(s.facts["occluded_fraction"]) for s in some]
-        hidden = [float((s.visibility[INDEX] == 2).mean()) for s in some if s.visibility is not None]
+        hidden = [
+            float((s.visibility[INDEX] == VISIBILITY.index("object_occluded")).mean())
+            for s in some
+            if s.visibility is not None
+        ]
         judge.note(severity, reached=float(np.median(shares)), hidden=float(np.mean(hidden)))
     clean = samples[CLEAN]
     poses = "procedural poses" if options.mocap is None else f"motion capture of '{options.mocap.name}'"
