@@ -19,7 +19,7 @@ CAMERAS, FRAMES, BLOCK = 3, 60, 10
 SIGMA_MM = np.array([20.0, 35.0, 60.0])
 CONTRACT = {
     "mpjpe_mm", "pa_mpjpe_mm", "mpjae_deg", "nll", "crps_mm", "coverage_50", "coverage_90", "coverage_95",
-    "worst_group_coverage_90", "volume_90_mm3", "ause", "auroc_100mm", "false_positive_rate", "fps",
+    "worst_group_coverage_90", "volume_90_mm3", "ause", "auroc_100mm", "vouched_when_wrong_rate", "fps",
 }  # fmt: skip
 
 
@@ -122,8 +122,8 @@ def test_the_peers_confidence_is_what_it_says() -> None:
     sure = np.ones(truth.joints_mm.shape[:-1], bool)
     peer = Predictions(ours.joints_mm, doubt=np.ones(sure.shape), confident=sure)
     numbers = judged(truth, peer=peer).methods["peer"].scores.metrics
-    assert numbers["false_positive_rate"] == 1.0
-    assert numbers["false_discovery_rate"] == pytest.approx(numbers["wrong_rate"], abs=0.01)
+    assert numbers["vouched_when_wrong_rate"] == 1.0
+    assert numbers["false_positive_rate"] == pytest.approx(numbers["wrong_rate"], abs=0.01)
     assert "coverage_90" not in numbers and "nll" not in numbers
 
 

@@ -155,7 +155,7 @@ def test_a_score_instead_of_a_covariance_is_ranked() -> None:
     error = np.linalg.norm(np.nan_to_num(people.predicted_mm) - people.truth_mm, axis=-1)
     numbers = score(replace(people, cov_mm2=None, doubt=error, confident=error < 100), LAYOUT, samples=0)
     assert numbers["auroc_100mm"] == pytest.approx(1.0, abs=1e-3)
-    assert numbers["false_discovery_rate"] == 0 and numbers["false_positive_rate"] == 0
+    assert numbers["false_positive_rate"] == 0 and numbers["vouched_when_wrong_rate"] == 0
     assert "nll" not in numbers
 
 

@@ -54,9 +54,9 @@ def test_ause_is_zero_for_perfect_order_and_worst_for_reversed() -> None:
 def test_false_positives() -> None:
     wrong = np.array([True, True, True, False, False])
     sure = np.array([True, False, False, True, True])
+    assert ranking.vouched_when_wrong_rate(wrong, sure) == pytest.approx(1 / 3)
     assert ranking.false_positive_rate(wrong, sure) == pytest.approx(1 / 3)
-    assert ranking.false_discovery_rate(wrong, sure) == pytest.approx(1 / 3)
-    assert np.isnan(ranking.false_positive_rate(np.zeros(3, bool), np.ones(3, bool)))
+    assert np.isnan(ranking.vouched_when_wrong_rate(np.zeros(3, bool), np.ones(3, bool)))
 
 
 def test_lengths_must_agree() -> None:

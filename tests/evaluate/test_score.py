@@ -15,13 +15,13 @@ from sigmapose.evaluate.tally import Tally
 
 DESIGNED = (
     "mpjpe_mm", "pa_mpjpe_mm", "mpjae_deg", "nll", "crps_mm", "coverage_50", "coverage_90", "coverage_95",
-    "worst_group_coverage_90", "volume_90_mm3", "ause", "auroc_100mm", "false_positive_rate",
+    "worst_group_coverage_90", "volume_90_mm3", "ause", "auroc_100mm", "vouched_when_wrong_rate",
 )  # fmt: skip
 FURTHER = (
     "n_mpjpe_mm", "pck_150mm", "auc_150mm", "segment_angle_deg", "bone_length_error_mm", "coverage_80",
     "acceleration_error_mm_frame2", "jitter_mm_frame3", "crps_x_mm", "crps_ray_mm", "energy_score_mm",
     "energy_score_pose_mm", "ece", "ece_axes", "distance2_ks", "distance2_over_3", "radius_90_mm", "aurc_mm",
-    "spearman", "auroc_50mm", "auroc_150mm", "false_discovery_rate", "confident_rate", "fpr_95tpr_100mm",
+    "spearman", "auroc_50mm", "auroc_150mm", "false_positive_rate", "confident_rate", "fpr_95tpr_100mm",
     "wrong_rate", "missed_rate", "unstated_rate",
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ from sigmapose.bench.scorecard import COLUMNS, card_of
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.names import METRICS
 
-FOLDED = ("pck_150mm", "auc_150mm", "ause", "false_positive_rate", "coverage_50", "coverage_95")
+FOLDED = ("pck_150mm", "auc_150mm", "ause", "vouched_when_wrong_rate", "coverage_50", "coverage_95")
 """Of the terminal's table; here they are among all numbers."""
 NEAR = 0.01
 """Coverage this close to what was promised is called right, whatever the interval."""
@@ -110,7 +110,7 @@ def _glance(main: str, method: MethodResult) -> str:
             f"{name}; {_held(method, 'worst_group_coverage_90')}",
         ),
         _tile(
-            method, "false_discovery_rate", "Vouched for, yet wrong", "%", 100.0,
+            method, "false_positive_rate", "Vouched for, yet wrong", "%", 100.0,
             (f"by more than 100 mm; it vouches for {number(method.get('confident_rate'), 0, 100)} "
             "% of the joints"),
         ),

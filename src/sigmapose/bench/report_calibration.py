@@ -193,14 +193,14 @@ def _vouched(results: Results) -> str:
     told = [
         (k, n, m)
         for k, (n, m) in enumerate(results.methods.items())
-        if m.get("false_discovery_rate") is not None
+        if m.get("false_positive_rate") is not None
     ]
     if not told:
         return ""
-    spans = [v for _, _, m in told for v in m.scores.intervals.get("false_discovery_rate", ())]
-    seen = [100 * v for v in [*(m.scores.metrics["false_discovery_rate"] for _, _, m in told), *spans]]
+    spans = [v for _, _, m in told for v in m.scores.intervals.get("false_positive_rate", ())]
+    seen = [100 * v for v in [*(m.scores.metrics["false_positive_rate"] for _, _, m in told), *spans]]
     said = "; ".join(
-        f"{n}: {number(m.get('false_discovery_rate'), 1, 100)} % of "
+        f"{n}: {number(m.get('false_positive_rate'), 1, 100)} % of "
         f"{number(m.get('confident_rate'), 1, 100)} %"
         for _, n, m in told
     )
@@ -209,8 +209,8 @@ def _vouched(results: Results) -> str:
         "of these, wrong by > 100 mm (%)",
     )  # fmt: skip
     for k, name, method in told:
-        x, y = (100 * method.scores.metrics[n] for n in ("confident_rate", "false_discovery_rate"))
-        for metric, across in (("confident_rate", True), ("false_discovery_rate", False)):
+        x, y = (100 * method.scores.metrics[n] for n in ("confident_rate", "false_positive_rate"))
+        for metric, across in (("confident_rate", True), ("false_positive_rate", False)):
             span = method.scores.intervals.get(metric)
             if span is not None:
                 (chart.span_x if across else chart.span_y)(

@@ -27,8 +27,10 @@ def _by_threshold() -> dict[str, Metric]:
             f"confident_rate{rate}": Metric(
                 "1", "neither", f"joints retained: 90 % radius at most {tau} mm, or vouched for"
             ),
-            f"false_positive_rate{rate}": Metric("1", "low", f"P(confident | wrong by > {tau} mm)"),
-            f"false_discovery_rate{rate}": Metric("1", "low", f"P(wrong by > {tau} mm | confident)"),
+            f"vouched_when_wrong_rate{rate}": Metric("1", "low", f"P(confident | wrong by > {tau} mm)"),
+            f"false_positive_rate{rate}": Metric(
+                "1", "low", f"false positives: P(wrong by > {tau} mm | confident)"
+            ),
             f"auroc_{tau}mm": Metric("1", "high", f"doubt tells joints wrong by > {tau} mm from right ones"),
             f"fpr_95tpr_{tau}mm": Metric(
                 "1", "low", f"right joints flagged when 95 % of those wrong by > {tau} mm are"

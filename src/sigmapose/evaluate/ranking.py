@@ -159,13 +159,13 @@ def correlation_of_ranks(first: Float[Array, " n"], second: Float[Array, " n"]) 
     return float((a @ b) / spread) if spread > 0 else float("nan")
 
 
-def false_positive_rate(wrong: Bool[Array, " n"], confident: Bool[Array, " n"]) -> float:
+def vouched_when_wrong_rate(wrong: Bool[Array, " n"], confident: Bool[Array, " n"]) -> float:
     """Share of the wrong joints that were stated with confidence. NaN when none is wrong."""
     wrong, confident = np.asarray(wrong, bool), np.asarray(confident, bool)
     return float((wrong & confident).sum() / wrong.sum()) if wrong.any() else float("nan")
 
 
-def false_discovery_rate(wrong: Bool[Array, " n"], confident: Bool[Array, " n"]) -> float:
+def false_positive_rate(wrong: Bool[Array, " n"], confident: Bool[Array, " n"]) -> float:
     """P(wrong | confident): share of the joints stated with confidence that are wrong. NaN when none is."""
     wrong, confident = np.asarray(wrong, bool), np.asarray(confident, bool)
     return float((wrong & confident).sum() / confident.sum()) if confident.any() else float("nan")

@@ -165,8 +165,8 @@ def _means(
         t, suffix = f"_{tau:.0f}", "" if tau == 100.0 else f"_{tau:.0f}mm"
         ratios[f"wrong_rate{suffix}"] = (f"wrong{t}", f"judged{t}")
         ratios[f"confident_rate{suffix}"] = (f"sure{t}", f"asked{t}")
-        ratios[f"false_discovery_rate{suffix}"] = (f"sure_wrong{t}", f"sure{t}")
-        ratios[f"false_positive_rate{suffix}"] = (f"sure_wrong{t}", f"asked_wrong{t}")
+        ratios[f"false_positive_rate{suffix}"] = (f"sure_wrong{t}", f"sure{t}")
+        ratios[f"vouched_when_wrong_rate{suffix}"] = (f"sure_wrong{t}", f"asked_wrong{t}")
     index = np.array([[column(a), column(b)] for a, b in ratios.values()])
     each = []
     with np.errstate(invalid="ignore", divide="ignore"):
