@@ -19,7 +19,7 @@ CAMERAS, FRAMES, BLOCK = 3, 60, 10
 SIGMA_MM = np.array([20.0, 35.0, 60.0])
 CONTRACT = {
     "mpjpe_mm", "pa_mpjpe_mm", "mpjae_deg", "nll", "crps_mm", "coverage_50", "coverage_90", "coverage_95",
-    "worst_group_coverage_90", "volume_90_mm3", "ause", "auroc_100mm", "vouched_when_wrong_rate", "fps",
+    "worst_group_coverage_90", "volume_90_mm3", "ause", "auroc_100mm", "false_positive_rate", "fps",
 }  # fmt: skip
 
 
