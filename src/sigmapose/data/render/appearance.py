@@ -185,15 +185,15 @@ def sample_light(rng: np.random.Generator, up: Float[Array, " 3"], ambience: Flo
         towards /= np.linalg.norm(towards)
     warmth = rng.normal(0, 0.08)
     tint = np.array([1 + warmth, 1.0, 1 - warmth]) * np.asarray(ambience)
-    share = rng.uniform(0.2, 0.85)
-    level = np.exp(rng.normal(0.0, 0.2))
+    share = rng.uniform(0.45, 0.95)
+    level = np.exp(rng.normal(-0.05, 0.3))
     sky = np.maximum(
         (1 - share) * level * (1 + rng.normal(0, 0.05, 3)) * rng.uniform(1.0, 1.4) * ambience, 0.02
     )
-    ground = sky * rng.uniform(0.3, 0.85)
-    key = np.maximum(1.4 * share * level * tint, 0.02)
-    wrap, soft = float(rng.uniform(0, 0.5)), float(np.exp(rng.uniform(np.log(12), np.log(120))))
-    strength = float(rng.uniform(0.5, 0.95))
+    ground = sky * rng.uniform(0.2, 0.7)
+    key = np.maximum(1.8 * share * level * tint, 0.02)
+    wrap, soft = float(rng.uniform(0, 0.3)), float(np.exp(rng.uniform(np.log(8), np.log(100))))
+    strength = float(rng.uniform(0.65, 0.98))
     return Light(
         _triple(towards), _triple(up), _triple(key), _triple(sky), _triple(ground), wrap, True, soft, strength
     )

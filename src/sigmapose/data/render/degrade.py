@@ -19,17 +19,17 @@ class CameraFaults:
     """Standard deviation of the logarithm of the exposure."""
     contrast: float = 0.1
     grey_share: float = 0.04
-    soft_share: float = 0.2
+    soft_share: float = 0.12
     """Share of pictures of lower resolution than their crop has."""
-    softness: tuple[float, float] = (0.3, 0.8)
-    low_light_share: float = 0.08
-    low_light: tuple[float, float] = (0.15, 0.5)
+    softness: tuple[float, float] = (0.4, 0.85)
+    low_light_share: float = 0.06
+    low_light: tuple[float, float] = (0.2, 0.6)
     """Share of the light that is left."""
-    motion_share: float = 0.12
-    motion: tuple[float, float] = (0.01, 0.045)
+    motion_share: float = 0.1
+    motion: tuple[float, float] = (0.008, 0.035)
     """Length of the camera's path, crop widths."""
-    defocus_share: float = 0.2
-    defocus: tuple[float, float] = (0.0015, 0.007)
+    defocus_share: float = 0.12
+    defocus: tuple[float, float] = (0.0015, 0.006)
     """Standard deviation of the blur, crop widths."""
     noise_share: float = 0.6
     noise: float = 0.012
@@ -53,6 +53,8 @@ class CameraFaults:
 
 
 NOISE_TILE = 512
+LEAST_SIDE = 48
+"""Pixels of the smallest crop that is enlarged; in fewer nobody makes out a person."""
 
 
 @functools.cache
@@ -102,7 +104,7 @@ def degrade(
     if rng.random() < faults.grey_share:
         picture = np.repeat(picture.mean(2, keepdims=True), 3, axis=2)
     soft = rng.uniform(*faults.softness) if rng.random() < faults.soft_share else 1.0
-    side = int(np.clip(native_px * soft, 24, size))
+    side = int(np.clip(native_px * soft, LEAST_SIDE, size))
     if side < size:
         picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
     if rng.random() < faults.defocus_share:

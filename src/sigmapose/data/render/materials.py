@@ -33,11 +33,11 @@ def paint(rng: np.random.Generator, vivid: float = 1.0) -> Colour:
 def dye(rng: np.random.Generator) -> Colour:
     """A garment's colour: black, white, greys, denim and earth are common, the rest is any hue."""
     kind = rng.random()
-    if kind < 0.33:
-        return rgb(rng.beta(0.6, 1.1) * (0.94 + 0.06 * rng.random(3)) * 0.85)
-    if kind < 0.53:
+    if kind < 0.42:
+        return rgb(rng.beta(0.35, 0.8) * (0.94 + 0.06 * rng.random(3)) * 0.85)
+    if kind < 0.6:
         return rgb(np.array([0.05, 0.085, 0.17]) * np.exp(rng.normal(0.0, 0.6)))
-    if kind < 0.65:
+    if kind < 0.7:
         return rgb(np.array([0.22, 0.15, 0.09]) * np.exp(rng.normal(0.0, 0.6)) * rng.uniform(0.8, 1.2, 3))
     return paint(rng)
 

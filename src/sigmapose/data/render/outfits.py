@@ -49,12 +49,12 @@ class Outfit:
 
 def sample_outfit(rng: np.random.Generator) -> Outfit:
     """A random person's look."""
-    skin = rng.dirichlet(np.full(len(SKIN_TONES), 0.5)) @ SKIN_TONES * rng.uniform(0.85, 1.15)
+    skin = rng.dirichlet(np.full(len(SKIN_TONES), 0.5)) @ SKIN_TONES * rng.uniform(0.7, 1.05)
     hair = rng.dirichlet(np.full(len(HAIR_TONES), 0.35)) @ HAIR_TONES
-    fold = float(rng.uniform(0.02, 0.3))
-    upper = materials.cloth(rng, 0.62, fold)
+    fold = float(rng.uniform(0.1, 0.6))
+    upper = materials.cloth(rng, 0.5, fold)
     suit = rng.random() < 0.12
-    lower = upper if suit else materials.cloth(rng, 0.85, fold)
+    lower = upper if suit else materials.cloth(rng, 0.75, fold)
     sleeve = float(
         rng.choice(
             [rng.uniform(0.06, 0.16), rng.uniform(0.3, 0.8), rng.uniform(0.9, 1.5), 1.95],
