@@ -9,8 +9,9 @@ cannot follow.
 import numpy as np
 import warp as wp
 
-# a library prints nothing: no banner, no notice of every compiled module
-wp.config.log_level = wp.LOG_ERROR
+from sigmapose.data.warp_runtime import start_warp
+
+start_warp()
 
 
 @wp.kernel

@@ -10,11 +10,12 @@ on every side, which no rounding can leave.
 
 import warp as wp
 
-# a library prints nothing: no banner, no notice of every compiled module
-wp.config.log_level = wp.LOG_ERROR
+from sigmapose.data.warp_runtime import start_warp
+
+start_warp()
 wp.set_module_options({"enable_backward": False})
 
-CELLS = wp.constant(64)
+CELLS = wp.constant(192)
 EVERYWHERE = wp.constant(255)
 """Column of a vertex that is not in front of the camera: its triangles are tried against every ray."""
 
@@ -35,19 +36,17 @@ def vertex_cells(
     vertices: wp.array(dtype=wp.vec3),
     low: wp.vec2d,
     scale: wp.vec2d,
-    columns: wp.array(dtype=wp.uint8),
-    rows: wp.array(dtype=wp.uint8),
+    cells: wp.array(dtype=wp.vec2ub),
 ):
     """Column and row of the grid in which every vertex is seen."""
     i = wp.tid()
     v = vertices[i]
     if v[2] < 1.0:
-        columns[i] = wp.uint8(EVERYWHERE)
-        rows[i] = wp.uint8(0)
+        cells[i] = wp.vec2ub(wp.uint8(EVERYWHERE), wp.uint8(0))
         return
     over = wp.float64(1.0) / wp.float64(v[2])
-    columns[i] = wp.uint8(cell_of(wp.float64(v[0]) * over, low[0], scale[0]))
-    rows[i] = wp.uint8(cell_of(wp.float64(v[1]) * over, low[1], scale[1]))
+    column = wp.uint8(cell_of(wp.float64(v[0]) * over, low[0], scale[0]))
+    cells[i] = wp.vec2ub(column, wp.uint8(cell_of(wp.float64(v[1]) * over, low[1], scale[1])))
 
 
 @wp.func
@@ -59,33 +58,31 @@ def as_double(v: wp.vec3):
 def first_hits(
     vertices: wp.array(dtype=wp.vec3),
     faces: wp.array(dtype=wp.vec3i),
-    columns: wp.array(dtype=wp.uint8),
-    rows: wp.array(dtype=wp.uint8),
-    from_column: wp.array(dtype=wp.uint64),
-    to_column: wp.array(dtype=wp.uint64),
-    from_row: wp.array(dtype=wp.uint64),
-    to_row: wp.array(dtype=wp.uint64),
+    cells: wp.array(dtype=wp.vec2ub),
+    sets: wp.array2d(dtype=wp.uint64),
     rays: wp.array(dtype=wp.vec3d),
     depth: wp.array(dtype=wp.float64),
 ):
     """Least depth per ray (Moeller and Trumbore, "Fast, minimum storage ray/triangle intersection", 1997).
 
-    Bit r of from_column[c] says that ray r lies in column c or beyond, of to_column[c] in c or before.
+    Bit r of sets[0, c] says that ray r lies in column c or beyond, of sets[1, c] in c or before; sets[2] and
+    sets[3] say so of rows.
     """
     corner = faces[wp.tid()]
-    ca, cb, cc = int(columns[corner[0]]), int(columns[corner[1]]), int(columns[corner[2]])
+    a, b, c = cells[corner[0]], cells[corner[1]], cells[corner[2]]
+    ca, cb, cc = int(a[0]), int(b[0]), int(c[0])
     wanted = ~wp.uint64(0)
     if wp.max(ca, wp.max(cb, cc)) < CELLS:
-        ra, rb, rc = int(rows[corner[0]]), int(rows[corner[1]]), int(rows[corner[2]])
-        wanted = from_column[wp.max(wp.min(ca, wp.min(cb, cc)) - 1, 0)]
-        wanted = wanted & to_column[wp.min(wp.max(ca, wp.max(cb, cc)) + 1, CELLS - 1)]
-        wanted = wanted & from_row[wp.max(wp.min(ra, wp.min(rb, rc)) - 1, 0)]
-        wanted = wanted & to_row[wp.min(wp.max(ra, wp.max(rb, rc)) + 1, CELLS - 1)]
+        ra, rb, rc = int(a[1]), int(b[1]), int(c[1])
+        wanted = sets[0, wp.max(wp.min(ca, wp.min(cb, cc)) - 1, 0)]
+        wanted = wanted & sets[1, wp.min(wp.max(ca, wp.max(cb, cc)) + 1, CELLS - 1)]
+        wanted = wanted & sets[2, wp.max(wp.min(ra, wp.min(rb, rc)) - 1, 0)]
+        wanted = wanted & sets[3, wp.min(wp.max(ra, wp.max(rb, rc)) + 1, CELLS - 1)]
         if wanted == wp.uint64(0):
             return
-    a = as_double(vertices[corner[0]])
-    e = as_double(vertices[corner[1]]) - a
-    f = as_double(vertices[corner[2]]) - a
+    start = as_double(vertices[corner[0]])
+    e = as_double(vertices[corner[1]]) - start
+    f = as_double(vertices[corner[2]]) - start
     zero, one = wp.float64(0.0), wp.float64(1.0)
     for r in range(rays.shape[0]):
         if (wanted >> wp.uint64(r)) & wp.uint64(1) == wp.uint64(1):
@@ -93,8 +90,8 @@ def first_hits(
             p = wp.cross(d, f)
             det = wp.dot(e, p)
             if wp.abs(det) > THIN * (wp.dot(e, e) + wp.dot(f, f)):
-                u = -wp.dot(a, p) / det
-                q = wp.cross(e, a)
+                u = -wp.dot(start, p) / det
+                q = wp.cross(e, start)
                 v = wp.dot(q, d) / det
                 t = wp.dot(f, q) / det
                 if u >= zero and v >= zero and u + v <= one and t > zero:

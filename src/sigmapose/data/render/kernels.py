@@ -15,8 +15,9 @@ Their bodies are Warp's language, which Python type checkers cannot follow.
 
 import warp as wp
 
-# a library prints nothing: no banner, no notice of every compiled module
-wp.config.log_level = wp.LOG_ERROR
+from sigmapose.data.warp_runtime import start_warp
+
+start_warp()
 wp.set_module_options({"enable_backward": False})
 
 EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))

@@ -83,6 +83,7 @@ class Placer:
         person: Float[Array, "grid grid"],
         others_mm: Sequence[Float[Array, "vertex 3"]],
         cutouts: PictureFolder,
+        rows: Int[Array, " some"] | None = None,
     ) -> None:
         """
         Args:
@@ -90,9 +91,10 @@ class Placer:
             person: coarse silhouette of the person in the picture.
             others_mm: other bodies in axes x right, y down, z forward, any heading, hips at 0.
             cutouts: flat things.
+            rows: the vertices of other bodies that are drawn; None: all.
         """
         self.stage, self.person = stage, person
-        self.others_mm, self.cutouts = list(others_mm), cutouts
+        self.others_mm, self.cutouts, self.rows = list(others_mm), cutouts, rows
 
     def place(self, rng: np.random.Generator, aim: float) -> Front:
         """Things in front of the person until about `aim` (0..`MAX_HIDDEN`) of it is hidden."""
@@ -157,6 +159,7 @@ class Placer:
     def _body(self, rng: np.random.Generator, aim: float, shown: np.ndarray) -> Found | None:
         """Another person on the same floor, between the camera and this one."""
         body = self.others_mm[int(rng.integers(len(self.others_mm)))]
+        body = body if self.rows is None else body[self.rows]
         upright = standing(body, float(rng.uniform(-np.pi, np.pi)))
         away = self._distance(rng, float(upright[:, 1].min()), float(upright[:, 1].max()))
         if away is None:

@@ -7,12 +7,11 @@ those drawn. The same meshes give the same bytes on every run.
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import warp as wp
 
@@ -83,10 +82,7 @@ class Drawing:
     """(side, side) int64, depth << 32 | face."""
 
     def coverage(self, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
-        """Share of every pixel in which one of these meshes (None: any) is seen, 0..1.
-
-        The first meshes of a list, 0, 1, ..., are found fastest.
-        """
+        """Share of every pixel in which one of these meshes (None: any) is seen, 0..1."""
         return self.rasteriser.coverage(self, meshes)
 
     def hits(self) -> Hits:
@@ -129,7 +125,6 @@ class Rasteriser:
         self.corners, self.screen = Column(wp.vec4d, device), Column(wp.vec2, device)
         self._face_normals = Column(wp.vec3, device)
         self._slots = [Drawing(self, empty((self.side, self.side), wp.int64, device)) for _ in range(SLOTS)]
-        self._low_word = 0 if sys.byteorder == "little" else 1
         self._next = 0
         self._around: dict[int, tuple[np.ndarray, wp.array, wp.array]] = {}
         self.meshes: tuple[Mesh, ...] = ()
@@ -218,12 +213,12 @@ class Rasteriser:
             points = mesh.vertices_mm[mesh.faces]
             ab, ac = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
             cross = ab[:, [1, 2, 0]] * ac[:, [2, 0, 1]] - ab[:, [2, 0, 1]] * ac[:, [1, 2, 0]]
-            total = np.zeros((len(mesh.vertices_mm), 3), np.float32)
-            for corner in range(3):
-                np.add.at(total, mesh.faces[:, corner], cross)
+            flat, count = mesh.faces.reshape(-1), len(mesh.vertices_mm)
+            each = np.repeat(cross, 3, axis=0)
+            total = np.stack([np.bincount(flat, each[:, k], count) for k in range(3)], axis=1)
             length = np.sqrt(np.einsum("vc,vc->v", total, total))
             rows = slice(*self.vertex_start[index : index + 2])
-            np.divide(total, np.maximum(length, 1e-9)[:, None], out=self.normals.host[rows])
+            self.normals.host[rows] = total / np.maximum(length, 1e-9)[:, None]
 
     def _faces_around(self, mesh: Mesh) -> tuple[wp.array, wp.array]:
         """The faces that meet in every vertex, remembered for topologies that come again."""
@@ -307,19 +302,51 @@ class Rasteriser:
 
     def coverage(self, drawing: Drawing, meshes: Sequence[int] | None = None) -> Float[Array, "size size"]:
         """See `Drawing.coverage`."""
-        faces = drawing.keys.numpy().view(np.uint32)[:, self._low_word :: 2]
         wanted = range(len(self.meshes)) if meshes is None else sorted(set(meshes))
-        if list(wanted) == list(range(len(wanted))):
-            seen = faces < self.face_start[len(wanted)]
-        else:
-            of_face = np.zeros(int(self.face_start[-1]) + 1, bool)
-            for index in wanted:
-                of_face[self.face_start[index] : self.face_start[index + 1]] = True
-            seen = of_face[np.minimum(faces, len(of_face) - 1)]
-        share = seen.astype(np.float32)
-        if self.supersample == 1:
-            return share
-        return np.asarray(cv2.resize(share, (self.size, self.size), interpolation=cv2.INTER_AREA))
+        keys = drawing.keys.numpy()
+        first = len(wanted)
+        if list(wanted) == list(range(first)):
+            rows, columns = self._reach(first)
+            seen = (
+                keys[self._samples(rows), self._samples(columns)].astype(np.uint32) < self.face_start[first]
+            )
+            result = np.zeros((self.size, self.size), np.float32)
+            result[rows, columns] = self._shares(seen)
+            return result
+        of_face = np.zeros(int(self.face_start[-1]) + 1, bool)
+        for index in wanted:
+            of_face[self.face_start[index] : self.face_start[index + 1]] = True
+        return self._shares(of_face[np.minimum(keys.astype(np.uint32), len(of_face) - 1)])
+
+    def seen(self, drawing: Drawing) -> Bool[Array, "size size"]:
+        """Pixels that see anything."""
+        some = drawing.keys.numpy() != int(kernels.EMPTY)
+        step = range(self.supersample)
+        some = functools.reduce(np.logical_or, (some[k :: self.supersample] for k in step))
+        return functools.reduce(np.logical_or, (some[:, k :: self.supersample] for k in step))
+
+    def _shares(self, seen: Bool[Array, "side side2"]) -> Float[Array, "size size2"]:
+        """Share of the samples of every pixel."""
+        step, counts = range(self.supersample), seen.view(np.uint8)
+        counts = functools.reduce(np.add, (counts[k :: self.supersample] for k in step))
+        counts = functools.reduce(np.add, (counts[:, k :: self.supersample] for k in step))
+        return counts * np.float32(1 / self.supersample**2)
+
+    def _samples(self, pixels: slice) -> slice:
+        return slice(pixels.start * self.supersample, pixels.stop * self.supersample)
+
+    def _reach(self, first: int) -> tuple[slice, slice]:
+        """Rows and columns of the pixels in which the first meshes may be seen."""
+        screen = self.screen.array.numpy()[: self.vertex_start[first]]
+        if not len(screen) or screen.max() >= kernels.BEHIND:
+            return slice(0, self.size), slice(0, self.size)
+        x, y = (self._extent(screen[:, k]) for k in range(2))
+        return y, x
+
+    def _extent(self, samples: Float[Array, " vertex"]) -> slice:
+        """Pixels along one axis that contain these samples, and one more on both sides."""
+        low, high = float(samples.min()) / self.supersample, float(samples.max()) / self.supersample
+        return slice(int(min(max(low - 1, 0), self.size)), int(min(max(high + 2, 0), self.size)))
 
     def hits(self, drawing: Drawing) -> Hits:
         """See `Drawing.hits`."""

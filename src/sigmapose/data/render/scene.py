@@ -7,6 +7,7 @@ the clean twin differs from the picture by the things in front and their shadows
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,13 @@ from sigmapose.data.render.placement import Front, Placer, standing
 from sigmapose.data.render.raster import Drawing, Rasteriser
 from sigmapose.data.render.shading import Floor, Light, Shader
 from sigmapose.data.render.stage import Stage, inside_grid
-from sigmapose.data.render.visibility import first_depths, object_occluded, self_occluded, visibility_classes
+from sigmapose.data.render.visibility import (
+    Rays,
+    first_depths,
+    object_occluded,
+    self_occluded,
+    visibility_classes,
+)
 from sigmapose.shapes import Array, Bool, Float, UInt8
 
 CROP_SIZE = 256
@@ -115,6 +122,8 @@ class _Cast:
     full: Drawing
     plain: Drawing
     """Without what stands in front."""
+    inside: Bool[Array, "size size"]
+    """Pixels of the picture."""
     layers: list[Float[Array, "size size 4"]]
     alpha: Float[Array, "size size"]
     """Opacity of all layers."""
@@ -195,7 +204,6 @@ class Studio:
         intrinsics = views.intrinsics()[index]
 
         rows = self._coarse.rows
-        others_mm = [body[rows] for body in others_mm]
         person = self._dress(np.random.default_rng([seed, PERSON]), camera_mm[rows])
         stage = Stage.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
         aim = self._aim(seed) if severity is None else severity
@@ -204,14 +212,15 @@ class Studio:
         placer = None
         if aim > 0 and not self.scene.clean:
             silhouette = stage.splat(person.outline_mm) * inside_grid(image_size, one).astype(np.float32)
-            placer = Placer(stage, silhouette, others_mm, self.occluders)
+            placer = Placer(stage, silhouette, others_mm, self.occluders, rows)
         front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside)
         pictures = self._develop(things, cast, twin)
         spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
         finished = []
         for picture in pictures:
             coded = degrade(np.random.default_rng([seed, CAMERA]), picture, float(one.size_px[0]), spoilt)
-            coded *= inside[..., None]
+            if not inside.all():
+                coded *= inside[..., None]
             finished.append(coded)
         bare = Mesh(camera_mm, self._fine_faces)
         visibility = self._joint_classes(bare, things, cast, views, one, index, stature_mm)
@@ -237,11 +246,12 @@ class Studio:
     ) -> UInt8[Array, " 26"]:
         """Visibility of the joints: their own bare body against everything that is somebody else's."""
         joints = views.joints_camera_mm[index]
-        own = self_occluded(joints, first_depths(joints, [bare], self.device), stature_mm)
+        rays = Rays.through(joints, self.device)
+        own = self_occluded(joints, first_depths(rays, [bare]), stature_mm)
         others = [m for k, m in enumerate(things.behind) if k not in things.no_shadow] + cast.front
         points = crop.to_crop(views.points_px[index : index + 1])[0]
         alpha = cast.alpha if cast.layers else None
-        behind = object_occluded(joints, first_depths(joints, others, self.device), points, alpha)
+        behind = object_occluded(joints, first_depths(rays, others), points, alpha)
         return visibility_classes(own, behind, views.inside()[index])
 
     def _dress(self, rng: np.random.Generator, camera_mm: Float[Array, "vertex 3"]) -> _Person:
@@ -307,7 +317,8 @@ class Studio:
         no_shadow = {k for k, t in enumerate(backdrop.things) if not t.shade}
         near = np.random.default_rng([seed, NEIGHBOURS])
         if others_mm and near.random() < PEOPLE_BEHIND:
-            body = standing(others_mm[int(near.integers(len(others_mm)))], float(near.uniform(-np.pi, np.pi)))
+            other = others_mm[int(near.integers(len(others_mm)))][self._coarse.rows]
+            body = standing(other, float(near.uniform(-np.pi, np.pi)))
             body[:, 0] += near.normal(0, 1100)
             body[:, 1] += stage.reach_mm + 80 - body[:, 1].min() + near.gamma(1.2, 900)
             behind.append(self._neighbour(near, stage.to_camera(body)))
@@ -338,9 +349,9 @@ class Studio:
         back = list(range(len(own), len(own) + len(behind)))
         ahead = list(range(len(own) + len(behind), len(r.meshes)))
         drawing = r.draw(mine)
-        alone = drawing.coverage() * inside
+        alone = drawing.coverage(mine) * inside
         if back:
-            drawing = r.draw(back, over=drawing)
+            r.add(drawing, back)
         full = r.draw(ahead, over=drawing) if ahead else drawing
         shown = full.coverage(mine) * inside if back or ahead else alone
         layers = [paste.layer(CROP_SIZE) for paste in pastes]
@@ -350,7 +361,7 @@ class Studio:
         if layers:
             shown = shown * (1 - alpha)
         hidden = 1 - float(shown.sum()) / max(float(alone.sum()), 1e-6) if alone.any() else 0.0
-        return _Cast(front, full, drawing, layers, alpha, alone, float(np.clip(hidden, 0.0, 1.0)))
+        return _Cast(front, full, drawing, inside, layers, alpha, alone, float(np.clip(hidden, 0.0, 1.0)))
 
     def _develop(self, things: _Set, cast: _Cast, twin: bool) -> list[np.ndarray]:
         """The picture, and the one without what is in front if that is wanted, before the camera's faults."""
@@ -358,16 +369,20 @@ class Studio:
         mine, last = list(range(own)), own + len(things.behind)
         casters = mine + [k + own for k in range(len(things.behind)) if k not in things.no_shadow]
         ahead = list(range(last, last + len(cast.front)))
-        pictures = [self._shaded(cast.full, things, casters + ahead, mine)]
+        shade = functools.partial(
+            self._shader.shade,
+            light=things.light,
+            floor=things.floor,
+            focus=mine,
+            behind=things.backdrop.picture,
+            within=cast.inside,
+        )
+        pictures = [shade(cast.full, casters=casters + ahead)]
         if twin:
-            pictures.append(self._shaded(cast.plain, things, casters, mine) if ahead else pictures[0])
+            pictures.append(shade(cast.plain, casters=casters) if ahead else pictures[0])
         for layer in cast.layers:
             pictures[0] = over(layer, pictures[0])
         return pictures
-
-    def _shaded(self, drawing: Drawing, things: _Set, casters: list[int], focus: list[int]) -> np.ndarray:
-        layer = self._shader.shade(drawing, things.light, things.floor, casters, focus)
-        return over(layer, things.backdrop.picture)
 
 
 def _placed(thing: Placed, stage: Stage) -> Mesh:

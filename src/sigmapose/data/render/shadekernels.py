@@ -7,10 +7,11 @@
 
 import warp as wp
 
-from sigmapose.data.render.kernels import EMPTY, barycentric
+from sigmapose.data.render.kernels import EMPTY
 from sigmapose.data.render.surfaces import Finish, Look, Texture, body, folds, pattern, to_display
+from sigmapose.data.warp_runtime import start_warp
 
-wp.config.log_level = wp.LOG_ERROR
+start_warp()
 wp.set_module_options({"enable_backward": False})
 
 
@@ -103,10 +104,16 @@ def lit(lamp: Lamp, shadow: wp.array2d(dtype=wp.int64), point: wp.vec3, bias: fl
 
 
 @wp.func
-def light_up(lamp: Lamp, finish: Finish, normal: wp.vec3, view: wp.vec3, reached: float, open_sky: float):
+def facing_of(lamp: Lamp, normal: wp.vec3):
+    """How much of the key light falls on a surface that nothing shades, 0..1."""
+    return wp.clamp((wp.dot(normal, lamp.towards) + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0)
+
+
+@wp.func
+def light_up(
+    lamp: Lamp, finish: Finish, n: wp.vec3, view: wp.vec3, facing: float, reached: float, open_sky: float
+):
     """Linear light that a surface sends to the camera; `view` points from the surface to the camera."""
-    n = wp.normalize(normal + finish.tilt)
-    facing = wp.clamp((wp.dot(n, lamp.towards) + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0)
     above = 0.5 + 0.5 * wp.dot(n, lamp.up)
     ambient = open_sky * wp.lerp(lamp.ground, lamp.sky, above)
     result = wp.cw_mul(finish.colour, ambient + facing * reached * lamp.key)
@@ -145,6 +152,21 @@ def floor_openness(ground: Ground, contacts: wp.array(dtype=wp.vec4), point: wp.
 
 
 @wp.func
+def floor_light(
+    lamp: Lamp,
+    ground: Ground,
+    shadow: wp.array2d(dtype=wp.int64),
+    contacts: wp.array(dtype=wp.vec4),
+    point: wp.vec3,
+):
+    """Share of the key light and of the sky that reach a point of the floor."""
+    reached = float(1.0)
+    if lamp.shadows == 1:
+        reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, point, 1.5 * lamp.texel))
+    return wp.vec2(reached, floor_openness(ground, contacts, point))
+
+
+@wp.func
 def floor_depth(ground: Ground, ray: wp.vec3):
     """Depth at which a ray with z = 1 meets the floor from above; 0 if it does not."""
     slope = -wp.dot(ground.normal, ray)
@@ -168,29 +190,72 @@ def light_floor(
     ray = to_ray * wp.vec3(spacing * (float(x) + 0.5), spacing * (float(y) + 0.5), 1.0)
     ray = ray / ray[2]
     depth = floor_depth(ground, ray)
-    reached, open_sky = float(1.0), float(1.0)
+    result[y, x] = wp.vec2(1.0, 1.0)
     if depth > 20.0:
-        point = depth * ray
-        if lamp.shadows == 1:
-            reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, point, 1.5 * lamp.texel))
-        open_sky = floor_openness(ground, contacts, point)
-    result[y, x] = wp.vec2(reached, open_sky)
+        result[y, x] = floor_light(lamp, ground, shadow, contacts, depth * ray)
 
 
 @wp.kernel
 def darken_floor(
-    lamp: Lamp, ground: Ground, light: wp.array2d(dtype=wp.vec2), result: wp.array2d(dtype=float)
+    to_ray: wp.mat33,
+    spacing: float,
+    lamp: Lamp,
+    ground: Ground,
+    shadow: wp.array2d(dtype=wp.int64),
+    contacts: wp.array(dtype=wp.vec4),
+    result: wp.array2d(dtype=float),
 ):
-    """How much of a photo behind goes where the floor is in shadow: an alpha of black, display values."""
+    """How much of a photo behind goes where the floor is in shadow: an alpha of black, display values, on a
+    grid `spacing` samples wide."""
     y, x = wp.tid()
-    share = light[y, x]
-    if share[0] >= 1.0 and share[1] >= 0.999:
-        result[y, x] = 0.0
-        return
-    facing = wp.clamp((wp.dot(ground.normal, lamp.towards) + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0)
-    sky = wp.dot(lamp.sky, wp.vec3(1.0, 1.0, 1.0))
-    key = facing * wp.dot(lamp.key, wp.vec3(1.0, 1.0, 1.0))
-    result[y, x] = 1.0 - to_display((share[1] * sky + share[0] * key) / wp.max(sky + key, 1.0e-6))
+    ray = to_ray * wp.vec3(spacing * (float(x) + 0.5), spacing * (float(y) + 0.5), 1.0)
+    ray = ray / ray[2]
+    depth = floor_depth(ground, ray)
+    result[y, x] = 0.0
+    if depth > 20.0:
+        share = floor_light(lamp, ground, shadow, contacts, depth * ray)
+        if share[0] < 1.0 or share[1] < 0.999:
+            sky = wp.dot(lamp.sky, wp.vec3(1.0, 1.0, 1.0))
+            key = facing_of(lamp, ground.normal) * wp.dot(lamp.key, wp.vec3(1.0, 1.0, 1.0))
+            result[y, x] = 1.0 - to_display((share[1] * sky + share[0] * key) / wp.max(sky + key, 1.0e-6))
+
+
+@wp.kernel
+def compose(
+    layer: wp.array2d(dtype=wp.vec4),
+    dark: wp.array2d(dtype=float),
+    behind: wp.array2d(dtype=wp.vec3),
+    result: wp.array2d(dtype=wp.vec3),
+):
+    """A layer over a picture that is darkened by an alpha of half its resolution, if there is any.
+
+    A thread does a row.
+    """
+    y = wp.tid()
+    for x in range(layer.shape[1]):
+        over = layer[y, x]
+        free = 1.0 - over[3]
+        if free > 0.0 and dark.shape[0] > 0:
+            free *= 1.0 - doubled(dark, y, x)
+        result[y, x] = wp.vec3(over[0], over[1], over[2]) + free * behind[y, x]
+
+
+@wp.func
+def doubled(values: wp.array2d(dtype=float), y: int, x: int):
+    """Bilinear, at a pixel of a grid twice as fine."""
+    j, i = y / 2, x / 2
+    k = wp.clamp(j + 2 * (y % 2) - 1, 0, values.shape[0] - 1)
+    m = wp.clamp(i + 2 * (x % 2) - 1, 0, values.shape[1] - 1)
+    return 0.5625 * values[j, i] + 0.1875 * (values[k, i] + values[j, m]) + 0.0625 * values[k, m]
+
+
+@wp.kernel
+def darken(dark: wp.array2d(dtype=float), layer: wp.array2d(dtype=wp.vec4)):
+    """Put black of an alpha of half the resolution under a layer."""
+    y, x = wp.tid()
+    over = layer[y, x]
+    over[3] = 1.0 - (1.0 - over[3]) * (1.0 - doubled(dark, y, x))
+    layer[y, x] = over
 
 
 @wp.kernel
@@ -226,9 +291,26 @@ def shade_floor(
     finish.gloss = t.gloss
     finish.tilt = folds(t, c)
     share = light[row, column]
-    seen = displayed(light_up(lamp, finish, ground.normal, -wp.normalize(ray), share[0], share[1]))
+    n = wp.normalize(ground.normal + finish.tilt)
+    lights = light_up(lamp, finish, n, -wp.normalize(ray), facing_of(lamp, n), share[0], share[1])
+    seen = displayed(lights)
     alpha = (1.0 - before[3]) * wp.clamp(slope / pixel * 0.5, 0.0, 1.0)
     result[row, column] = before + alpha * wp.vec4(seen[0], seen[1], seen[2], 1.0)
+
+
+@wp.func
+def weights_at(corners: wp.array(dtype=wp.vec4d), corner: wp.vec3i, x: wp.float64, y: wp.float64):
+    """As `kernels.barycentric`, of a face that is seen there; what remains after the shift is single."""
+    a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]
+    ax, ay = wp.float32(a[0] - x * a[2]), wp.float32(a[1] - y * a[2])
+    bx, by = wp.float32(b[0] - x * b[2]), wp.float32(b[1] - y * b[2])
+    cx, cy = wp.float32(c[0] - x * c[2]), wp.float32(c[1] - y * c[2])
+    u, v, w = bx * cy - by * cx, cx * ay - cy * ax, ax * by - ay * bx
+    if u + v + w < 0.0:
+        u, v, w = -u, -v, -w
+    u, v, w = wp.max(u, 0.0), wp.max(v, 0.0), wp.max(w, 0.0)
+    over = 1.0 / wp.max(u + v + w, 1.0e-30)
+    return wp.vec3(u * over, v * over, w * over)
 
 
 @wp.func
@@ -245,7 +327,7 @@ def surface_sample(
     """Display RGB of a face at a sample position."""
     corner = b.faces[face]
     i, j, k = corner[0], corner[1], corner[2]
-    w = barycentric(b.corners, corner, x, y)
+    w = weights_at(b.corners, corner, x, y)
     point = w[0] * b.vertices[i] + w[1] * b.vertices[j] + w[2] * b.vertices[k]
     normal = wp.normalize(w[0] * b.normals[i] + w[1] * b.normals[j] + w[2] * b.normals[k])
     view = -wp.normalize(point)
@@ -267,15 +349,16 @@ def surface_sample(
         head = w[0] * b.head[i] + w[1] * b.head[j] + w[2] * b.head[k]
         look = b.looks[code / 16]
         finish = body(look, b.textures, b.pictures, code % 8, (code / 8) % 2, limbs, head, c, footprint)
-    reached = float(1.0)
-    if lamp.shadows == 1:
+    n = wp.normalize(normal + finish.tilt)
+    facing, reached = facing_of(lamp, n), float(1.0)
+    if lamp.shadows == 1 and facing > 0.0:
         start = point + (1.5 * lamp.texel) * normal
         reached = 1.0 - lamp.strength * (1.0 - lit(lamp, shadow, start, 0.5 * lamp.texel))
     open_sky = float(1.0)
     if ground.present == 1:
         height = wp.max(wp.dot(point - ground.point, ground.normal), 0.0)
         open_sky = 1.0 - 0.35 / (1.0 + height * height / 10000.0)
-    return displayed(light_up(lamp, finish, normal, view, reached, open_sky))
+    return displayed(light_up(lamp, finish, n, view, facing, reached, open_sky))
 
 
 @wp.kernel
@@ -308,18 +391,18 @@ def shade(
                 face = int(key & wp.int64(0x7FFFFFFF))
                 mesh = b.mesh_of_face[face]
                 depth = wp.cast(wp.uint32(key >> wp.int64(32)), wp.float32)
-                weight = float(0.0)
-                other_bit = int(1)
-                for n in range(supersample):
-                    for m in range(supersample):
-                        other = keys[top + n, left + m]
-                        if other_bit >= bit and other != EMPTY and (done & other_bit) == 0:
-                            gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
-                            same = b.mesh_of_face[int(other & wp.int64(0x7FFFFFFF))] == mesh
-                            if same and wp.abs(gap) < 0.01 * depth:
+                weight = share
+                other_bit = bit << 1
+                for n in range(j * supersample + i + 1, supersample * supersample):
+                    other = keys[top + n / supersample, left + n % supersample]
+                    if other != EMPTY and (done & other_bit) == 0:
+                        gap = wp.cast(wp.uint32(other >> wp.int64(32)), wp.float32) - depth
+                        if wp.abs(gap) < 0.01 * depth:
+                            other_face = int(other & wp.int64(0x7FFFFFFF))
+                            if other_face == face or b.mesh_of_face[other_face] == mesh:
                                 done = done | other_bit
                                 weight += share
-                        other_bit = other_bit << 1
+                    other_bit = other_bit << 1
                 fx, fy = wp.float64(left + i) + wp.float64(0.5), wp.float64(top + j) + wp.float64(0.5)
                 seen = surface_sample(face, fx, fy, pixel, lamp, ground, shadow, b)
                 total += weight * wp.vec4(seen[0], seen[1], seen[2], 1.0)

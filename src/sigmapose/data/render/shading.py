@@ -19,7 +19,7 @@ from sigmapose.data.render.mesh import KINDS, BodyLook, BodySurface, Colour, Mat
 from sigmapose.data.render.raster import Column, Drawing, Rasteriser, empty
 from sigmapose.data.render.surfaces import Look, Texture
 from sigmapose.errors import DataError
-from sigmapose.shapes import Array, Float, Int
+from sigmapose.shapes import Array, Bool, Float, Int
 
 SHADOW_SIDES = (64, 96, 128, 192, 256, 320)
 """Texels a side that a shadow map may have; the softer the shadow, the fewer."""
@@ -99,6 +99,7 @@ class Shader:
         half = (rasteriser.size // 2, rasteriser.size // 2)
         self._floor = empty(half, wp.vec2, device)
         self._alpha = empty(half, wp.float32, device)
+        self._no_dark = empty((0, 0), wp.float32, device)
         self._pixels = Column(wp.int32, device)
         self._no_pictures = wp.zeros((1, 3), dtype=wp.uint8, device=device)
         self._atlases: list[tuple[int, np.ndarray]] = []
@@ -114,7 +115,9 @@ class Shader:
         floor: Floor | None = None,
         casters: Sequence[int] | None = None,
         focus: Sequence[int] | None = None,
-    ) -> Float[Array, "size size 4"]:
+        behind: Float[Array, "size size 3"] | None = None,
+        within: Bool[Array, "size size"] | None = None,
+    ) -> Float[Array, "size size channel"]:
         """The picture of a drawing.
 
         Args:
@@ -122,10 +125,12 @@ class Shader:
             light: where light comes from.
             floor: None: nothing is below.
             casters: meshes that cast shadows; None: all loaded, also those not drawn.
+            within: only these pixels are shaded; None: all.
+            behind: a picture, display values 0..1, to put the drawing in front of.
             focus: shadows are sharpest and complete around these meshes; None: those with a body, or all.
 
         Returns:
-            premultiplied RGBA, display values 0..1, overwritten by the next call.
+            premultiplied RGBA, display values 0..1, overwritten by the next call; with a picture behind, RGB.
         """
         floor_material = [] if floor is None or floor.material is None else [floor.material]
         buffers, floor_texture = self._buffers(floor_material)
@@ -136,7 +141,8 @@ class Shader:
         pixel = float(np.sqrt(area)) * self.rasteriser.supersample
         r, result = self.rasteriser, self._result
         result.zero_()
-        count = self._list(drawing)
+        seen = r.seen(drawing)
+        count = self._list(seen if within is None else seen & within)
         if count:
             inputs = [
                 drawing.keys,
@@ -150,56 +156,40 @@ class Shader:
                 result,
             ]
             wp.launch(shadekernels.shade, count, inputs=inputs, device=self.device)
-        if floor is None:
+        dark = self._no_dark
+        if floor is not None:
+            to_ray = wp.mat33(*inverse.reshape(-1).tolist())
+            at = [to_ray, 2.0 * r.supersample, lamp, ground, shadow, contacts]
+            if floor.material is None:
+                dark = self._alpha
+                self._launch(shadekernels.darken_floor, dark.shape, [*at, dark])
+            else:
+                # every second pixel is enough, for shadows are soft
+                self._launch(shadekernels.light_floor, self._floor.shape, [*at, self._floor])
+                share = cv2.resize(np.asarray(self._floor.numpy(), np.float32), (r.size, r.size))
+                there = wp.array(share, dtype=wp.vec2, device=self.device)
+                inputs = [r.supersample, to_ray, pixel, lamp, ground, there]
+                inputs += [buffers.textures, buffers.pictures, result]
+                self._launch(shadekernels.shade_floor, (r.size, r.size), inputs)
+        if behind is None:
+            if dark.size:
+                self._launch(shadekernels.darken, (r.size, r.size), [dark, result])
             return result.numpy()
-        to_ray = wp.mat33(*inverse.reshape(-1).tolist())
-        light_there = self._floor_light(to_ray, lamp, ground, shadow, contacts)
-        if floor.material is None:
-            return self._darkened(lamp, ground, light_there)
-        share = cv2.resize(np.asarray(light_there.numpy(), np.float32), (r.size, r.size))
-        inputs = [r.supersample, to_ray, pixel, lamp, ground]
-        inputs += [
-            wp.array(share, dtype=wp.vec2, device=self.device),
-            buffers.textures,
-            buffers.pictures,
-            result,
-        ]
-        wp.launch(shadekernels.shade_floor, (r.size, r.size), inputs=inputs, device=self.device)
-        return result.numpy()
+        finished = empty((r.size, r.size), wp.vec3, self.device)
+        photo = np.ascontiguousarray(behind, np.float32)
+        inputs = [result, dark, wp.array(photo, dtype=wp.vec3, device=self.device, copy=False), finished]
+        self._launch(shadekernels.compose, r.size, inputs)
+        return finished.numpy()
 
-    def _list(self, drawing: Drawing) -> int:
-        """List the pixels that see something; returns how many there are."""
-        seen = np.flatnonzero(drawing.coverage())
-        self._pixels.reserve(len(seen))[: len(seen)] = seen
-        self._pixels.push(len(seen))
-        return len(seen)
+    def _launch(self, kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: list) -> None:
+        wp.launch(kernel, dim, inputs=inputs, device=self.device)
 
-    def _floor_light(
-        self,
-        to_ray: wp.mat33,
-        lamp: Any,
-        ground: Any,
-        shadow: wp.array,
-        contacts: wp.array,
-    ) -> wp.array:
-        """Light on the floor at every second pixel: shadows are soft."""
-        result = self._floor
-        inputs = [to_ray, 2.0 * self.rasteriser.supersample, lamp, ground, shadow, contacts, result]
-        wp.launch(shadekernels.light_floor, result.shape, inputs=inputs, device=self.device)
-        return result
-
-    def _darkened(self, lamp: Any, ground: Any, light: wp.array) -> Float[Array, "size size 4"]:
-        """The layer with the floor's shadows under it, as black of some alpha."""
-        alpha = self._alpha
-        wp.launch(
-            shadekernels.darken_floor, alpha.shape, inputs=[lamp, ground, light, alpha], device=self.device
-        )
-        size, layer = self.rasteriser.size, self._result.numpy()
-        covered = layer[..., 3].copy()
-        layer[..., 3] = covered + (1 - covered) * cv2.resize(
-            np.asarray(alpha.numpy(), np.float32), (size, size)
-        )
-        return layer
+    def _list(self, pixels: Bool[Array, "size size"]) -> int:
+        """List the pixels to shade; returns how many there are."""
+        wanted = np.flatnonzero(pixels)
+        self._pixels.reserve(len(wanted))[: len(wanted)] = wanted
+        self._pixels.push(len(wanted))
+        return len(wanted)
 
     def _texture(self, material: Material) -> int:
         start = sum(len(p) for p in self._pictures)

@@ -101,13 +101,15 @@ class Stage:
         """Rough silhouette of a body from its vertices: 1 where it is."""
         side = GRID + 2 * margin
         canvas = np.zeros((side, side), np.uint8)
-        ahead = camera_mm[:, 2] > NEAR_MM
-        if not ahead.any():
-            return canvas.astype(np.float32)
-        seen = camera_mm[ahead]
-        cells = np.floor(self.cells(seen)).astype(np.int64) + margin
-        inside = ((cells >= 0) & (cells < side)).all(1)
-        canvas[cells[inside, 1], cells[inside, 0]] = 1
+        seen = camera_mm
+        if float(camera_mm[:, 2].min()) <= NEAR_MM:
+            seen = camera_mm[camera_mm[:, 2] > NEAR_MM]
+            if not len(seen):
+                return canvas.astype(np.float32)
+        cells = np.floor(self.cells(seen) + np.float32(margin))
+        column, row = cells.T
+        inside = (np.minimum(column, row) >= 0) & (np.maximum(column, row) < side)
+        canvas.reshape(-1)[(row[inside] * side + column[inside]).astype(np.int64)] = 1
         spacing = (
             SKIN_SPACING_MM * np.sqrt(abs(np.linalg.det(self.matrix[:2, :2]))) / float(np.median(seen[:, 2]))
         )
