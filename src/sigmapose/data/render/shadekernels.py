@@ -7,7 +7,7 @@
 
 import warp as wp
 
-from sigmapose.data.render.kernels import EMPTY
+from sigmapose.data.render.kernels import EMPTY, weights_at
 from sigmapose.data.render.surfaces import Finish, Look, Texture, body, folds, pattern, to_display
 from sigmapose.data.warp_runtime import start_warp
 
@@ -296,21 +296,6 @@ def shade_floor(
     seen = displayed(lights)
     alpha = (1.0 - before[3]) * wp.clamp(slope / pixel * 0.5, 0.0, 1.0)
     result[row, column] = before + alpha * wp.vec4(seen[0], seen[1], seen[2], 1.0)
-
-
-@wp.func
-def weights_at(corners: wp.array(dtype=wp.vec4d), corner: wp.vec3i, x: wp.float64, y: wp.float64):
-    """As `kernels.barycentric`, of a face that is seen there; what remains after the shift is single."""
-    a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]
-    ax, ay = wp.float32(a[0] - x * a[2]), wp.float32(a[1] - y * a[2])
-    bx, by = wp.float32(b[0] - x * b[2]), wp.float32(b[1] - y * b[2])
-    cx, cy = wp.float32(c[0] - x * c[2]), wp.float32(c[1] - y * c[2])
-    u, v, w = bx * cy - by * cx, cx * ay - cy * ax, ax * by - ay * bx
-    if u + v + w < 0.0:
-        u, v, w = -u, -v, -w
-    u, v, w = wp.max(u, 0.0), wp.max(v, 0.0), wp.max(w, 0.0)
-    over = 1.0 / wp.max(u + v + w, 1.0e-30)
-    return wp.vec3(u * over, v * over, w * over)
 
 
 @wp.func

@@ -181,7 +181,7 @@ class Shader:
         self._launch(shadekernels.compose, r.size, inputs)
         return finished.numpy()
 
-    def _launch(self, kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: list) -> None:
+    def _launch(self, kernel: Any, dim: int | tuple[int, ...], inputs: list) -> None:
         wp.launch(kernel, dim, inputs=inputs, device=self.device)
 
     def _list(self, pixels: Bool[Array, "size size"]) -> int:
