@@ -69,9 +69,7 @@ def fit_calibrator(phi: Head, pictures: Pictures, name: str, fitted_on: str) -> 
     return Calibrator(name, BODY_26.name, fitted_on, samples, scales, radii, provenance)
 
 
-def replay_of(
-    phi: Head, pictures: Pictures, source: str
-) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
+def replay_of(phi: Head, pictures: Pictures, source: str) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
     """What Φ says about every picture, focal length unknown and then known, beside the truth."""
     drawn = [picture_batch(pictures, source, focal_known=known) for known in (False, True)]
     batch, rows = concatenate([b for b, _ in drawn]), np.concatenate([r for _, r in drawn])

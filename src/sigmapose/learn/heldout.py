@@ -38,9 +38,7 @@ class HeldOut:
     """Folder of feature shards."""
 
 
-def measure(
-    phi: Head, calibrator: Calibrator, pictures: Pictures, source: str
-) -> dict[str, float]:
+def measure(phi: Head, calibrator: Calibrator, pictures: Pictures, source: str) -> dict[str, float]:
     """MPJPE at the true scale; coverage of the 50/80/90/95 % regions of finished poses, stature unknown, and
     by true visibility class; AUROC."""
     replay, batch, rows, _ = replay_of(phi, pictures, source)
