@@ -186,6 +186,36 @@ def draw(
                             wp.atomic_min(keys, y, x, key)
 
 
+@wp.func
+def _crossing(a: wp.vec2, b: wp.vec2, y: float, ends: wp.vec2):
+    """Least and largest x of a row's crossings with edges, one more edge seen."""
+    if (a[1] > y) == (b[1] > y):
+        return ends
+    x = a[0] + (b[0] - a[0]) * ((y - a[1]) / (b[1] - a[1]))
+    return wp.vec2(wp.min(ends[0], x), wp.max(ends[1], x))
+
+
+@wp.kernel
+def cover(
+    points: wp.array(dtype=wp.vec2), faces: wp.array(dtype=wp.vec3i), canvas: wp.array2d(dtype=wp.uint8)
+):
+    """Set the pixels to 255 whose centres, at halves, lie in a flat triangle of either winding."""
+    corner = faces[wp.tid()]
+    a, b, c = points[corner[0]], points[corner[1]], points[corner[2]]
+    height, width = float(canvas.shape[0]), float(canvas.shape[1])
+    low = wp.clamp(wp.min(a[1], wp.min(b[1], c[1])), -1.0, height)
+    high = wp.clamp(wp.max(a[1], wp.max(b[1], c[1])), -1.0, height)
+    first, last = wp.max(int(wp.ceil(low - 0.5)), 0), wp.min(int(wp.floor(high - 0.5)), canvas.shape[0] - 1)
+    for row in range(first, last + 1):
+        y = float(row) + 0.5
+        ends = _crossing(a, b, y, wp.vec2(BEHIND, -BEHIND))
+        ends = _crossing(c, a, y, _crossing(b, c, y, ends))
+        start = int(wp.ceil(wp.clamp(ends[0], 0.0, width) - 0.5))
+        end = int(wp.floor(wp.clamp(ends[1], 0.0, width) - 0.5))
+        for column in range(start, end + 1):
+            canvas[row, column] = wp.uint8(255)
+
+
 @wp.kernel
 def face_normals(
     vertices: wp.array(dtype=wp.vec3),

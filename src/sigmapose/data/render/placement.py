@@ -16,7 +16,7 @@ from sigmapose.data.render.furniture import Prop
 from sigmapose.data.render.occluders import Paste, PictureFolder, sample_cutout
 from sigmapose.data.render.props import HANDY, STANDING, Maker
 from sigmapose.data.render.solids import turn_z
-from sigmapose.data.render.stage import GRID, MARGIN, NEAR_MM, Stage, hidden_by_shift
+from sigmapose.data.render.stage import GRID, MARGIN, NEAR_MM, Stage, hidden_along, hidden_by_shift
 from sigmapose.shapes import Array, Float, Int
 
 MAX_HIDDEN = 0.8
@@ -198,10 +198,9 @@ class Placer:
                 return None
             per_mm = self.stage.shift_cells(sideways, float(np.median(moved[:, 2])))
             speed = max(float(np.linalg.norm(per_mm)), 1e-9)
-            hidden = hidden_by_shift(shown, canvas)
             cells = np.rint(MARGIN + steps[:, None] * per_mm / speed).astype(int)
             ok = ((cells >= 0) & (cells <= 2 * MARGIN)).all(1)
-            share = hidden[cells[ok, 1], cells[ok, 0]]
+            share = hidden_along(shown, canvas, cells[ok])
             step = _choose(rng, share, steps[ok], aim, wander=turn == 0)
             at += step / speed
             covered = _shifted(canvas, step * per_mm / speed)

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from sigmapose.data.render.appearance import BodyAtlas, sample_light
@@ -121,7 +122,7 @@ class _Cast:
     front: list[Mesh]
     full: Drawing
     plain: Drawing
-    """Without what stands in front."""
+    """Without what stands in front, if a clean twin is wanted; otherwise as `full`."""
     inside: Bool[Array, "size size"]
     """Pixels of the picture."""
     layers: list[Float[Array, "size size 4"]]
@@ -135,8 +136,11 @@ class _Cast:
 
 def inside_picture(crop: Crops, image_size: Float[Array, " 2"], size: int) -> Bool[Array, "size size"]:
     """Which crop pixels lie inside the picture; the others are black at run time."""
-    axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     turn, centre, width = crop.angle_rad[0], crop.center_px[0], crop.size_px[0]
+    reach = 0.5 * width * (abs(np.cos(turn)) + abs(np.sin(turn)))
+    if (centre - reach > -0.5).all() and (centre + reach < image_size - 0.5).all():
+        return np.ones((size, size), bool)
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     c, s = np.float32(width * np.cos(turn)), np.float32(width * np.sin(turn))
     x = np.float32(centre[0]) + c * axis - (s * axis)[:, None]
     y = np.float32(centre[1]) + s * axis + (c * axis)[:, None]
@@ -213,14 +217,14 @@ class Studio:
         if aim > 0 and not self.scene.clean:
             silhouette = stage.splat(person.outline_mm) * inside_grid(image_size, one).astype(np.float32)
             placer = Placer(stage, silhouette, others_mm, self.occluders, rows)
-        front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside)
+        front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside, twin)
         pictures = self._develop(things, cast, twin)
         spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
         finished = []
         for picture in pictures:
             coded = degrade(np.random.default_rng([seed, CAMERA]), picture, float(one.size_px[0]), spoilt)
             if not inside.all():
-                coded *= inside[..., None]
+                coded = cv2.bitwise_and(coded, coded, mask=inside.view(np.uint8))
             finished.append(coded)
         bare = Mesh(camera_mm, self._fine_faces)
         visibility = self._joint_classes(bare, things, cast, views, one, index, stature_mm)
@@ -284,21 +288,22 @@ class Studio:
         intrinsics: Float[Array, " 4"],
         crop: Crops,
         inside: Bool[Array, "size size"],
+        twin: bool,
     ) -> tuple[Front, _Cast]:
         """What is put in front, and all drawn with it; other things are tried when they miss the aim."""
         if placer is None:
-            return Front(), self._draw(things, [], (), intrinsics, crop, inside)
+            return Front(), self._draw(things, [], (), intrinsics, crop, inside, twin)
         for attempt in range(ATTEMPTS):
             dice = np.random.default_rng([seed, FRONT, attempt])
             front = placer.place(dice, aim)
             meshes = [_placed(t, stage) for t in front.things]
             meshes += [self._neighbour(dice, body) for body in front.people_mm]
-            cast = self._draw(things, meshes, front.pastes, intrinsics, crop, inside)
+            cast = self._draw(things, meshes, front.pastes, intrinsics, crop, inside, twin)
             if abs(cast.hidden - aim) <= LARGEST_MISS and cast.hidden <= MOST_HIDDEN:
                 return front, cast
         if cast.hidden <= MOST_HIDDEN:
             return front, cast
-        return Front(), self._draw(things, [], (), intrinsics, crop, inside)
+        return Front(), self._draw(things, [], (), intrinsics, crop, inside, twin)
 
     def _arrange(
         self,
@@ -340,6 +345,7 @@ class Studio:
         intrinsics: Float[Array, " 4"],
         crop: Crops,
         inside: Bool[Array, "size size"],
+        twin: bool,
     ) -> _Cast:
         """Who is seen where."""
         own, behind = things.person.meshes, things.behind
@@ -352,7 +358,11 @@ class Studio:
         alone = drawing.coverage(mine) * inside
         if back:
             r.add(drawing, back)
-        full = r.draw(ahead, over=drawing) if ahead else drawing
+        full = drawing
+        if ahead and twin:
+            full = r.draw(ahead, over=drawing)
+        elif ahead:
+            r.add(drawing, ahead)
         shown = full.coverage(mine) * inside if back or ahead else alone
         layers = [paste.layer(CROP_SIZE) for paste in pastes]
         alpha = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)

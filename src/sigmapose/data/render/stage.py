@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import warp as wp
 
+from sigmapose.data.render import kernels
 from sigmapose.data.render.cameras import Crops
 from sigmapose.data.render.raster import crop_matrix
 from sigmapose.shapes import Array, Bool, Float, Int
@@ -23,9 +25,10 @@ FINE = 3
 """Silhouettes are drawn this much finer, then averaged to cells."""
 NEAR_MM = 200.0
 """Nothing is placed nearer to the camera than this."""
+FEW_ROWS = 8
+"""Shifts along a line that meets no more rows of the grid are correlated row by row."""
 SKIN_SPACING_MM = 45.0
 """Vertices of bodies are closer together than this nearly everywhere."""
-_SHIFT = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,10 +128,14 @@ class Stage:
             return None
         side = GRID + 2 * MARGIN
         fine = np.zeros((FINE * side, FINE * side), np.uint8)
-        points = ((self.cells(camera_mm) + MARGIN) * FINE - 0.5) * (1 << _SHIFT)
-        points = np.clip(points, -(2**18), 2**18).astype(np.int32)
-        for corners in points[faces]:
-            cv2.fillConvexPoly(fine, corners, (255,), cv2.LINE_8, _SHIFT)
+        points = np.ascontiguousarray((self.cells(camera_mm) + MARGIN) * FINE, np.float32)
+        corners = np.ascontiguousarray(faces, np.int32)
+        inputs = [
+            wp.array(points, dtype=wp.vec2, device="cpu", copy=False),
+            wp.array(corners, dtype=wp.vec3i, device="cpu", copy=False),
+            wp.array(fine, dtype=wp.uint8, device="cpu", copy=False),
+        ]
+        wp.launch(kernels.cover, len(corners), inputs=inputs, device="cpu")
         share = cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA)
         return share * np.float32(1 / 255)
 
@@ -140,6 +147,28 @@ def hidden_by_shift(
     total = max(float(person.sum()), 1e-6)
     # reading the canvas at +s is the silhouette shifted by -s
     return cv2.matchTemplate(canvas, person, cv2.TM_CCORR)[::-1, ::-1] / total
+
+
+def hidden_along(
+    person: Float[Array, "grid grid"], canvas: Float[Array, "side side"], shifts: Int[Array, "some 2"]
+) -> Float[Array, " some"]:
+    """As `hidden_by_shift` at some (column, row) of its result only."""
+    rows = np.unique(shifts[:, 1])
+    if len(rows) > FEW_ROWS:
+        low, high = int(rows[0]), int(rows[-1])
+        some = hidden_by_shift(person, canvas[2 * MARGIN - high : 2 * MARGIN - low + GRID])
+        return some[shifts[:, 1] - low, shifts[:, 0]]
+    result = np.empty(len(shifts), np.float32)
+    count = 2 * MARGIN + 1
+    for row in rows:
+        first = 2 * MARGIN - int(row)
+        # products of all columns; those of columns at one distance from each other lie on a diagonal
+        products = person.T @ canvas[first : first + GRID]
+        step = products.strides
+        diagonals = np.lib.stride_tricks.as_strided(products, (count, GRID), (step[1], step[0] + step[1]))
+        here = shifts[:, 1] == row
+        result[here] = diagonals.sum(1)[2 * MARGIN - shifts[here, 0]]
+    return result / max(float(person.sum()), 1e-6)
 
 
 def inside_grid(shape: Float[Array, " 2"], crop: Crops) -> Bool[Array, "grid grid"]:
