@@ -114,14 +114,17 @@ def draw(
     two_sided: wp.array(dtype=wp.uint8),
     first: int,
     stripes: int,
+    window: wp.vec4,
     keys: wp.array2d(dtype=wp.int64),
 ):
-    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn."""
+    """Draw faces first, first + 1, ...; each is shared by `stripes` threads, which take rows in turn.
+
+    Only samples of the window (first and last column, first and last row) are drawn.
+    """
     i, stripe = wp.tid()
     face = first + i
     corner = faces[face]
     sa, sb, sc = screen[corner[0]], screen[corner[1]], screen[corner[2]]
-    height, width = keys.shape[0], keys.shape[1]
     cut = wp.max(sa[0], wp.max(sb[0], sc[0])) >= BEHIND
     box = wp.vec4(0.0, 0.0, 0.0, 0.0)
     if cut:
@@ -135,10 +138,10 @@ def draw(
             if area > 1.0e-3 * (high[0] - low[0] + high[1] - low[1]):
                 return
     # pixel x has its centre at x + 0.5
-    x0 = int(wp.max(wp.ceil(box[0] - 0.501), 0.0))
-    y0 = int(wp.max(wp.ceil(box[1] - 0.501), 0.0))
-    x1 = int(wp.min(wp.floor(box[2] - 0.499), float(width - 1)))
-    y1 = int(wp.min(wp.floor(box[3] - 0.499), float(height - 1)))
+    x0 = int(wp.max(wp.ceil(box[0] - 0.501), window[0]))
+    x1 = int(wp.min(wp.floor(box[2] - 0.499), window[1]))
+    y0 = int(wp.max(wp.ceil(box[1] - 0.501), window[2]))
+    y1 = int(wp.min(wp.floor(box[3] - 0.499), window[3]))
     if x0 > x1 or y0 > y1:
         return
     a, b, c = corners[corner[0]], corners[corner[1]], corners[corner[2]]

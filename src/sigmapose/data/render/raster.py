@@ -131,19 +131,28 @@ class Rasteriser:
         self.vertex_start = np.zeros(1, np.int64)
         self.face_start = np.zeros(1, np.int64)
         self.matrix = np.eye(3)
+        self.window = self._window(None)
 
-    def load(self, meshes: Sequence[Mesh], intrinsics: Float[Array, " 4"], crop: Crops) -> None:
+    def load(
+        self,
+        meshes: Sequence[Mesh],
+        intrinsics: Float[Array, " 4"],
+        crop: Crops,
+        within: Bool[Array, "size size"] | None = None,
+    ) -> None:
         """Put meshes (camera frame) in front of a camera; earlier drawings become invalid.
 
         Args:
             meshes: may be empty.
             intrinsics: (fx, fy, cx, cy) in pixels.
             crop: a `Crops` of length 1.
+            within: only the smallest rectangle around these pixels is drawn; None: all.
 
         Raises:
             DataError: NaN in a mesh, or faces that name vertices it does not have.
         """
         self.meshes = tuple(meshes)
+        self.window = self._window(within)
         self.vertex_start = np.cumsum([0, *(len(m.vertices_mm) for m in self.meshes)])
         self.face_start = np.cumsum([0, *(len(m.faces) for m in self.meshes)])
         vertex_count, face_count = int(self.vertex_start[-1]), int(self.face_start[-1])
@@ -160,6 +169,17 @@ class Rasteriser:
         self._make_normals()
         self.matrix = crop_matrix(intrinsics, crop, self.side)
         self.project(self.matrix, np.zeros(3), np.array([0.0, 0, 1, 0]), True, self.corners, self.screen)
+
+    def _window(self, pixels: Bool[Array, "size size"] | None) -> tuple[int, int, int, int]:
+        """First and last column, first and last row of samples around some pixels."""
+        if pixels is None:
+            return 0, self.side - 1, 0, self.side - 1
+        ends = []
+        for axis in range(2):
+            lines = np.flatnonzero(pixels.any(axis))
+            low, high = (int(lines[0]), int(lines[-1]) + 1) if len(lines) else (0, 0)
+            ends += [low * self.supersample, high * self.supersample - 1]
+        return ends[0], ends[1], ends[2], ends[3]
 
     def _place(self, index: int, mesh: Mesh) -> None:
         rows = slice(*self.vertex_start[index : index + 2])
@@ -267,12 +287,12 @@ class Rasteriser:
             result.keys.fill_(int(kernels.EMPTY))
         else:
             wp.copy(result.keys, over.keys)
-        self.draw_into(result.keys, meshes, self.corners, self.screen)
+        self.draw_into(result.keys, meshes, self.corners, self.screen, self.window)
         return result
 
     def add(self, drawing: Drawing, meshes: Sequence[int]) -> None:
         """Draw more meshes into a drawing."""
-        self.draw_into(drawing.keys, meshes, self.corners, self.screen)
+        self.draw_into(drawing.keys, meshes, self.corners, self.screen, self.window)
 
     def draw_into(
         self,
@@ -280,12 +300,14 @@ class Rasteriser:
         meshes: Sequence[int] | None,
         corners: Column,
         screen: Column,
+        window: tuple[int, int, int, int] | None = None,
     ) -> None:
-        """Draw meshes, projected to `corners` and `screen`, into any buffer of keys."""
+        """Draw meshes, projected to `corners` and `screen`, into any buffer of keys or a window of it."""
+        window = window or (0, keys.shape[1] - 1, 0, keys.shape[0] - 1)
         stripes = 1 if self.device == "cpu" else STRIPES_CUDA
         for first, last in self._runs(meshes):
             inputs = [corners.array, screen.array, self.faces.array, self.two_sided.array, first, stripes]
-            inputs.append(keys)
+            inputs += [wp.vec4(*window), keys]
             wp.launch(kernels.draw, (last - first, stripes), inputs=inputs, device=self.device)
 
     def _runs(self, meshes: Sequence[int] | None) -> list[tuple[int, int]]:

@@ -350,7 +350,7 @@ class Studio:
         """Who is seen where."""
         own, behind = things.person.meshes, things.behind
         r = self._rasteriser
-        r.load([*own, *behind, *front], intrinsics, crop)
+        r.load([*own, *behind, *front], intrinsics, crop, inside)
         mine = list(range(len(own)))
         back = list(range(len(own), len(own) + len(behind)))
         ahead = list(range(len(own) + len(behind), len(r.meshes)))
