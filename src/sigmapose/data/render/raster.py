@@ -342,10 +342,15 @@ class Rasteriser:
 
     def seen(self, drawing: Drawing) -> Bool[Array, "size size"]:
         """Pixels that see anything."""
-        some = drawing.keys.numpy() != int(kernels.EMPTY)
+        left, right, top, bottom = self.window
+        some = drawing.keys.numpy()[top : bottom + 1, left : right + 1] != int(kernels.EMPTY)
         step = range(self.supersample)
         some = functools.reduce(np.logical_or, (some[k :: self.supersample] for k in step))
-        return functools.reduce(np.logical_or, (some[:, k :: self.supersample] for k in step))
+        some = functools.reduce(np.logical_or, (some[:, k :: self.supersample] for k in step))
+        result = np.zeros((self.size, self.size), bool)
+        first_row, first_column = top // self.supersample, left // self.supersample
+        result[first_row : first_row + some.shape[0], first_column : first_column + some.shape[1]] = some
+        return result
 
     def _shares(self, seen: Bool[Array, "side side2"]) -> Float[Array, "size size2"]:
         """Share of the samples of every pixel."""

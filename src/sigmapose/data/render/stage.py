@@ -21,7 +21,7 @@ GRID = 48
 """Cells along a crop's side."""
 MARGIN = 48
 """Cells around the crop on a canvas, so that things can be shifted by a crop width."""
-FINE = 3
+FINE = 2
 """Silhouettes are drawn this much finer, then averaged to cells."""
 NEAR_MM = 200.0
 """Nothing is placed nearer to the camera than this."""
