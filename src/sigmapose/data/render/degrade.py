@@ -137,5 +137,8 @@ def motion_blur(
     kernel = np.zeros((side, side), np.uint8)
     ends = np.rint(16 * np.stack([middle - step, middle + step])).astype(int)
     cv2.line(kernel, tuple(map(int, ends[0])), tuple(map(int, ends[1])), (255,), 1, cv2.LINE_AA, 4)
-    weights = kernel.astype(np.float32)
+    # OpenCV is slow with large kernels, so rows and columns without weight go, in pairs to keep the centre
+    rows, columns = (np.flatnonzero(kernel.any(axis)) for axis in (1, 0))
+    top, left = (min(int(v[0]), side - 1 - int(v[-1])) for v in (rows, columns))
+    weights = kernel[top : side - top, left : side - left].astype(np.float32)
     return np.asarray(cv2.filter2D(picture, -1, weights / max(float(weights.sum()), 1.0)))
