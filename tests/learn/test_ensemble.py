@@ -8,6 +8,7 @@ import torch
 
 from sigmapose.errors import ModelError
 from sigmapose.learn.ensemble import EnsembleHead, cholesky
+from sigmapose.learn.export import export_lift_model
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
 
 CONFIG = PhiConfig(width=48, blocks=1)
@@ -64,6 +65,24 @@ def test_disagreement_is_epistemic_and_the_parts_add_up():
     torch.testing.assert_close(total @ total.mT, aleatoric + epistemic, atol=2e-6, rtol=1e-3)
     alike = EnsembleHead([heads[0], heads[0]]).parts(*shown)[1]
     assert alike.abs().max() < 1e-10 < epistemic.abs().max()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_exported_ensemble_answers_as_the_torch_one(tmp_path):
+    import onnxruntime
+
+    ensemble = EnsembleHead(members(3)).eval()
+    export_lift_model(ensemble, tmp_path / "lift.onnx")
+    rng = np.random.default_rng(4)
+    points = rng.normal(0, 0.2, (2, 26, 2)).astype(np.float32)
+    scores, present = np.zeros((2, 26), np.float32), np.ones((2, 26), np.float32)
+    context = rng.normal(size=(2, 12)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(tmp_path / "lift.onnx"))
+    feed = {"keypoints": points, "scores": scores, "present": present, "context": context}
+    found = session.run(["relative"], feed)[0]
+    parts = [points, present[..., None], scores[..., None], np.zeros((2, 26, 12), np.float32)]
+    told = ensemble(torch.from_numpy(np.concatenate(parts, -1)), torch.from_numpy(context)).relative
+    np.testing.assert_allclose(found, told.detach().numpy(), atol=2e-3)
 
 
 def test_cholesky_is_numpys():

@@ -73,7 +73,7 @@ Head = DepthUncertaintyHead | EnsembleHead
 def _moments(answers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, mean covariance, covariance of the means."""
     means = torch.stack([mean for mean, _ in answers])
-    own = torch.stack([tril @ tril.mT for _, tril in answers]).mean(0)
+    own = torch.stack([tril @ tril.transpose(-1, -2) for _, tril in answers]).mean(0)
     away = means - means.mean(0)
     return means.mean(0), own, (away[..., :, None] * away[..., None, :]).mean(0)
 
