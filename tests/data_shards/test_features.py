@@ -11,6 +11,7 @@ import pytest
 from shard_samples import full_picture, noisy_person, tiny_encoder
 from sigmapose.camera import Camera
 from sigmapose.data.features import (
+    IMAGE_OUTPUTS,
     OUTPUTS,
     EncoderBank,
     FeaturePlan,
@@ -33,7 +34,7 @@ def test_encoders_run_where_wanted_and_leave_nan_elsewhere(tmp_path: Path) -> No
     )
     wanted = np.arange(20) % 5 != 0
     fields = bank.extract("full", pictures, wanted)
-    assert set(fields) == {*(f"{key}_full" for key in OUTPUTS), "has_full"}
+    assert set(fields) == {*(f"{key}_full" for key in (*OUTPUTS, *IMAGE_OUTPUTS)), "has_full"}
     assert fields["landmarks_full"].shape == (20, 39, 5) and fields["flag_full"].shape == (20,)
     assert np.array_equal(np.isfinite(fields["flag_full"]), wanted)
     assert np.isnan(fields["spread_full"][~wanted]).all()
@@ -60,6 +61,30 @@ def test_truth_and_pictures_reach_the_features(tmp_path: Path) -> None:
         assert fields["id"][i] == sample.id and fields["split"][i] == "train"
         assert fields["intrinsics"][i].tolist() == [800.0, 810.0, 319.5, 239.5]
     assert fields["stature_mm"].tolist() == [1700.0 + i for i in range(5)]
+
+
+def test_clean_and_mirrored_views_keep_picture_and_truth_together(tmp_path: Path) -> None:
+    tiny_encoder(tmp_path / "encoder_full.onnx")
+    bank = EncoderBank(tmp_path, ["full"])
+    samples = [noisy_person(i, twin=True) for i in range(3)] + [noisy_person(3)]
+    seen, clean = (features_of(samples, bank, {"full": 1.0}, view=view) for view in ("picture", "clean"))
+    assert clean["id"].tolist() == ["s0000", "s0001", "s0002"], "nobody without a twin"
+    assert not (clean["visibility"] == 2).any() and (clean["occluded_fraction"] == 0).all()
+    assert not np.allclose(clean["flag_full"], seen["flag_full"][:3])
+    mirrored = features_of(samples, bank, {"full": 1.0}, view="mirrored")
+    fx, fy, cx, cy = mirrored["intrinsics"].T[..., None]
+    joints = mirrored["joints_camera_mm"]
+    again_px = np.stack(
+        [joints[..., 0] / joints[..., 2] * fx + cx, joints[..., 1] / joints[..., 2] * fy + cy], -1
+    )
+    assert np.allclose(again_px, mirrored["points_px"], rtol=1e-4, equal_nan=True), (
+        "still the picture of those joints"
+    )
+    left, right = BODY_26.index("left_knee"), BODY_26.index("right_knee")
+    assert np.allclose(mirrored["points_px"][:, left, 0], 639 - seen["points_px"][:, right, 0], atol=1e-3)
+    assert np.allclose(mirrored["crop"][:, 3], -seen["crop"][:, 3])
+    with pytest.raises(DataError, match="no sample has a clean twin"):
+        features_of(samples[3:], bank, {"full": 1.0}, view="clean")
 
 
 def test_one_broken_picture_costs_one_sample_and_all_broken_is_an_error(tmp_path: Path, caplog) -> None:

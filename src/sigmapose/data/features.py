@@ -14,6 +14,7 @@ continued; what a shard gives depends on the shard and the settings alone.
 | crop | (4,) | centre x, centre y, size (px), angle (rad), as `Sample.crop` |
 | split, subject, clip, id | () | where the sample comes from; split may be empty |
 | landmarks_E, world_E, spread_E, heat_E, flag_E | (39, 5), (39, 3) x 3, () | encoder E; NaN where not run |
+| local_E, whole_E | (39, channels), (channels) float16 | its image features; NaN where not run |
 | has_E | () bool | whether encoder E ran on the sample |
 """
 
@@ -24,9 +25,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -38,12 +40,17 @@ from sigmapose.data.shard_reader import ReadSummary, read_shards
 from sigmapose.data.shards import whole_file
 from sigmapose.errors import DataError, InputError, OutputError
 from sigmapose.shapes import Array, Float, Int, UInt8
-from sigmapose.skeleton import BODY_26, joint_map
+from sigmapose.skeleton import BODY_26, VISIBILITY, joint_map
 
 log = logging.getLogger(__name__)
 
 ENCODERS = ("lite", "full", "heavy")
 OUTPUTS = {"landmarks": (39, 5), "world": (39, 3), "spread": (39, 3), "heat": (39, 3), "flag": ()}
+IMAGE_OUTPUTS = ("local", "whole")
+"""Image features, stored as float16; their widths are the encoder's."""
+View = Literal["picture", "mirrored", "clean", "clean-mirrored"]
+"""What of a sample is shown: its picture or the clean twin, as it is or in a mirror, the truth likewise."""
+OBJECT_OCCLUDED = VISIBILITY.index("object_occluded")
 ENCODER_BATCH = 16
 CHUNK = 128
 """Samples whose pictures are held at once."""
@@ -65,6 +72,8 @@ class FeaturePlan:
     """Folder with encoder_lite.onnx, encoder_full.onnx, encoder_heavy.onnx."""
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
     """Part of the samples on which each encoder runs; an encoder that is not named is not loaded."""
+    view: View = "picture"
+    """Samples without a clean twin are left out of the clean views."""
     workers: int = 2
     """Processes; the result does not depend on it."""
 
@@ -90,13 +99,15 @@ class EncoderBank:
         self, name: str, pictures: UInt8[Array, "sample 256 256 3"], wanted: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Outputs of one encoder as shard fields; rows that are not wanted are NaN."""
-        count = len(pictures)
+        count, session, rows = len(pictures), self._sessions[name], np.flatnonzero(wanted)
         fields = {key: np.full((count, *shape), np.nan, np.float32) for key, shape in OUTPUTS.items()}
-        session, rows = self._sessions[name], np.flatnonzero(wanted)
+        for output in session.get_outputs():
+            if output.name in IMAGE_OUTPUTS:
+                fields[output.name] = np.full((count, *output.shape[1:]), np.nan, np.float16)
         for first in range(0, len(rows), ENCODER_BATCH):
             batch = rows[first : first + ENCODER_BATCH]
             crops = pictures[batch].astype(np.float32) / 255
-            for key, values in zip(OUTPUTS, session.run(list(OUTPUTS), {"crops": crops}), strict=True):
+            for key, values in zip(fields, session.run(list(fields), {"crops": crops}), strict=True):
                 fields[key][batch] = values
         return {f"{key}_{name}": values for key, values in fields.items()} | {f"has_{name}": wanted}
 
@@ -172,6 +183,41 @@ def truth_fields(sample: Sample, crop: Float[Array, " 4"]) -> dict[str, np.ndarr
     }
 
 
+def _clean(sample: Sample) -> Sample:
+    """A sample as its clean twin shows it; what stood in front no longer says which joints are hidden."""
+    visibility = sample.visibility
+    if visibility is not None:
+        visibility = np.where(visibility == OBJECT_OCCLUDED, -1, visibility).astype(np.int8)
+    return replace(
+        sample,
+        picture=sample.clean_picture,
+        visibility=visibility,
+        facts={**sample.facts, "occluded_fraction": 0.0},
+    )
+
+
+def mirror_truth(truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The fields of one sample whose camera picture is seen in a mirror; sides change their names. Where the
+    size of the camera's picture is unknown, the mirror stands at the crop's centre."""
+    flip = np.array(BODY_26.flip)
+    crop, intrinsics = truth["crop"].copy(), truth["intrinsics"].copy()
+    width = truth["image_size"][0]
+    last = width - 1 if np.isfinite(width) else 2 * crop[0]
+    points, joints = truth["points_px"][flip], truth["joints_camera_mm"][flip]
+    points[:, 0] = last - points[:, 0]
+    joints[:, 0] *= -1
+    intrinsics[2] = last - intrinsics[2]
+    crop[0], crop[3] = last - crop[0], -crop[3]
+    return {
+        **truth,
+        "points_px": points,
+        "joints_camera_mm": joints,
+        "visibility": truth["visibility"][flip],
+        "crop": crop,
+        "intrinsics": intrinsics,
+    }
+
+
 def runs_on(encoder: str, sample: Sample, share: float) -> bool:
     """Whether an encoder runs on a sample when it runs on that share of all; decided by the sample's name."""
     name = f"{encoder}/{sample.source}/{sample.id}".encode()
@@ -183,6 +229,7 @@ def features_of(
     bank: EncoderBank,
     shares: Mapping[str, float],
     tick: Callable[[], None] = lambda: None,
+    view: View = "picture",
 ) -> dict[str, np.ndarray]:
     """All fields of some samples. A sample whose picture cannot be read is left out with a warning.
 
@@ -191,6 +238,7 @@ def features_of(
         bank: the encoders.
         shares: part of the samples each encoder of the bank runs on.
         tick: called after every sample.
+        view: what of every sample is shown.
 
     Raises:
         DataError: no sample at all has a picture that can be read.
@@ -200,7 +248,11 @@ def features_of(
     while some := list(islice(stream, CHUNK)):
         rows, pictures, kept = [], [], []
         for sample in some:
+            if view.startswith("clean") and sample.clean_picture is None:
+                tick()
+                continue
             try:
+                sample = _clean(sample) if view.startswith("clean") else sample
                 picture, crop = crop_picture(sample)
             except InputError as error:
                 unreadable += 1
@@ -208,7 +260,10 @@ def features_of(
                 continue
             finally:
                 tick()
-            rows.append(truth_fields(sample, crop))
+            truth = truth_fields(sample, crop)
+            if view.endswith("mirrored"):
+                picture, truth = np.ascontiguousarray(picture[:, ::-1]), mirror_truth(truth)
+            rows.append(truth)
             pictures.append(picture)
             kept.append(sample)
         if not rows:
@@ -218,6 +273,8 @@ def features_of(
             wanted = np.array([runs_on(name, sample, share) for sample in kept])
             fields |= bank.extract(name, np.stack(pictures), wanted)
         chunks.append(fields)
+    if not chunks and not unreadable:
+        raise DataError("no sample has a clean twin: make the shards with clean twins, or show the pictures")
     if not chunks:
         raise DataError(f"no picture can be read ({unreadable} tried): make or copy the data again")
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
@@ -264,9 +321,12 @@ def extract_features(plan: FeaturePlan) -> Iterator[int]:
 
 def _claim(plan: FeaturePlan) -> None:
     """Record what the folder is for, or check that it is for the same."""
-    path, settings = plan.out / SETTINGS, {"shares": dict(plan.shares)}
+    path, settings = plan.out / SETTINGS, {"shares": dict(plan.shares), "view": plan.view}
     if path.exists() and json.loads(path.read_text()) != settings:
-        raise OutputError(f"{plan.out}: holds features of other encoders or shares: choose another folder")
+        raise OutputError(
+            f"{plan.out}: holds features of other encoders or shares, or of another view: choose another "
+            f"folder"
+        )
     with whole_file(path) as file:
         file.write(json.dumps(settings, indent=1).encode() + b"\n")
 
@@ -294,7 +354,7 @@ def _start(plan: FeaturePlan) -> Callable[[_Job, Callable[[], None]], _Outcome]:
 def _extract(plan: FeaturePlan, bank: EncoderBank, job: _Job, tick: Callable[[], None]) -> _Outcome:
     summary = ReadSummary()
     try:
-        fields = features_of(read_shards(job.shard, summary=summary), bank, plan.shares, tick)
+        fields = features_of(read_shards(job.shard, summary=summary), bank, plan.shares, tick, plan.view)
     except DataError as error:
         return _Outcome(job.shard, next(iter(summary.damaged.values()), str(error)))
     with whole_file(job.path) as file:

@@ -26,6 +26,8 @@ Variant = Literal["lite", "full", "heavy"]
 CROP_SIZE = 256
 LANDMARKS = 39
 """33 body landmarks, then six that only steer the crop (33 and 34 give its centre and its size)."""
+FEATURES: dict[Variant, tuple[int, int]] = {"lite": (32, 768), "full": (48, 1152), "heavy": (48, 1152)}
+"""Channels of `EncoderOutput.local` and of `EncoderOutput.whole`."""
 SPREAD_FLOOR = (0.25 / 64) ** 2
 """Least variance of a heatmap, crop widths squared: a quarter of a heatmap cell."""
 
@@ -235,6 +237,10 @@ class RawLandmarks(NamedTuple):
     """logits"""
     flag: Float[Tensor, " b"]
     """probability that the crop holds a person."""
+    fine: Float[Tensor, "b c 64 64"]
+    """the decoder's features, of which the heatmaps are made."""
+    whole: Float[Tensor, "b g"]
+    """what landmarks, world and flag are read from, 0 to 6."""
 
 
 class BlazePoseLandmarks(nn.Module):
@@ -276,6 +282,8 @@ class BlazePoseLandmarks(nn.Module):
             self.world(x).reshape(-1, LANDMARKS, 3),
             self.heatmap(decoded),
             torch.sigmoid(self.flag(x)).reshape(-1),
+            decoded,
+            x.flatten(1),
         )
 
 
@@ -292,6 +300,10 @@ class EncoderOutput(NamedTuple):
     """x, y of the heatmap's mean in crop widths, and its peak probability."""
     flag: Float[Tensor, " b"]
     """probability that the crop holds a person."""
+    local: Float[Tensor, "b 39 c"]
+    """the decoder's features at the landmarks; zero outside the crop."""
+    whole: Float[Tensor, "b g"]
+    """features of the whole crop, 0 to 6."""
 
 
 class PoseEncoder(nn.Module):
@@ -311,7 +323,8 @@ class PoseEncoder(nn.Module):
         centred = xyz - xyz.new_tensor([0.5, 0.5, 0.0])
         landmarks = torch.cat([centred, torch.sigmoid(raw.landmarks[..., 3:])], -1)
         spread, heat = self._heatmap_statistics(raw.heatmaps)
-        return EncoderOutput(landmarks, raw.world, spread, heat, raw.flag)
+        local = sample_features(raw.fine, centred[..., :2])
+        return EncoderOutput(landmarks, raw.world, spread, heat, raw.flag, local, raw.whole)
 
     def _heatmap_statistics(
         self, heatmaps: Float[Tensor, "b 39 64 64"]
@@ -326,6 +339,15 @@ class PoseEncoder(nn.Module):
         spread = 2 * torch.stack([xx / total - x * x, xy / total - x * y, yy / total - y * y], -1)
         spread = spread + spread.new_tensor([SPREAD_FLOOR, 0.0, SPREAD_FLOOR])
         return spread, torch.stack([x, y, probability.amax(-1)], -1)
+
+
+def sample_features(
+    features: Float[Tensor, "b c n n"], points: Float[Tensor, "b point 2"]
+) -> Float[Tensor, "b point c"]:
+    """Bilinear samples at points in crop widths, origin at the centre; zero outside. Cell i stands for
+    i / n, as in the heatmaps."""
+    grid = 2.0 * points + 1.0 / features.shape[-1]  # -1 and 1 are the outer edges of the outer cells
+    return F.grid_sample(features, grid[:, None], align_corners=False)[:, :, 0].transpose(1, 2)
 
 
 def _moment_basis(cells: int) -> Float[Tensor, "cells2 6"]:
