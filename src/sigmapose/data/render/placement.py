@@ -245,23 +245,29 @@ class Placer:
         return Found(prop.name, covered, Placed(surface.moved(at), prop.materials))
 
     def _cutout(self, rng: np.random.Generator, aim: float, shown: np.ndarray) -> Found | None:
-        """A flat cut-out, as large as it must be, anywhere over the person."""
-        item = sample_cutout(rng, self.cutouts)
-        opaque = max(float(np.count_nonzero(item[..., 3] > 127)), 16.0)
-        area = float(shown.sum()) / GRID**2
-        # an object that hides a share of a person is larger than that share
-        extent = np.sqrt(max(aim, 0.03) * area) * float(rng.uniform(1.2, 2.4))
-        angle = float(rng.normal(0, 0.25))
-        scale = extent / np.sqrt(opaque)
-        c, s = np.cos(angle) * scale, np.sin(angle) * scale
-        turn = np.array([[c * rng.uniform(0.85, 1.2), -s], [s, c]])
-        middle = np.array([item.shape[1], item.shape[0]]) / 2 - 0.5
-        gain = float(np.exp(rng.normal(0, 0.15)))
-        paste = Paste(item, np.column_stack([turn, -turn @ middle]), gain)
-        canvas = paste.layer(GRID, MARGIN / GRID)[..., 3]
-        shift = _choose_2d(rng, hidden_by_shift(shown, canvas), aim, wander=True)
-        moved = Paste(item, np.column_stack([turn, shift / GRID - turn @ middle]), gain)
-        return Found("cutout", _shifted(canvas, shift), paste=moved)
+        return flat_thing(rng, self.cutouts, aim, shown)
+
+
+def flat_thing(
+    rng: np.random.Generator, cutouts: PictureFolder, aim: float, shown: Float[Array, "grid grid"]
+) -> Found:
+    """A flat cut-out, as large as it must be to hide about `aim` of what is shown, anywhere over it."""
+    item = sample_cutout(rng, cutouts)
+    opaque = max(float(np.count_nonzero(item[..., 3] > 127)), 16.0)
+    area = float(shown.sum()) / GRID**2
+    # an object that hides a share of a person is larger than that share
+    extent = np.sqrt(max(aim, 0.03) * area) * float(rng.uniform(1.2, 2.4))
+    angle = float(rng.normal(0, 0.25))
+    scale = extent / np.sqrt(opaque)
+    c, s = np.cos(angle) * scale, np.sin(angle) * scale
+    turn = np.array([[c * rng.uniform(0.85, 1.2), -s], [s, c]])
+    middle = np.array([item.shape[1], item.shape[0]]) / 2 - 0.5
+    gain = float(np.exp(rng.normal(0, 0.15)))
+    paste = Paste(item, np.column_stack([turn, -turn @ middle]), gain)
+    canvas = paste.layer(GRID, MARGIN / GRID)[..., 3]
+    shift = _choose_2d(rng, hidden_by_shift(shown, canvas), aim, wander=True)
+    moved = Paste(item, np.column_stack([turn, shift / GRID - turn @ middle]), gain)
+    return Found("cutout", _shifted(canvas, shift), paste=moved)
 
 
 def standing(body_mm: Float[Array, "vertex 3"], yaw_rad: float) -> Float[Array, "vertex 3"]:
