@@ -2,7 +2,8 @@
 
 Sources: eq1 is Eq. (1) of the research proposal as printed; beta-NLL is Seitzer et al., "On the Pitfalls
 of Heteroscedastic Uncertainty Estimation with Probabilistic Neural Networks", ICLR 2022, here with the
-geometric mean of the covariance's eigenvalues in place of the scalar variance.
+geometric mean of the covariance's eigenvalues in place of the scalar variance. Low rank: the matrix
+determinant lemma and Woodbury's identity.
 """
 
 from __future__ import annotations
@@ -38,6 +39,74 @@ def beta_nll(
     log_det = torch.log(torch.diagonal(tril, dim1=-2, dim2=-1)).sum(-1)
     weight = torch.exp(2.0 * beta * log_det / dim).detach()
     return weight * nll(error, tril)
+
+
+def low_rank_nll(
+    error: Float[Tensor, "*batch joint dim"],
+    own_tril: Float[Tensor, "*batch joint dim dim"],
+    factors: Float[Tensor, "*batch joint dim rank"],
+) -> Float[Tensor, "*batch"]:
+    """Negative log likelihood of a whole pose, per dimension, without the constant ln(2 pi)/2.
+
+    The covariance is blockdiag(D_j) + U U^T: `own_tril` holds the Cholesky factors of the D_j, `factors` is
+    U. Rank 0 is the mean of `nll` over the joints.
+    """
+    energy, log_det = _low_rank_terms(error, own_tril, factors)
+    return (0.5 * (energy + log_det) / _dims(error)).to(error.dtype)
+
+
+def beta_low_rank_nll(
+    error: Float[Tensor, "*batch joint dim"],
+    own_tril: Float[Tensor, "*batch joint dim dim"],
+    factors: Float[Tensor, "*batch joint dim rank"],
+    beta: float = 0.5,
+) -> Float[Tensor, "*batch"]:
+    """`low_rank_nll` weighted as in `beta_nll`, by the determinant of the covariance of the whole pose."""
+    energy, log_det = _low_rank_terms(error, own_tril, factors)
+    dims = _dims(error)
+    weight = torch.exp(beta * log_det / dims).detach()
+    return (weight * 0.5 * (energy + log_det) / dims).to(error.dtype)
+
+
+def _low_rank_terms(error: Tensor, own_tril: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared Mahalanobis distance and log determinant under blockdiag(L_j L_j^T) + U U^T.
+
+    With w and V the error and the factors whitened by the L_j, and K = I + V^T V, the matrix determinant
+    lemma gives ln det = 2 sum ln diag L + ln det K, and Woodbury's identity the distance, here written as
+    |w - V a|^2 + |a|^2 at its minimum a = K^-1 V^T w: a sum of squares, where the usual difference of two
+    loses all digits when U is large. K in double precision, because its condition is the square of V's.
+    """
+    columns = torch.cat((factors.expand(*error.shape, factors.shape[-1]), error[..., None]), dim=-1)
+    white = _solve_lower_columns(own_tril, columns).flatten(-3, -2).double()
+    gram = white.mT @ white
+    inner = gram[..., :-1, :-1] + torch.eye(factors.shape[-1], dtype=gram.dtype, device=gram.device)
+    root = torch.linalg.cholesky_ex(inner).L  # never raises: NaN in, NaN out, without waiting for a GPU
+    a = torch.cholesky_solve(gram[..., :-1, -1:], root)
+    rest = white @ torch.cat((-a, torch.ones_like(white[..., :1, :1])), dim=-2)
+    energy = (rest**2).sum((-2, -1)) + (a**2).sum((-2, -1))
+    log_det = 2.0 * (_log_diagonal(own_tril).double().sum((-2, -1)) + _log_diagonal(root).sum(-1))
+    return energy, log_det
+
+
+def _solve_lower_columns(
+    tril: Float[Tensor, "*batch dim dim"], columns: Float[Tensor, "*batch dim column"]
+) -> Float[Tensor, "*batch dim column"]:
+    """`solve_lower` of several right-hand sides."""
+    dim, entry = tril.shape[-1], tril.flatten(-2).unbind(-1)
+    solved: list[Tensor] = []
+    for i, rest in enumerate(columns.unbind(-2)):
+        for j, value in enumerate(solved):
+            rest = rest - entry[dim * i + j][..., None] * value
+        solved.append(rest / entry[dim * i + i][..., None])
+    return torch.stack(solved, dim=-2)
+
+
+def _log_diagonal(tril: Tensor) -> Tensor:
+    return torch.log(torch.diagonal(tril, dim1=-2, dim2=-1))
+
+
+def _dims(error: Tensor) -> int:
+    return error.shape[-2] * error.shape[-1]
 
 
 def squared(error: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
