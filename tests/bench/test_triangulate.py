@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from sigmapose.bench.adjust import adjust_cameras, unswap
 from sigmapose.bench.pose2sim import NEIGHBOURS, PAIRS
-from sigmapose.bench.triangulate import Gates, intersect, triangulate
 from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
+from sigmapose.data.triangulate import Gates, intersect, triangulate
 from sigmapose.errors import DataError
 
 FRAMES = 40

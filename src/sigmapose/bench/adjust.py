@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sigmapose.bench.triangulate import Gates, intersect, residuals, triangulate
 from sigmapose.data.readers.placed import PlacedCamera
+from sigmapose.data.triangulate import Gates, intersect, residuals, triangulate
 from sigmapose.shapes import Array, Float
 
 PRIOR_ROTATION_DEG = 1.0

@@ -26,8 +26,8 @@ import numpy as np
 
 from sigmapose.bench import peers, scoring
 from sigmapose.bench.adjust import Adjusted, adjust_cameras
-from sigmapose.bench.triangulate import STRICT, Gates, Triangulated, triangulate
 from sigmapose.data.readers.calibration import PlacedCamera, read_qca
+from sigmapose.data.triangulate import STRICT, Gates, Triangulated, triangulate
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.network import cache_folder
 from sigmapose.evaluate.layout import layout_of

@@ -21,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from sigmapose.data.found_people import FoundPerson, Gate, PeopleFinder, list_files
 from sigmapose.data.pictures import PackedPictures, pack_pictures
@@ -125,8 +126,10 @@ def find_everybody(plan: UnlabelledPlan) -> list[FoundPerson]:
     chunks = [files[i : i + FILES_A_JOB] for i in range(0, len(files), FILES_A_JOB)]
     with ShardFolder(plan.out / PEOPLE):
         jobs = [(n, chunk) for n, chunk in enumerate(chunks) if _stored_people(plan, n, chunk) is None]
-        for _ in run_jobs(functools.partial(_start_finding, plan), jobs, plan.workers):
-            pass
+        done = run_jobs(functools.partial(_start_finding, plan), jobs, plan.workers)
+        with tqdm(total=len(jobs), desc="finding people", unit="job", disable=not jobs) as progress:
+            for step in done:
+                progress.update(step.ticks)
     found = [_stored_people(plan, n, chunk) for n, chunk in enumerate(chunks)]
     return [person for chunk in found for person in chunk or ()]
 
@@ -341,7 +344,6 @@ def pasted_over(points: Float[Array, "joint 2"], mask: Bool[Array, "32 32"]) -> 
 def main() -> None:
     """Entry point of ``python -m sigmapose.data.unlabelled``."""
     import tyro
-    from tqdm import tqdm
 
     plan = tyro.cli(UnlabelledPlan)
     with tqdm(unit="sample", smoothing=0.05) as progress:
