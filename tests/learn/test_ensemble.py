@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.ensemble import EnsembleHead, cholesky
+from sigmapose.learn.ensemble import EnsembleHead
 from sigmapose.learn.export import export_lift_model
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.linear import cholesky
+from sigmapose.learn.phi import SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig
 
 CONFIG = PhiConfig(width=48, blocks=1)
 
@@ -89,7 +90,7 @@ def test_cholesky_is_numpys():
     rng = np.random.default_rng(1)
     root = rng.normal(size=(7, 3, 3))
     cov = root @ np.swapaxes(root, -1, -2) + 0.1 * np.eye(3)
-    np.testing.assert_allclose(cholesky(torch.from_numpy(cov)), np.linalg.cholesky(cov), atol=1e-12)
+    np.testing.assert_allclose(cholesky(torch.from_numpy(cov), SIGMA_FLOOR), np.linalg.cholesky(cov, SIGMA_FLOOR), atol=1e-12)
 
 
 def test_an_ensemble_needs_members_of_one_kind():

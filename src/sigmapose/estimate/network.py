@@ -37,6 +37,9 @@ class Answer:
     visibility: Float[Array, "batch 26 4"]
     log_stature: Float[Array, "batch 2"]
     """Mean and standard deviation of ln(standing height in crop widths at the root)."""
+    relative_factors: Float[Array, "batch 26 3 rank"]
+    """U of a covariance blockdiag(D_j) + U U^T over the whole pose, where relative_cov = D_j + U_j U_j^T;
+    rank 0 where joints are taken as independent."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -57,6 +60,8 @@ class Landmarks:
 
 GRAPH_OUTPUTS = ("points", "points_tril", "relative", "relative_tril", "visibility", "log_stature")
 """Outputs of the ONNX files that make an Answer; Cholesky factors are packed lower triangles."""
+FACTORS = "factors"
+"""An output more where the file's Φ couples the joints."""
 LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
 
 
@@ -117,6 +122,8 @@ def open_session(path: Path, *, threads: int | None = None, device: str = "cpu")
 
 ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
 """Entries of an exported file's metadata: the size of Θ in it, and `PhiConfig.depth_scale`."""
+CONFIG_KEY = "sigmapose.phi"
+"""Configuration of the Φ inside, JSON."""
 
 
 class ImageNetwork:
@@ -141,7 +148,9 @@ class ImageNetwork:
         self.model = str(model) if named else _encoder_of(path, told)
         self.depth_scale = float(told.get(DEPTH_SCALE_KEY, 1.0))
         """1/sqrt(2) where the file's depth sigma is eq1's, corrected; 1 otherwise."""
-        missing = {*GRAPH_OUTPUTS, *LANDMARK_NAMES} - {output.name for output in self.session.get_outputs()}
+        given = {output.name for output in self.session.get_outputs()}
+        self._outputs = answer_outputs(self.session)
+        missing = {*GRAPH_OUTPUTS, *LANDMARK_NAMES} - given
         if missing:
             raise ModelError(
                 f"'{path}' was made by another version (it lacks {', '.join(sorted(missing))}): "
@@ -156,8 +165,8 @@ class ImageNetwork:
     ) -> tuple[Answer, Landmarks]:
         """``crops`` in 0..1, ``rotation`` = (cos, sin) of each crop's angle."""
         feed = {"crops": crops, "rotation": rotation.astype(np.float32), "context": context}
-        values = [np.asarray(v) for v in self.session.run((*GRAPH_OUTPUTS, *LANDMARK_NAMES), feed)]
-        count = len(GRAPH_OUTPUTS)
+        values = [np.asarray(v) for v in self.session.run((*self._outputs, *LANDMARK_NAMES), feed)]
+        count = len(self._outputs)
         return _answer(values[:count]), Landmarks(*values[count:])
 
 
@@ -177,6 +186,7 @@ class LiftNetwork:
 
     def __init__(self, *, threads: int | None = None, device: str = "cpu") -> None:
         self.session = open_session(weights_path("lift"), threads=threads, device=device)
+        self._outputs = answer_outputs(self.session)
 
     def __call__(
         self,
@@ -195,13 +205,25 @@ class LiftNetwork:
             "present": present.astype(np.float32),
             "context": context,
         }
-        return _answer([np.asarray(v) for v in self.session.run(GRAPH_OUTPUTS, feed)])
+        return _answer([np.asarray(v) for v in self.session.run(self._outputs, feed)])
+
+
+def answer_outputs(session: ort.InferenceSession) -> tuple[str, ...]:
+    """Which outputs of a file make an Answer."""
+    coupled = FACTORS in {output.name for output in session.get_outputs()}
+    return (*GRAPH_OUTPUTS, FACTORS) if coupled else GRAPH_OUTPUTS
 
 
 def _answer(values: Sequence[Array]) -> Answer:
-    points, points_tril, relative, relative_tril, visibility, log_stature = values
+    points, points_tril, relative, relative_tril, visibility, log_stature, *factors = values
     return Answer(
-        points, _product(points_tril, 2), relative, _product(relative_tril, 3), visibility, log_stature
+        points=points,
+        points_cov=_product(points_tril, 2),
+        relative=relative,
+        relative_cov=_product(relative_tril, 3),
+        visibility=visibility,
+        log_stature=log_stature,
+        relative_factors=factors[0] if factors else np.zeros((*relative.shape, 0), relative.dtype),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
 from sigmapose.estimate.keypoint_crop import keypoint_square
@@ -13,6 +14,7 @@ from sigmapose.learn.phi import JOINTS, ROOT, TOKEN_FEATURES
 from sigmapose.learn.samples import (
     TRUNCATED,
     Batch,
+    Features,
     Pictures,
     Views,
     concatenate,
@@ -51,16 +53,20 @@ class Augmentation:
     bare_joints: float = 0.3
     """Share of the batch drawn from mocap bodies with random cameras."""
     forget_picture: float = 0.2
-    """Share of picture samples whose image evidence is hidden."""
+    """Share of picture samples of which only keypoints are left."""
+    forget_image: float = 0.2
+    """Share of picture samples of which the features of the image itself are hidden."""
+    taught: float = 0.3
+    """Share of the pictures that nobody annotated, where a teacher labels some."""
     drop_joints: float = 0.25
     focal_known: float = 0.5
     image_known: float = 0.85
     swap_sides: float = 0.03
-    sharpen: float = 0.7
-    """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes about
-    twice as large errors on our renders as on photographs (see docs/experiments.md), and a network that only
+    sharpen: float = 0.5
+    """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes
+    larger errors on our renders than on photographs (see docs/experiments.md), and a network that only
     knows renders trusts it too little."""
-    least_error: float = 0.25
+    least_error: float = 0.35
     """How small such errors become: a factor between this and 1, drawn per sample."""
     bare_noise: tuple[float, float] = (0.05, 0.9)
     """Factor on Θ's measured errors for bare joints, drawn per sample: detectors differ."""
@@ -106,7 +112,7 @@ def sharpen(
     tokens: np.ndarray,
     centre_px: np.ndarray,
     size_px: np.ndarray,
-    share: float,
+    share: float | np.ndarray,
     least_error: float,
 ) -> np.ndarray:
     """Move 2D, depth and world evidence towards the truth, sample by sample by one factor.
@@ -138,6 +144,8 @@ class BatchSource:
     draw_views: Callable[[np.random.Generator, int], Views] | None
     augmentation: Augmentation
     errors: tuple[np.ndarray, np.ndarray]
+    taught: Pictures | None = None
+    """Pictures that nobody annotated, labelled by a teacher."""
 
     @classmethod
     def create(
@@ -145,27 +153,34 @@ class BatchSource:
         pictures: Pictures | None,
         draw_views: Callable[[np.random.Generator, int], Views] | None,
         augmentation: Augmentation,
+        taught: Pictures | None = None,
     ) -> BatchSource:
         """Takes the detector's error statistics from the pictures; without pictures from the built-in
         model."""
         errors = (
             detector_errors(pictures) if pictures is not None else assumed_errors(np.random.default_rng(0))
         )
-        return cls(pictures, draw_views, augmentation, errors)
+        return cls(pictures, draw_views, augmentation, errors, taught)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
-        """One batch of about ``size`` samples (the unusable ones are left out), half of them mirrored."""
+        """One batch of about ``size`` samples (the unusable ones are left out). Half of those without image
+        features are mirrored."""
         bare = 0 if self.draw_views is None else size
         if self.pictures is not None and self.draw_views is not None:
             bare = int(rng.binomial(size, self.augmentation.bare_joints))
+        taught = int(rng.binomial(size - bare, self.augmentation.taught)) if self.taught is not None else 0
         parts = []
-        if size - bare:
-            parts += self._picture_parts(rng, size - bare)
+        if taught:
+            assert self.taught is not None
+            parts += self._picture_parts(rng, self.taught, taught)
+        if size - bare - taught:
+            assert self.pictures is not None
+            parts += self._picture_parts(rng, self.pictures, size - bare - taught)
         if bare:
             parts.append(self._bare_part(rng, bare))
-        parts = [p for p in parts if len(p.tokens)]
-        halves = [half for part in parts for half in (_rows(part, 0), mirror(_rows(part, 1)))]
-        return concatenate([h for h in halves if len(h.tokens)])
+        whole = concatenate([p for p in parts if len(p.tokens)])
+        turned = (torch.arange(len(whole.tokens)) % 2 == 1) & (whole.pictured < 0.5)
+        return concatenate([_rows(whole, ~turned), mirror(_rows(whole, turned))])
 
     def _known(self, rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
         image = rng.random(count) < self.augmentation.image_known
@@ -174,9 +189,8 @@ class BatchSource:
             "focal_known": image & (rng.random(count) < self.augmentation.focal_known),
         }
 
-    def _picture_parts(self, rng: np.random.Generator, count: int) -> list[Batch]:
-        pictures, a = self.pictures, self.augmentation
-        assert pictures is not None
+    def _picture_parts(self, rng: np.random.Generator, pictures: Pictures, count: int) -> list[Batch]:
+        a = self.augmentation
         names = np.array(list(pictures.tokens))
         rows = rng.integers(0, len(pictures), count)
         seen_by = np.stack([pictures.valid[name][rows] for name in names], axis=1)
@@ -186,7 +200,8 @@ class BatchSource:
         for name in names:
             tokens[encoder == name] = pictures.tokens[name][rows[encoder == name]]
         views, centre, size = pictures.views.take(rows), pictures.centre_px[rows], pictures.size_px[rows]
-        tokens = sharpen(rng, views, tokens, centre, size, a.sharpen, a.least_error)
+        sharpened = a.sharpen * pictures.annotated[rows]
+        tokens = sharpen(rng, views, tokens, centre, size, sharpened, a.least_error)
         seen = tokens[..., 2] > 0.5
         kept = drop_some_joints(rng, seen, a.drop_joints * 0.4)
         tokens = np.where(kept[..., None], tokens, np.float32(0.0))
@@ -195,10 +210,21 @@ class BatchSource:
         )
         tokens[..., 10] += (kept * rng.normal(0, a.depth_noise, kept.shape)).astype(np.float32)
         forget = rng.random(len(rows)) < a.forget_picture
-        parts = [self._assemble(rng, views, tokens, centre, size, encoder, ~forget)]
+        features = Features.of(pictures, rows, encoder)
+        features.local[~kept] = 0
+        features.known[rng.random(len(rows)) < a.forget_image] = False
+        labels = {
+            "annotated": pictures.annotated[rows],
+            "teacher_cov": None if pictures.teacher_cov is None else pictures.teacher_cov[rows],
+        }
+        parts = [self._assemble(rng, views, tokens, centre, size, encoder, ~forget, labels, features)]
         bare, bare_centre, bare_size, usable = into_keypoints(views, tokens, centre, size)
         none = np.full(len(rows), "none")
-        return [*parts, self._assemble(rng, views, bare, bare_centre, bare_size, none, forget & usable)]
+        if labels["teacher_cov"] is not None:  # crop widths of the keypoints' crop
+            ratio = (size / bare_size)[:, None, None, None] ** 2
+            labels["teacher_cov"] = (labels["teacher_cov"] * ratio).astype(np.float32)
+        bare_part = self._assemble(rng, views, bare, bare_centre, bare_size, none, forget & usable, labels)
+        return [*parts, bare_part]
 
     def _bare_part(self, rng: np.random.Generator, count: int) -> Batch:
         assert self.draw_views is not None
@@ -232,15 +258,23 @@ class BatchSource:
         size: np.ndarray,
         encoder: np.ndarray,
         keep: np.ndarray,
+        labels: Mapping[str, np.ndarray | None] | None = None,
+        features: Features | None = None,
     ) -> Batch:
         rows = np.flatnonzero(keep)
+        known = self._known(rng, len(rows))
+        kept = {name: None if v is None else v[rows] for name, v in (labels or {}).items()}
+        if kept.get("annotated") is not None:
+            known["focal_known"] &= kept["annotated"]  # a taught picture's focal length is made up
         return make_batch(
             views.take(rows),
             tokens[rows],
             centre[rows],
             size[rows],
             encoder=encoder[rows],
-            **self._known(rng, len(rows)),
+            features=None if features is None else features.take(rows),
+            **kept,  # type: ignore[arg-type]
+            **known,
         )
 
 
@@ -270,7 +304,8 @@ def picture_batch(pictures: Pictures, encoder: str, *, focal_known: bool) -> tup
         size,
         encoder=np.full(len(rows), encoder),
         image_known=np.ones(len(rows), dtype=bool),
-        focal_known=np.full(len(rows), focal_known),
+        focal_known=np.full(len(rows), focal_known) & pictures.annotated[rows],
+        features=None if encoder == "none" else Features.of(pictures, rows, np.full(len(rows), encoder)),
     )
     return batch, rows
 
@@ -289,5 +324,5 @@ def assumed_errors(
     )
 
 
-def _rows(batch: Batch, phase: int) -> Batch:
-    return Batch(*(getattr(batch, name)[phase::2] for name in batch.__dataclass_fields__))
+def _rows(batch: Batch, rows: torch.Tensor) -> Batch:
+    return Batch(*(getattr(batch, name)[rows] for name in batch.__dataclass_fields__))

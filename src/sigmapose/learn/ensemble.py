@@ -3,7 +3,8 @@
 Moments of the equally weighted mixture (Lakshminarayanan et al. 2017, Simple and Scalable Predictive
 Uncertainty Estimation using Deep Ensembles, section 2.4): the mean of the means, and as covariance the mean
 of the members' covariances (aleatoric: what the data leave open) plus the covariance of their means
-(epistemic: what the members disagree on).
+(epistemic: what the members disagree on). Members disagree about poses, not about joints one by one: their
+departures from the mean are columns of the answer's `factors`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.phi import SIGMA_FLOOR, DepthUncertaintyHead, Gaussian25D, PhiConfig
+from sigmapose.learn.linear import cholesky
+from sigmapose.learn.phi import SIGMA_FLOOR, DepthUncertaintyHead, Gaussian25D, ImageEvidence, PhiConfig
 
 
 class EnsembleHead(nn.Module):
@@ -40,30 +42,48 @@ class EnsembleHead(nn.Module):
         """That of every member."""
         return self.members[0].config  # type: ignore[return-value]
 
+    def only(self, encoder: str) -> EnsembleHead:
+        """As `DepthUncertaintyHead.only`."""
+        return EnsembleHead([member.only(encoder) for member in self._heads()])
+
     def forward(
-        self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"]
+        self,
+        tokens: Float[Tensor, "batch 26 16"],
+        context: Float[Tensor, "batch 12"],
+        image: ImageEvidence | None = None,
     ) -> Gaussian25D:
-        answers = [member(tokens, context) for member in self.members]
+        answers = [member(tokens, context, image) for member in self.members]
         points, points_own, points_between = _moments([(a.points, a.points_tril) for a in answers])
-        relative, own, between = _moments([(a.relative, a.relative_tril) for a in answers])
+        relative, own, _ = _moments([(a.relative, a.own_tril) for a in answers])
+        share = len(answers) ** -0.5
+        apart = [share * (a.relative - relative)[..., None] for a in answers]
+        factors = torch.cat([*apart, *(share * a.factors for a in answers)], dim=-1)
         stature = torch.stack([a.log_stature for a in answers])
         spread = (stature[..., 1] ** 2).mean(0) + stature[..., 0].var(0, unbiased=False)
         visibility = torch.stack([a.visibility_logits.softmax(-1) for a in answers]).mean(0)
         return Gaussian25D(
             points=points,
-            points_tril=cholesky(points_own + points_between),
+            points_tril=cholesky(points_own + points_between, SIGMA_FLOOR),
             relative=relative,
-            relative_tril=cholesky(own + between),
+            relative_tril=cholesky(own + factors @ factors.transpose(-1, -2), SIGMA_FLOOR),
             visibility_logits=torch.log(visibility.clamp_min(1e-6)),
             log_stature=torch.stack((stature[..., 0].mean(0), torch.sqrt(spread)), dim=-1),
+            factors=factors,
+            own_tril=cholesky(own, SIGMA_FLOOR),
         )
 
     def parts(
-        self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"]
+        self,
+        tokens: Float[Tensor, "batch 26 16"],
+        context: Float[Tensor, "batch 12"],
+        image: ImageEvidence | None = None,
     ) -> tuple[Float[Tensor, "batch 26 3 3"], Float[Tensor, "batch 26 3 3"]]:
         """Aleatoric and epistemic covariance of `relative`; their sum is the answer's."""
-        answers = [member(tokens, context) for member in self.members]
+        answers = [member(tokens, context, image) for member in self.members]
         return _moments([(a.relative, a.relative_tril) for a in answers])[1:]
+
+    def _heads(self) -> list[DepthUncertaintyHead]:
+        return [m for m in self.members if isinstance(m, DepthUncertaintyHead)]
 
 
 Head = DepthUncertaintyHead | EnsembleHead
@@ -76,20 +96,3 @@ def _moments(answers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tens
     own = torch.stack([tril @ tril.transpose(-1, -2) for _, tril in answers]).mean(0)
     away = means - means.mean(0)
     return means.mean(0), own, (away[..., :, None] * away[..., None, :]).mean(0)
-
-
-def cholesky(cov: Float[Tensor, "*batch dim dim"]) -> Float[Tensor, "*batch dim dim"]:
-    """Lower Cholesky factor, unrolled so that it can be exported; its diagonal is at least `SIGMA_FLOOR`."""
-    size = cov.shape[-1]
-    rows: list[list[Tensor]] = []
-    zero = 0.0 * cov[..., 0, 0]
-    for i in range(size):
-        row: list[Tensor] = []
-        for j in range(i):
-            done = sum((row[k] * rows[j][k] for k in range(j)), zero)
-            row.append((cov[..., i, j] - done) / rows[j][j])
-        left = cov[..., i, i] - sum((value * value for value in row), zero)
-        row.append(torch.sqrt(left.clamp_min(SIGMA_FLOOR**2)))
-        rows.append(row)
-    full = [torch.stack([*row, *[zero] * (size - len(row))], dim=-1) for row in rows]
-    return torch.stack(full, dim=-2)

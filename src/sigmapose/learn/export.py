@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.blazepose import Variant
+from sigmapose.estimate.network import CONFIG_KEY, FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
+from sigmapose.learn.blazepose import ARCHITECTURES, PoseEncoder, Variant
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import (
@@ -24,13 +27,15 @@ from sigmapose.learn.phi import (
     Gaussian25D,
     PhiConfig,
     encoder_tokens,
+    image_evidence,
 )
 
 OPSET = 17
+HEAVY_READER = "heavy_reader.safetensors"
 
 
 def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
-    """The tensors of the exported graphs, in the order of `estimate.network.GRAPH_OUTPUTS`."""
+    """The tensors of the exported graphs, in the order of `answer_names`."""
     return (
         answer.points,
         _packed(answer.points_tril),
@@ -38,7 +43,14 @@ def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
         _packed(answer.relative_tril),
         answer.visibility_logits.softmax(-1),
         answer.log_stature,
+        *((answer.factors,) if answer.factors.shape[-1] else ()),
     )
+
+
+def answer_names(phi: Head) -> tuple[str, ...]:
+    """Their names."""
+    coupled = isinstance(phi, EnsembleHead) or phi.config.rank > 0
+    return (*GRAPH_OUTPUTS, FACTORS) if coupled else GRAPH_OUTPUTS
 
 
 def _packed(tril: Tensor) -> Tensor:
@@ -50,14 +62,21 @@ def _packed(tril: Tensor) -> Tensor:
 class ImageModel(nn.Module):
     """Θ then Φ: crops, crop rotation and context to the Gaussian and the encoder's own landmarks."""
 
-    def __init__(self, encoder: nn.Module, phi: Head) -> None:
+    def __init__(self, encoder: PoseEncoder, phi: Head) -> None:
         super().__init__()
-        self.encoder, self.phi = encoder, phi
+        self.encoder, self.phi = encoder, phi.only(encoder.variant)
 
     def forward(self, crops: Tensor, rotation: Tensor, context: Tensor) -> tuple[Tensor, ...]:
         seen = self.encoder(crops)
         tokens = encoder_tokens(Evidence(seen.landmarks, seen.world, seen.spread, seen.heat), rotation)
-        return (*answer_arrays(self.phi(tokens, context)), seen.landmarks, seen.world, seen.heat, seen.flag)
+        image = image_evidence(seen.local, seen.whole, rotation)
+        return (
+            *answer_arrays(self.phi(tokens, context, image)),
+            seen.landmarks,
+            seen.world,
+            seen.heat,
+            seen.flag,
+        )
 
 
 class LiftModel(nn.Module):
@@ -84,26 +103,18 @@ def save_phi(phi: Head, path: Path) -> None:
 
 
 def load_phi(path: Path) -> Head:
-    """Φ in evaluation mode from a checkpoint (``phi.pt``) or from an exported ``lift.onnx``, which holds the
-    default configuration.
+    """Φ in evaluation mode from a checkpoint (``phi.pt``), or from an exported ``lift.onnx`` and the files
+    beside it: what reads image features is in those of the encoders, and for `heavy` in
+    ``heavy_reader.safetensors``.
 
     Raises:
         ModelError: the file holds no Φ of the size it states.
     """
     if not path.is_file():
         raise ModelError(f"no such checkpoint: '{path}'")
-    config, members = PhiConfig(), 1
+    config, members = PhiConfig(width=512, image=False), 1
     if path.suffix == ".onnx":
-        stored = onnx.load(str(path)).graph.initializer
-        arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in stored}
-        state = {
-            name.removeprefix("phi."): torch.from_numpy(array.astype(np.float32))
-            for name, array in arrays.items()
-            if name.startswith("phi.")
-        }
-        if "mean.bias" in state:
-            # The exporter stores equal tensors once; these two start equal and have equal gradients.
-            state.setdefault("shortcut.bias", state["mean.bias"])
+        config, members, state = _exported(path)
     else:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         if "config" in stored:
@@ -119,6 +130,42 @@ def load_phi(path: Path) -> Head:
             f"'{path}' does not hold a depth-and-uncertainty network of its stated size"
         ) from error
     return phi.eval()
+
+
+def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
+    """Configuration, number of members and weights of the Φ in ``lift.onnx`` and the files beside it."""
+    model = onnx.load(str(path))
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    facts = json.loads(told.get(CONFIG_KEY, '{"width": 512, "image": false}'))
+    members, config = facts.pop("members", 1), PhiConfig(**facts)
+    state = _weights_in(model)
+    if config.image:
+        for variant in ARCHITECTURES:
+            if (beside := path.with_name(f"{variant}.onnx")).is_file() and variant != "heavy":
+                state |= {k: v for k, v in _weights_in(onnx.load(str(beside))).items() if k not in state}
+        if (reader := path.with_name(HEAVY_READER)).is_file():
+            state |= {name: value.float() for name, value in load_file(str(reader)).items()}
+    return config, members, state
+
+
+def _weights_in(model: onnx.ModelProto) -> dict[str, Tensor]:
+    arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    state = {
+        name.removeprefix("phi."): torch.from_numpy(array.astype(np.float32))
+        for name, array in arrays.items()
+        if name.startswith("phi.")
+    }
+    for name in [n for n in state if n.endswith("mean.bias")]:
+        # The exporter stores equal tensors once; these two start equal and have equal gradients.
+        state.setdefault(name.replace("mean.bias", "shortcut.bias"), state[name])
+    return state
+
+
+def save_heavy_reader(phi: Head, folder: Path) -> Path:
+    """What reads the features of `heavy`, float16: its network is made on the user's machine."""
+    part = {n: v.half().contiguous() for n, v in phi.state_dict().items() if "readers.heavy." in n}
+    save_file(part, str(folder / HEAVY_READER))
+    return folder / HEAVY_READER
 
 
 def make_model(
@@ -147,32 +194,30 @@ def _label(path: Path, facts: dict[str, str]) -> None:
     onnx.save(model, str(path))
 
 
-def export_image_model(encoder: nn.Module, phi: Head, out: Path) -> None:
+def export_image_model(encoder: PoseEncoder, phi: Head, out: Path) -> None:
     """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights,
     float32 arithmetic."""
-    from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
-
     example = (torch.rand(2, 256, 256, 3), torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, CONTEXT_FEATURES))
     _export(
         ImageModel(encoder, phi),
         example,
         ("crops", "rotation", "context"),
-        (*GRAPH_OUTPUTS, *LANDMARK_NAMES),
+        (*answer_names(phi), *LANDMARK_NAMES),
         out,
     )
 
 
 def export_lift_model(phi: Head, out: Path) -> None:
     """Write ``keypoints, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
-    from sigmapose.estimate.network import GRAPH_OUTPUTS
-
     example = (
         torch.randn(2, JOINTS, 2) * 0.2,
         torch.zeros(2, JOINTS),
         torch.ones(2, JOINTS),
         torch.zeros(2, CONTEXT_FEATURES),
     )
-    _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), GRAPH_OUTPUTS, out)
+    _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), answer_names(phi), out)
+    members = len(phi.members) if isinstance(phi, EnsembleHead) else 1
+    _label(out, {CONFIG_KEY: json.dumps({**asdict(phi.config), "members": members})})
 
 
 def _export(

@@ -75,7 +75,7 @@ def replay_of(phi: Head, pictures: Pictures, source: str) -> tuple[Replay, Batch
     batch, rows = concatenate([b for b, _ in drawn]), np.concatenate([r for _, r in drawn])
     known = np.repeat([False, True], [len(r) for _, r in drawn])
     with torch.no_grad():
-        answer = phi(batch.tokens, batch.context)
+        answer = phi(batch.tokens, batch.context, batch.image)
     views = pictures.views.take(rows)
     size = batch.mm_per_crop.double().numpy() * views.focal_px / views.root_depth_mm
     centre = views.points_px[:, ROOT] - batch.points[:, ROOT].double().numpy() * size[:, None]
@@ -101,6 +101,7 @@ def _as_answer(answer: Gaussian25D) -> Answer:
         relative_cov=(answer.relative_tril @ answer.relative_tril.mT).double().numpy(),
         visibility=answer.visibility_logits.softmax(-1).numpy(),
         log_stature=answer.log_stature.double().numpy(),
+        relative_factors=answer.factors.double().numpy(),
     )
 
 

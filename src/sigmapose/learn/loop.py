@@ -85,7 +85,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, step)
         batch = next(batches).to(accelerator.device)
-        loss, parts = objective(recipe, model(batch.tokens, batch.context), batch)
+        loss, parts = objective(recipe, model(batch.tokens, batch.context, batch.image), batch)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), recipe.clip_norm)
@@ -117,7 +117,7 @@ def _scores(
     for name, batch in validation.items():
         moved = batch.to(device)
         with torch.no_grad():
-            answer = model(moved.tokens, moved.context)
+            answer = model(moved.tokens, moved.context, moved.image)
         scores |= {f"{name}/{key}": value for key, value in validate(answer, moved).items()}
     return scores
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sigmapose.learn import losses
+from sigmapose.learn.linear import cholesky
 from sigmapose.learn.phi import ROOT, SCALE, Gaussian25D
 from sigmapose.learn.recipes import Recipe
 from sigmapose.learn.samples import IGNORE, Batch
@@ -15,16 +16,23 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
     """Total loss and its parts. Lengths in units of ``SCALE`` crop widths, so that terms are of order one."""
     others = [j for j in range(answer.points.shape[1]) if j != ROOT]
     error = ((batch.relative - answer.relative) / SCALE)[:, others]
-    tril = (answer.relative_tril / SCALE)[:, others]
+    teacher = (batch.teacher_cov / SCALE**2)[:, others]
+    own, tril = (
+        _with_teacher(t[:, others] / SCALE, teacher) for t in (answer.own_tril, answer.relative_tril)
+    )
     if recipe.loss == "squared":
         pose = losses.squared(error).mean()
     elif recipe.phi.covariance == "depth":
         pose = _depth_loss(recipe, error[..., 2:], tril[..., 2:, 2:]) + losses.squared(error[..., :2]).mean()
+    elif recipe.phi.rank:
+        pose = losses.beta_low_rank_nll(error, own, answer.factors[:, others] / SCALE, recipe.beta).mean()
+        pose = pose + recipe.marginal_weight * losses.beta_nll(error, tril, recipe.beta).mean()
     elif recipe.loss == "nll":
         pose = losses.nll(error, tril).mean()
     else:
         pose = losses.beta_nll(error, tril, recipe.beta).mean()
-    distance = losses.euclidean(error).mean()
+    trusted = 1.0 / (1.0 + torch.diagonal(teacher, dim1=-2, dim2=-1).sum(-1))
+    distance = (trusted * losses.euclidean(error)).mean()
     point_error = (batch.points - answer.points) / SCALE
     if recipe.phi.covariance == "full":
         points = losses.beta_nll(point_error, answer.points_tril / SCALE, recipe.beta).mean()
@@ -41,7 +49,9 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         / labelled
     )
     stature_error = (batch.log_stature - answer.log_stature[:, 0])[:, None]
-    stature = losses.nll(stature_error, answer.log_stature[:, 1, None, None]).mean()
+    known = batch.annotated.to(error.dtype)
+    stature_loss = losses.nll(stature_error, answer.log_stature[:, 1, None, None])
+    stature = (known * stature_loss).sum() / known.sum().clamp_min(1)
     total = (
         pose
         + recipe.distance_weight * distance
@@ -82,6 +92,13 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
         "stature_sd": float((batch.log_stature - answer.log_stature[:, 0]).std()),
         "points_crop": float((batch.points - answer.points).norm(dim=-1).median()),
     }
+
+
+def _with_teacher(tril: Tensor, teacher_cov: Tensor) -> Tensor:
+    """Cholesky factors of the student's covariance plus the teacher's: what a taught target scatters by."""
+    if not bool(teacher_cov.any()):
+        return tril
+    return cholesky(tril @ tril.mT + teacher_cov, 1e-6)
 
 
 def _depth_loss(recipe: Recipe, error: Tensor, tril: Tensor) -> Tensor:

@@ -5,11 +5,13 @@ Frame of reference: the *upright crop frame*. Origin at the crop centre, axes al
 crop widths at the root, ``z = d_rel * f / (d_root * crop_px)``, so nothing depends on metres.
 
 One network serves pictures and bare keypoints: image evidence (heatmap spread, landmark depth, world
-landmarks) is a masked group of every joint token, and so is the joint itself.
+landmarks) is a masked group of every joint token, and so is the joint itself. Features of the image itself
+(`ImageEvidence`) are read by one `FeatureReader` for every size of the encoder and added where there are any.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,6 +19,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sigmapose.estimate.context import ENCODERS
+from sigmapose.learn.blazepose import FEATURES
+from sigmapose.learn.linear import cholesky
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 
 JOINTS = len(BODY_26.joints)
@@ -30,6 +35,10 @@ ENCODER_DEPTH = 0.2
 SCALE = 0.1  # crop widths per unit of raw network output, the size of a typical limb offset
 LOGIT_CLIP = 8.0
 Covariance = Literal["fixed", "depth", "full"]
+LOCAL_FEATURES = max(local for local, _ in FEATURES.values())
+WHOLE_FEATURES = max(whole for _, whole in FEATURES.values())
+FEATURE_RANGE = 6.0
+"""Θ's features end in ReLU6."""
 
 # BlazePose landmarks that stand for a body_26 joint; foot_index lies near the big toe.
 _STANDS_FOR = {"left_foot_index": "left_big_toe", "right_foot_index": "right_big_toe"}
@@ -54,6 +63,21 @@ class Gaussian25D(NamedTuple):
     visibility_logits: Float[Tensor, "batch 26 4"]
     log_stature: Float[Tensor, "batch 2"]
     """Mean and standard deviation of ln(standing height in crop widths at the root)."""
+    factors: Float[Tensor, "batch 26 3 rank"]
+    """U of a covariance blockdiag(D_j) + U U^T over the whole pose; rank 0 where joints are independent."""
+    own_tril: Float[Tensor, "batch 26 3 3"]
+    """Cholesky factor of D_j, a joint's own part of cov(relative) = D_j + U_j U_j^T."""
+
+
+class ImageEvidence(NamedTuple):
+    """Θ's image features, in the slots of body_26, padded with zeros to the widest encoder."""
+
+    local: Float[Tensor, "batch 26 48"]
+    whole: Float[Tensor, "batch 1152"]
+    rotation: Float[Tensor, "batch 2"]
+    """(cos, sin) of the crop's angle: features are of the turned crop, all else is upright."""
+    mask: Float[Tensor, " batch"]
+    """0 where there are none."""
 
 
 class Evidence(NamedTuple):
@@ -111,12 +135,30 @@ def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Fl
         ),
         dim=-1,
     )
+    return into_slots(features)
+
+
+def into_slots(rows: Float[Tensor, "batch landmark _"]) -> Float[Tensor, "batch 26 _"]:
+    """Rows of the landmarks in `BLAZEPOSE_TO_TOKEN` at their body_26 joints, zeros elsewhere."""
     slots = [-1] * JOINTS  # an empty slot reads the zero row appended below
     for row, (_, joint) in enumerate(BLAZEPOSE_TO_TOKEN):
         slots[joint] = row
-    padded = torch.cat((features, torch.zeros_like(features[:, :1])), dim=1)
-    order = torch.tensor([row if row >= 0 else len(BLAZEPOSE_TO_TOKEN) for row in slots], device=uv.device)
+    padded = torch.cat((rows, torch.zeros_like(rows[:, :1])), dim=1)
+    order = torch.tensor([row if row >= 0 else len(BLAZEPOSE_TO_TOKEN) for row in slots], device=rows.device)
     return padded[:, order]
+
+
+def image_evidence(
+    local: Float[Tensor, "batch 39 c"], whole: Float[Tensor, "batch g"], rotation: Float[Tensor, "batch 2"]
+) -> ImageEvidence:
+    """Image features of one size of Θ as Φ takes them."""
+    source = torch.tensor([s for s, _ in BLAZEPOSE_TO_TOKEN], device=local.device)
+    return ImageEvidence(
+        nn.functional.pad(into_slots(local[:, source]), (0, LOCAL_FEATURES - local.shape[-1])),
+        nn.functional.pad(whole, (0, WHOLE_FEATURES - whole.shape[-1])),
+        rotation,
+        torch.ones_like(whole[:, 0]),
+    )
 
 
 def keypoint_tokens(
@@ -136,7 +178,7 @@ def keypoint_tokens(
 class PhiConfig:
     """Size and covariance family of Φ."""
 
-    width: int = 512
+    width: int = 448
     blocks: int = 3
     dropout: float = 0.1
     covariance: Covariance = "full"
@@ -144,6 +186,32 @@ class PhiConfig:
     """Standard deviation in crop widths where the recipe does not learn one."""
     depth_scale: float = 1.0
     """Factor on the learned sigma of the `depth` family: 1/sqrt(2) reads one that eq1 taught."""
+    rank: int = 0
+    """Columns of the factor that couples the errors of all joints; 0 takes joints as independent."""
+    image: bool = True
+    """Whether image features are read; without, a picture speaks through its landmarks and heatmaps alone."""
+    local_width: int = 12
+    whole_width: int = 256
+    """What image features are brought down to: of each joint, and of the whole crop."""
+    image_dropout: float = 0.2
+
+
+class FeatureReader(nn.Module):
+    """Image features of one size of the encoder to the width of Φ."""
+
+    def __init__(self, config: PhiConfig, local: int, whole: int) -> None:
+        super().__init__()
+        self.sizes = local, whole
+        self.drop = nn.Dropout(config.image_dropout)
+        self.local = nn.Linear(local, config.local_width)
+        self.whole = nn.Linear(whole, config.whole_width)
+
+    def forward(self, image: ImageEvidence) -> Float[Tensor, "batch feature"]:
+        local, whole = self.sizes
+        # joints as rows of a matrix: the exporter keeps the names of such layers' weights
+        at_joints = self.local(self.drop(image.local[..., :local] / FEATURE_RANGE).flatten(0, 1))
+        of_crop = torch.relu(self.whole(self.drop(image.whole[:, :whole] / FEATURE_RANGE)))
+        return torch.cat((at_joints.unflatten(0, (-1, JOINTS)).flatten(1), of_crop, image.rotation), dim=1)
 
 
 class ResidualBlock(nn.Module):
@@ -174,6 +242,13 @@ class DepthUncertaintyHead(nn.Module):
         self.config = config = config or PhiConfig()
         inputs = JOINTS * TOKEN_FEATURES + CONTEXT_FEATURES
         self.embed = nn.Linear(inputs, config.width)
+        self.readers = nn.ModuleDict()
+        if config.image:
+            for name, (local, whole) in FEATURES.items():
+                self.readers[name] = FeatureReader(config, local, whole)
+            self.embed_image = nn.Linear(
+                JOINTS * config.local_width + config.whole_width + 2, config.width, bias=False
+            )
         self.blocks = nn.Sequential(
             *(ResidualBlock(config.width, config.dropout) for _ in range(config.blocks))
         )
@@ -183,6 +258,7 @@ class DepthUncertaintyHead(nn.Module):
             inputs, JOINTS * 3
         )  # what the evidence says plainly, untouched by the norms
         self.tril = nn.Linear(config.width, JOINTS * 9)
+        self.factors = nn.Linear(config.width, JOINTS * 3 * config.rank) if config.rank else None
         self.visibility = nn.Linear(config.width, JOINTS * 4)
         self.stature = nn.Linear(config.width, 2)
         nn.init.zeros_(self.shortcut.weight)
@@ -190,20 +266,37 @@ class DepthUncertaintyHead(nn.Module):
         for head in (self.mean, self.tril, self.visibility, self.stature):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
+        if self.factors is not None:
+            nn.init.normal_(self.factors.weight, std=0.01)
+            nn.init.normal_(self.factors.bias, std=0.5)  # at zero the columns would never part
+
+    def only(self, encoder: str) -> DepthUncertaintyHead:
+        """A view of this network, sharing its weights, for one size of the encoder: what is exported."""
+        part = copy.copy(self)
+        part._modules = dict(self._modules)
+        part.readers = nn.ModuleDict({encoder: self.readers[encoder]} if self.config.image else {})
+        return part
 
     def forward(
-        self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"]
+        self,
+        tokens: Float[Tensor, "batch 26 16"],
+        context: Float[Tensor, "batch 12"],
+        image: ImageEvidence | None = None,
     ) -> Gaussian25D:
         mask = tokens[..., 2:3]
         centre = (tokens[..., :2] * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1.0)
         anchor = torch.where(mask > 0.5, tokens[..., :2], centre)
         seen = torch.cat((tokens.flatten(1), context), dim=1)
-        features = self.norm(self.blocks(self.embed(seen)))
+        embedded = self.embed(seen)
+        if image is not None and self.config.image:
+            embedded = embedded + image.mask[:, None] * self.embed_image(self._read(image, context))
+        features = self.norm(self.blocks(embedded))
         mean = SCALE * (self.mean(features) + self.shortcut(seen)).unflatten(1, (JOINTS, 3))
         points = anchor + mean[..., :2]
         planar = points - points[:, ROOT : ROOT + 1]
         depth = mean[..., 2:] - mean[:, ROOT : ROOT + 1, 2:]
-        points_tril, relative_tril = self._covariance(features)
+        points_tril, own_tril = self._covariance(features)
+        factors, relative_tril = self._coupled(features, own_tril)
         stature = self.stature(features)
         log_stature = torch.stack((stature[:, 0], 0.02 + 0.1 * nn.functional.softplus(stature[:, 1])), dim=1)
         return Gaussian25D(
@@ -213,7 +306,29 @@ class DepthUncertaintyHead(nn.Module):
             relative_tril=relative_tril,
             visibility_logits=self.visibility(features).unflatten(1, (JOINTS, 4)),
             log_stature=log_stature,
+            factors=factors,
+            own_tril=own_tril,
         )
+
+    def _read(self, image: ImageEvidence, context: Tensor) -> Tensor:
+        if len(self.readers) == 1:
+            return next(iter(self.readers.values()))(image)
+        first = context.shape[1] - len(ENCODERS)
+        read = image.whole.new_zeros(len(context), self.embed_image.in_features)
+        for name, reader in self.readers.items():
+            rows = context[:, first + ENCODERS.index(name)] > 0.5
+            some = ImageEvidence(*(part[rows] for part in image))
+            read = read.index_put((rows,), reader(some))
+        return read
+
+    def _coupled(self, features: Tensor, own_tril: Tensor) -> tuple[Tensor, Tensor]:
+        """U, and the Cholesky factors of the joints' whole covariances."""
+        if self.factors is None:
+            return own_tril[..., :0], own_tril
+        factors = 0.02 * self.factors(features).unflatten(1, (JOINTS, 3, self.config.rank))
+        # the root is where everything is measured from
+        factors = torch.cat((factors[:, :ROOT], 0.0 * factors[:, ROOT : ROOT + 1], factors[:, ROOT + 1 :]), 1)
+        return factors, cholesky(own_tril @ own_tril.transpose(-1, -2) + factors @ factors.transpose(-1, -2), SIGMA_FLOOR)
 
     def _covariance(self, features: Tensor) -> tuple[Tensor, Tensor]:
         raw = self.tril(features).unflatten(1, (JOINTS, 9)).clamp(-LOGIT_CLIP, LOGIT_CLIP)

@@ -23,6 +23,8 @@ class Recipe:
     beta: float = 0.5
     distance_weight: float = 0.5
     """Weight of the plain distance beside the likelihood; keeps a large sigma from starving the mean."""
+    marginal_weight: float = 0.5
+    """`gaussian-pose`: weight of the joints' own likelihoods beside that of the whole pose."""
     points_weight: float = 0.3
     visibility_weight: float = 0.05
     stature_weight: float = 0.2
@@ -64,6 +66,11 @@ def gaussian3d() -> Recipe:
     return Recipe("gaussian3d")
 
 
+def gaussian_pose() -> Recipe:
+    """A covariance over the whole pose, 3x3 blocks per joint plus low rank; beta-NLL."""
+    return Recipe("gaussian-pose", phi=PhiConfig(rank=8))
+
+
 def ensemble() -> Recipe:
     """Five `gaussian3d` heads: what the data leave open, and what the members disagree on."""
     return Recipe("ensemble", members=5)
@@ -75,6 +82,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "nll": nll,
     "beta-nll": beta_nll,
     "gaussian3d": gaussian3d,
+    "gaussian-pose": gaussian_pose,
     "ensemble": ensemble,
 }
 

@@ -19,12 +19,22 @@ from jaxtyping import Bool, Float, Int
 from sigmapose.errors import DataError
 from sigmapose.estimate.context import ENCODERS, crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
-from sigmapose.learn.phi import BLAZEPOSE_TO_TOKEN, JOINTS, ROOT, Evidence, encoder_tokens
+from sigmapose.learn.phi import (
+    BLAZEPOSE_TO_TOKEN,
+    JOINTS,
+    LOCAL_FEATURES,
+    ROOT,
+    WHOLE_FEATURES,
+    Evidence,
+    ImageEvidence,
+    encoder_tokens,
+)
 from sigmapose.skeleton import BODY_26
 
 IGNORE = -1
 TRUNCATED = 3
 FLIP = np.array(BODY_26.flip)
+_MIRRORED_ROWS = torch.tensor([[-1.0], [1.0], [1.0]])
 IN_ENCODER = np.zeros(JOINTS, dtype=bool)
 IN_ENCODER[[joint for _, joint in BLAZEPOSE_TO_TOKEN]] = True
 # body_26 joints that no encoder landmark stands for borrow the detector error of a neighbour
@@ -70,9 +80,69 @@ class Pictures:
     valid: dict[str, Bool[np.ndarray, " sample"]]
     subject: np.ndarray
     clip: np.ndarray
+    id: np.ndarray
+    image: dict[str, tuple[np.ndarray, np.ndarray]]
+    """Image features of each encoder in the slots of body_26, (sample, 26, channels) and (sample, channels),
+    float16; without an encoder's entry it has none."""
+    rotation: Float[np.ndarray, "sample 2"]
+    """(cos, sin) of the crops' angles."""
+    annotated: Bool[np.ndarray, " sample"]
+    teacher_cov: Float[np.ndarray, "sample 26 3 3"] | None = None
+    """Covariance of a teacher's answer, crop widths; zero where annotated. None: all are annotated."""
 
     def __len__(self) -> int:
         return len(self.views)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Some of the samples."""
+        return replace(
+            self,
+            views=self.views.take(rows),
+            tokens={name: values[rows] for name, values in self.tokens.items()},
+            valid={name: values[rows] for name, values in self.valid.items()},
+            image={name: (local[rows], whole[rows]) for name, (local, whole) in self.image.items()},
+            teacher_cov=None if self.teacher_cov is None else self.teacher_cov[rows],
+            **{
+                name: getattr(self, name)[rows]
+                for name in ("centre_px", "size_px", "subject", "clip", "id", "rotation", "annotated")
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Features:
+    """Image features of some samples, padded with zeros to the widest encoder."""
+
+    local: Float[np.ndarray, "sample 26 48"]
+    whole: Float[np.ndarray, "sample 1152"]
+    rotation: Float[np.ndarray, "sample 2"]
+    known: Bool[np.ndarray, " sample"]
+
+    @staticmethod
+    def none(count: int) -> Features:
+        """Of samples without a picture."""
+        return Features(
+            np.zeros((count, JOINTS, LOCAL_FEATURES), np.float16),
+            np.zeros((count, WHOLE_FEATURES), np.float16),
+            np.zeros((count, 2)),
+            np.zeros(count, dtype=bool),
+        )
+
+    def take(self, rows: np.ndarray) -> Features:
+        """Some of them."""
+        return Features(self.local[rows], self.whole[rows], self.rotation[rows], self.known[rows])
+
+    @staticmethod
+    def of(pictures: Pictures, rows: np.ndarray, encoder: np.ndarray) -> Features:
+        """Of the named rows as the named encoders saw them; unknown where an encoder has none."""
+        features = Features.none(len(rows))
+        features.rotation[:] = pictures.rotation[rows]
+        for name, (local, whole) in pictures.image.items():
+            here = np.flatnonzero(encoder == name)
+            features.local[here, :, : local.shape[-1]] = local[rows[here]]
+            features.whole[here, : whole.shape[-1]] = whole[rows[here]]
+            features.known[here] = True
+        return features
 
 
 @dataclass(frozen=True)
@@ -86,6 +156,19 @@ class Batch:
     log_stature: torch.Tensor
     visibility: torch.Tensor
     mm_per_crop: torch.Tensor
+    local: torch.Tensor
+    whole: torch.Tensor
+    rotation: torch.Tensor
+    pictured: torch.Tensor
+    """1 where there are image features, else 0."""
+    annotated: torch.Tensor
+    """Whether the truth is the truth, or what a teacher says."""
+    teacher_cov: torch.Tensor
+
+    @property
+    def image(self) -> ImageEvidence:
+        """What Φ takes beside tokens and context."""
+        return ImageEvidence(self.local.float(), self.whole.float(), self.rotation, self.pictured)
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
@@ -102,16 +185,15 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         raise DataError(
             f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.data.features"
         )
-    parts: dict[str, list[np.ndarray]] = {}
+    chosen = []
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:
             keep = data["split"].astype(str) == split
-            for key in data.files:
-                if data[key].shape[:1] == keep.shape:
-                    parts.setdefault(key, []).append(data[key][keep])
-    raw = {key: np.concatenate(value) for key, value in parts.items()}
-    if not len(raw["points_px"]):
+            if keep.any():
+                chosen.append({k: data[k][keep] for k in data.files if data[k].shape[:1] == keep.shape})
+    if not chosen:
         raise DataError(f"no '{split}' samples in '{folder}': build more shards or check the split")
+    raw = _joined(chosen)
     joints = raw["joints_camera_mm"].astype(np.float64)
     crop = raw["crop"].astype(np.float64)
     camera = raw["intrinsics"].astype(np.float64)
@@ -126,7 +208,7 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         visibility=raw["visibility"].astype(np.int64),
     )
     rotation = torch.tensor(np.stack((np.cos(crop[:, 3]), np.sin(crop[:, 3])), axis=1), dtype=torch.float32)
-    tokens, valid = {}, {}
+    tokens, valid, image = {}, {}, {}
     for name in ENCODERS[1:]:
         if f"landmarks_{name}" not in raw:
             continue
@@ -140,9 +222,43 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (
             raw[f"flag_{name}"].astype(np.float32) > 0.5
         )
+        if f"whole_{name}" in raw:
+            image[name] = in_slots(raw[f"local_{name}"]), raw[f"whole_{name}"]
     return Pictures(
-        views, crop[:, :2], crop[:, 2], tokens, valid, raw["subject"].astype(str), raw["clip"].astype(str)
+        views=views,
+        centre_px=crop[:, :2],
+        size_px=crop[:, 2],
+        tokens=tokens,
+        valid=valid,
+        subject=raw["subject"].astype(str),
+        clip=raw["clip"].astype(str),
+        id=raw["id"].astype(str) if "id" in raw else np.arange(len(crop)).astype(str),
+        image=image,
+        rotation=rotation.numpy(),
+        annotated=np.ones(len(crop), dtype=bool),
     )
+
+
+def _joined(shards: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """One array for every field of any shard; NaN (or False) where a shard lacks it."""
+    shapes = {key: values for shard in shards for key, values in shard.items()}
+
+    def part(shard: dict[str, np.ndarray], key: str) -> np.ndarray:
+        if key in shard:
+            return shard[key]
+        like = shapes[key]
+        size = (len(shard["points_px"]), *like.shape[1:])
+        return np.full(size, False if like.dtype == bool else np.nan, like.dtype)
+
+    return {key: np.concatenate([part(shard, key) for shard in shards]) for key in shapes}
+
+
+def in_slots(local: Float[np.ndarray, "sample 39 channel"]) -> Float[np.ndarray, "sample 26 channel"]:
+    """Rows of the encoder's landmarks at their body_26 joints, zeros elsewhere."""
+    slots = np.zeros((len(local), JOINTS, local.shape[-1]), local.dtype)
+    source, joint = (list(side) for side in zip(*BLAZEPOSE_TO_TOKEN, strict=True))
+    slots[:, joint] = local[:, source]
+    return slots
 
 
 def detector_errors(
@@ -167,8 +283,20 @@ def make_batch(
     encoder: np.ndarray,
     image_known: Bool[np.ndarray, " sample"],
     focal_known: Bool[np.ndarray, " sample"],
+    features: Features | None = None,
+    teacher_cov: Float[np.ndarray, "sample 26 3 3"] | None = None,
+    annotated: Bool[np.ndarray, " sample"] | None = None,
 ) -> Batch:
-    """Targets and context for tokens already in the crop (centre_px, size_px)."""
+    """Targets and context for tokens already in the crop (centre_px, size_px).
+
+    Without `features` nothing is said of the image itself; without `annotated` everything is.
+    """
+    count = len(views)
+    features = features or Features.none(count)
+    if teacher_cov is None:
+        teacher_cov = np.broadcast_to(np.zeros((), np.float32), (count, JOINTS, 3, 3))
+    if annotated is None:
+        annotated = np.ones(count, dtype=bool)
     mm_per_crop = views.root_depth_mm * size_px / views.focal_px
     points = (views.points_px - centre_px[:, None]) / size_px[:, None, None]
     relative = np.concatenate(
@@ -193,6 +321,12 @@ def make_batch(
         as_float(np.log(views.stature_mm / mm_per_crop)),
         torch.from_numpy(views.visibility),
         as_float(mm_per_crop),
+        torch.from_numpy(features.local),
+        torch.from_numpy(features.whole),
+        as_float(features.rotation),
+        as_float(features.known),
+        torch.from_numpy(annotated),
+        as_float(teacher_cov),
     )
 
 
@@ -216,7 +350,11 @@ def into_keypoints(
 
 
 def mirror(batch: Batch) -> Batch:
-    """The same sample in a mirror: left and right swap names, x changes sign. Twice is the identity."""
+    """The same sample in a mirror: left and right swap names, x changes sign. Twice is the identity.
+
+    What is said of the image itself cannot be turned, and is left out; pictures are mirrored before Θ sees
+    them (`data.features`).
+    """
     flip = torch.from_numpy(FLIP)
     tokens = batch.tokens[:, flip].clone()
     tokens[..., [0, 6, 7, 12]] *= -1
@@ -233,6 +371,8 @@ def mirror(batch: Batch) -> Batch:
         points=points,
         relative=relative,
         visibility=batch.visibility[:, flip],
+        pictured=torch.zeros_like(batch.pictured),
+        teacher_cov=batch.teacher_cov[:, flip] * torch.tensor([-1.0, 1.0, 1.0]) * _MIRRORED_ROWS,
     )
 
 
