@@ -14,6 +14,7 @@ import numpy as np
 
 from sigmapose.errors import InputError, OutputError, SkeletonError
 from sigmapose.gaussian import chi2_radius
+from sigmapose.quantities import QuantityRadii
 from sigmapose.regions import check_levels
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, VISIBILITY
@@ -22,7 +23,8 @@ FORMAT = "sigmapose/calibrator"
 PEER_FORMAT = "sigmapose/peer-calibrator"
 VERSION = 2
 READABLE = (1, 2)
-"""Version 1 had scales only; its regions are those of Gaussians."""
+"""Version 1 had scales only; its regions are those of Gaussians. `quantity_radii` of version 2 may be absent:
+intervals of angles and lengths are then those of the joints as they are."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ class ConformalRadii:
     point_groups: dict[str, RadiusGroup] = field(default_factory=dict)
     joint_groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the joints of every joint group; a joint of none has a Gaussian's radii."""
+    quantity_groups: dict[str, RadiusGroup] = field(default_factory=dict)
+    """Radii of the intervals of angles and lengths, by kind (`knee_angle`); empty where not measured."""
+
+    @property
+    def quantity_radii(self) -> QuantityRadii | None:
+        """What poses carry of `quantity_groups`."""
+        if not self.quantity_groups:
+            return None
+        return QuantityRadii(self.levels, {kind: g.radii for kind, g in self.quantity_groups.items()})
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,8 @@ class Calibrator:
             told["joint_groups"] = {name: list(joints) for name, joints in radii.joint_groups.items()}
             told["relative_radii"] = {k: asdict(g) for k, g in radii.relative_groups.items()}
             told["point_radii"] = {k: asdict(g) for k, g in radii.point_groups.items()}
+            if radii.quantity_groups:
+                told["quantity_radii"] = {k: asdict(g) for k, g in radii.quantity_groups.items()}
         return told
 
     @classmethod
@@ -202,15 +215,15 @@ def _radii(s: dict[str, Any]) -> ConformalRadii:
     levels = tuple(float(level) for level in s["levels"])
     check_levels(levels)
     joints = {name: tuple(members) for name, members in s["joint_groups"].items()}
-    relative, points = (
-        {k: RadiusGroup(g["source"], g["count"], g["frames"], tuple(g["radii"])) for k, g in s[name].items()}
-        for name in ("relative_radii", "point_radii")
+    relative, points, quantities = (
+        {k: RadiusGroup(g["source"], g["count"], g["frames"], tuple(g["radii"])) for k, g in told.items()}
+        for told in (s["relative_radii"], s["point_radii"], s.get("quantity_radii", {}))
     )
     return ConformalRadii(
         levels,
         spread_radii(relative, joints, levels, 3),
         spread_radii(points, joints, levels, 2),
-        relative, points, joints,
+        relative, points, joints, quantities,
     )  # fmt: skip
 
 

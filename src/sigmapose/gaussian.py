@@ -35,6 +35,17 @@ class Gaussian:
         return f"Gaussian(mean={self.mean.shape}, cov={self.cov.shape})"
 
 
+@dataclass(frozen=True, repr=False)
+class CoupledGaussian(Gaussian):
+    """Points whose errors go together: the covariance of points i and j is factors[i] factors[j]^T, that of a
+    point with itself `cov`."""
+
+    factors: Float[Array, "*batch dim rank"]
+
+    def __repr__(self) -> str:
+        return f"CoupledGaussian(mean={self.mean.shape}, cov={self.cov.shape}, factors={self.factors.shape})"
+
+
 def symmetric(cov: Float[Array, "*batch dim dim"]) -> Float[Array, "*batch dim dim"]:
     """The symmetric part, exactly symmetric."""
     return 0.5 * (cov + np.swapaxes(cov, -1, -2))
@@ -230,12 +241,14 @@ def relative_from_25d(
     crop_ratio: Float[Array, "*batch"] | float,
     root_ray: Float[Array, "*batch 3"],
     sigma_log_scale: Float[Array, "*batch"] | float = 0.0,
-) -> Gaussian:
+    factors: Float[Array, "*batch joint 3 rank"] | None = None,
+) -> CoupledGaussian:
     """Root-relative joints in camera millimetres from the network's 2.5D Gaussian.
 
     With M = `scale_mm`, s = `crop_ratio`, r = `root_ray`: X = M ((1 + s dz) (du, dv, 0) + dz r). The mean is
     X at the mean; the covariance goes by the exact Jacobian of X, right while s sigma_dz is well below 1; the
-    uncertainty of M, common to all joints, adds the rank-one term sigma_log_scale^2 X X^T.
+    uncertainty of M, common to all joints, adds the rank-one term sigma_log_scale^2 X X^T over the whole
+    pose: the last of the factors.
 
     Args:
         mean, cov: of (du, dv, dz) per joint, crop widths.
@@ -243,9 +256,10 @@ def relative_from_25d(
         crop_ratio: crop width over focal length, crop_px / f.
         root_ray: direction (x, y, 1) of the root.
         sigma_log_scale: standard deviation of log M: `RootDepth.sigma_log_length`.
+        factors: what joints err by together, crop widths; `cov` includes it.
 
     Returns:
-        mm and mm^2, floored by SIGMA_FLOOR_MM.
+        mm and mm^2, floored by SIGMA_FLOOR_MM; one factor more than were given.
     """
     scale = np.asarray(scale_mm, dtype=np.float64)[..., None]
     ratio = np.asarray(crop_ratio, dtype=np.float64)[..., None]
@@ -264,8 +278,10 @@ def relative_from_25d(
     jacobian[..., 1, 2] = scale * (ratio * dv + ray_y)
     jacobian[..., 2, 2] = scale
     cov_mm2 = push_forward(np.asarray(cov, dtype=np.float64), jacobian)
-    cov_mm2 += sigma**2 * (joints_mm[..., :, None] * joints_mm[..., None, :])
-    return Gaussian(joints_mm, add_floor(cov_mm2, SIGMA_FLOOR_MM))
+    by_scale = sigma * joints_mm[..., None]
+    cov_mm2 += by_scale * np.swapaxes(by_scale, -1, -2)
+    shared = [by_scale] if factors is None else [jacobian @ np.asarray(factors, np.float64), by_scale]
+    return CoupledGaussian(joints_mm, add_floor(cov_mm2, SIGMA_FLOOR_MM), np.concatenate(shared, axis=-1))
 
 
 def root_position(

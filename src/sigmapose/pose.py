@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,46 +11,21 @@ import numpy as np
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius, semi_axes
+from sigmapose.quantities import (
+    INTERVAL_NAMES,
+    QuantityRadii,
+    UncertainJoints,
+    ends,
+    joint_covariance,
+    limits_of,
+    unit_of,
+)
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import Skeleton
 
 INTERVAL_SAMPLES = 8192
 INTERVAL_SEED = 20_000
-
-_SIDES = ("left", "right")
-
-# Included angle at the middle joint, degrees.
-_ANGLES: dict[str, tuple[str, str, str]] = {
-    f"{side}_{name}_angle": (f"{side}_{a}", f"{side}_{b}", f"{side}_{c}")
-    for side in _SIDES
-    for name, a, b, c in (
-        ("knee", "hip", "knee", "ankle"),
-        ("elbow", "shoulder", "elbow", "wrist"),
-        ("hip", "shoulder", "hip", "knee"),
-        ("shoulder", "hip", "shoulder", "elbow"),
-        ("ankle", "knee", "ankle", "big_toe"),
-    )
-}
-# Distance between two joints, mm.
-_LENGTHS: dict[str, tuple[str, str]] = {
-    f"{side}_{name}_length": (f"{side}_{a}", f"{side}_{b}")
-    for side in _SIDES
-    for name, a, b in (
-        ("upper_arm", "shoulder", "elbow"),
-        ("forearm", "elbow", "wrist"),
-        ("thigh", "hip", "knee"),
-        ("shank", "knee", "ankle"),
-        ("foot", "heel", "big_toe"),
-    )
-} | {
-    "trunk_length": ("mid_hip", "neck"),
-    "head_length": ("neck", "head_top"),
-    "shoulder_width_length": ("left_shoulder", "right_shoulder"),
-    "hip_width_length": ("left_hip", "right_hip"),
-}
-
-INTERVAL_NAMES: tuple[str, ...] = (*_ANGLES, *_LENGTHS)
 
 
 @dataclass(frozen=True)
@@ -93,6 +69,11 @@ class Pose:
     """Name of the calibrator of the covariances, "none" if none."""
     regions: Regions | None = None
     """How far regions reach as a conformal calibrator measured it; None: as far as a Gaussian's."""
+    factors_mm: Float[Array, "joint 3 rank"] | None = None
+    """What joints err by together: the covariance of different joints i and j is factors[i] factors[j]^T.
+    None: joints err independently."""
+    quantities: QuantityRadii | None = None
+    """How far intervals of angles and lengths reach as a calibrator measured it; None: as the draws do."""
 
     def __post_init__(self) -> None:
         joints = len(self.skeleton)
@@ -110,6 +91,11 @@ class Pose:
                 raise InputError(
                     f"Pose.{name} of skeleton {self.skeleton.name!r} must have shape {shape}, got {got}"
                 )
+        if self.factors_mm is not None and self.factors_mm.shape[:-1] != (joints, 3):
+            raise InputError(
+                f"Pose.factors_mm of skeleton {self.skeleton.name!r} must have shape ({joints}, 3, rank), "
+                f"got {self.factors_mm.shape}"
+            )
         if self.regions is not None and len(self.regions.joints) != joints:
             raise InputError(
                 f"Pose.regions of skeleton {self.skeleton.name!r} must have {joints} joints, got "
@@ -133,6 +119,14 @@ class Pose:
     def sigma_mm(self) -> Float[Array, " joint"]:
         """One number per joint: sqrt(trace(cov) / 3), the root mean square of those of x, y, z."""
         return np.sqrt(np.trace(self.cov_mm2, axis1=-2, axis2=-1) / 3)
+
+    @property
+    def joint_cov_mm2(self) -> Float[Array, "coordinate coordinate"]:
+        """Covariance of all joints together: x, y, z of the first, x, y, z of the second, and so on.
+
+        Its 3x3 blocks on the diagonal are `cov_mm2`; those beside it are what joints err by together.
+        """
+        return joint_covariance(self.cov_mm2, self._factors())
 
     def ellipsoid(self, level: float = 0.9) -> Float[Array, "joint 3 3"]:
         """Regions that hold a joint with probability `level`: [j, k] is semi-axis k in mm, longest first.
@@ -160,9 +154,12 @@ class Pose:
         hanging arm, 180 a raised one. `ankle`, between shank and big toe: about 110 when standing. A length
         is the distance of two joints. The names are INTERVAL_NAMES.
 
-        Every joint is drawn from its regions: `level` of the draws lie in `ellipsoid(level)`, at every level.
-        Joints are taken as independent: too wide where their errors go together, too narrow where they oppose
-        each other. A joint that is NaN makes the interval NaN.
+        Joints are drawn together, with what they err by together (`factors_mm`), and every joint from its
+        regions: `level` of its draws lie in `ellipsoid(level)`, at every level. Where a calibrator measured
+        intervals themselves (`quantities`), they reach as far as held the truth for `level` of its people.
+        Without `factors_mm` joints err independently: too wide where their errors go together, too narrow
+        where they oppose each other. A joint that is NaN makes the interval NaN. The reasons are in
+        :mod:`sigmapose.quantities`.
 
         Raises:
             InputError: an unknown name, or a level outside (0, 1).
@@ -171,50 +168,37 @@ class Pose:
             raise InputError(f"unknown quantity {name!r}: choose from {', '.join(INTERVAL_NAMES)}")
         if not 0 < level < 1:
             raise InputError(f"level must lie strictly between 0 and 1, got {level}; 90 % is 0.9")
-        angle = name in _ANGLES
-        values = (
-            _included_angle_deg(self._draw(_ANGLES[name])) if angle else _length(self._draw(_LENGTHS[name]))
-        )
-        unit = "deg" if angle else "mm"
+        unit, values = unit_of(name), uncertain_joints((self,)).draws(name, _noise()[None])
         if not np.isfinite(values).all():
             return Interval(np.nan, np.nan, np.nan, level, unit)
-        low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-        return Interval(float(low), float(high), float(values.mean()), level, unit)
+        radius = None if self.quantities is None else self.quantities.radius(name, level)
+        low, high = ends(values, level, radius, limits_of(name))
+        return Interval(float(low[0]), float(high[0]), float(values.mean()), level, unit)
 
-    def _draw(self, names: tuple[str, ...]) -> Float[Array, "joint sample 3"]:
-        index = [self.skeleton.index(name) for name in names]
-        root = semi_axes(self.cov_mm2[index], 0.5) / chi2_radius(0.5, 3)
-        noise = _noise()[: len(index)]
-        if self.regions is not None:
-            noise = noise * self.regions.stretched(_noise_length()[: len(index)], index)[..., None]
-        return self.joints_mm[index][:, None, :] + noise @ root
+    def _factors(self) -> Float[Array, "joint 3 rank"]:
+        return np.zeros((len(self.skeleton), 3, 0)) if self.factors_mm is None else self.factors_mm
+
+
+def uncertain_joints(poses: Sequence[Pose]) -> UncertainJoints:
+    """The joints of one or more poses, which must be of one kind: skeleton, levels of regions, rank of
+    factors."""
+    first = poses[0]
+    measured = [pose.regions.joints for pose in poses if pose.regions is not None]
+    return UncertainJoints(
+        skeleton=first.skeleton,
+        joints_mm=np.stack([pose.joints_mm for pose in poses]),
+        cov_mm2=np.stack([pose.cov_mm2 for pose in poses]),
+        factors_mm=np.stack([pose._factors() for pose in poses]),
+        levels=() if first.regions is None else first.regions.levels,
+        radii=np.stack(measured) if measured else np.zeros((len(poses), len(first.skeleton), 0)),
+    )
 
 
 @lru_cache(maxsize=1)
-def _noise() -> Float[Array, "3 sample 3"]:
+def _noise() -> Float[Array, "9 draw"]:
     """Standard normal draws for up to three joints, each with its opposite; the same in every call."""
-    half = np.random.default_rng(INTERVAL_SEED).standard_normal((3, INTERVAL_SAMPLES // 2, 3))
+    half = np.random.default_rng(INTERVAL_SEED).standard_normal((9, INTERVAL_SAMPLES // 2))
     return np.concatenate((half, -half), axis=1)
-
-
-@lru_cache(maxsize=1)
-def _noise_length() -> Float[Array, "3 sample"]:
-    return np.linalg.norm(_noise(), axis=-1)
-
-
-def _included_angle_deg(points: Float[Array, "3 sample 3"]) -> Float[Array, " sample"]:
-    """Kahan's half-angle form: accurate at 0 and 180 degrees, where the arc cosine is not."""
-    a, b = points[0] - points[1], points[2] - points[1]
-    long_a, long_b = _norm(b)[:, None] * a, _norm(a)[:, None] * b
-    return np.degrees(2 * np.arctan2(_norm(long_a - long_b), _norm(long_a + long_b)))
-
-
-def _length(points: Float[Array, "2 sample 3"]) -> Float[Array, " sample"]:
-    return _norm(points[1] - points[0])
-
-
-def _norm(vectors: Float[Array, "sample 3"]) -> Float[Array, " sample"]:
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
 
 @dataclass(frozen=True)

@@ -55,26 +55,6 @@ class Regions:
         """The same in the picture."""
         return radius_at(level, self.levels, self.points, 2)
 
-    def stretched(
-        self, distance: Float[Array, "joint sample"], rows: list[int]
-    ) -> Float[Array, "joint sample"]:
-        """Factor that turns draws of a 3D Gaussian at that Mahalanobis distance into draws of these regions.
-
-        A draw that a Gaussian's region of level p just holds lands on the edge of the region of level p here.
-        """
-        x = self._chi(3)
-        factor = np.empty_like(distance)
-        for row, joint in enumerate(rows):
-            y = np.concatenate(([0.0], self.joints[joint]))
-            r = distance[row]
-            moved = np.interp(r, x, y)
-            moved = np.where(r > x[-1], r * _ratio(x[-1], y[-1]), moved)
-            factor[row] = np.divide(moved, r, out=np.ones_like(r), where=r > 0)
-        return factor
-
-    def _chi(self, dims: int) -> Float[Array, " node"]:
-        return np.array([0.0, *(chi2_radius(level, dims) for level in self.levels)])
-
 
 def check_levels(levels: tuple[float, ...]) -> None:
     """InputError unless the levels rise strictly within (0, 1)."""
@@ -104,5 +84,21 @@ def radius_at(
     return np.asarray(low + (radii[..., k] - low) * ((wanted - low_x) / (x[k] - low_x)))
 
 
-def _ratio(chi: float, measured: float) -> float:
-    return measured / chi if chi > 0 else 1.0
+def stretch(
+    distance: Float[Array, "*batch joint draw"],
+    levels: tuple[float, ...],
+    radii: Float[Array, "*batch joint level"],
+) -> Float[Array, "*batch joint draw"]:
+    """Factor that turns draws of 3D Gaussians at those Mahalanobis distances into draws of the regions.
+
+    A draw that a Gaussian's region of level p just holds lands on the edge of the region of level p here.
+    """
+    x = np.array([0.0, *(chi2_radius(level, 3) for level in levels)])
+    y = np.concatenate((np.zeros_like(radii[..., :1]), radii), axis=-1)
+    slope = np.diff(y, axis=-1) / np.diff(x)
+    start = y[..., :-1] - slope * x[:-1]  # where the line of each segment meets distance 0
+    slope = np.concatenate((slope, y[..., -1:] / x[-1]), axis=-1)
+    start = np.concatenate((start, np.zeros_like(start[..., :1])), axis=-1)
+    segment = np.searchsorted(x[1:], distance)
+    lift = np.take_along_axis(start, segment, axis=-1) / np.maximum(distance, 1e-300)
+    return np.take_along_axis(slope, segment, axis=-1) + lift

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius, mahalanobis
-from sigmapose.pose import Pose
+from sigmapose.pose import Pose, uncertain_joints
 from sigmapose.regions import Regions, radius_at
 from walking_person import walking_pose
 
@@ -86,7 +86,8 @@ def test_intervals_draw_from_the_regions() -> None:
     """`level` of the draws of a joint lie in its ellipsoid of that level, whatever the tails."""
     pose = with_regions(heavy_tailed())
     joint = pose.skeleton.index("left_knee")
-    draws = pose._draw(("left_knee",))[0] - pose.joints_mm[joint]
+    noise = np.random.default_rng(0).standard_normal((1, 9, 8192))
+    draws = uncertain_joints((pose,)).errors([joint], noise)[0, 0].T
     distance = mahalanobis(draws, np.broadcast_to(pose.cov_mm2[joint], (len(draws), 3, 3)))
     for level in (0.3, 0.5, 0.7, 0.9, 0.95, 0.98):
         radius = pose.regions.joint_radius(level)[joint]

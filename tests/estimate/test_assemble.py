@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sigmapose.calibrator import Calibrator, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURE_PRIOR_MM, assemble
 from sigmapose.estimate.network import Answer
+from sigmapose.gaussian import SIGMA_FLOOR_MM
 from sigmapose.skeleton import BODY_26
 
 ROOT = BODY_26.index("mid_hip")
@@ -29,6 +33,7 @@ def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, si
         relative_cov=np.tile(sigma**2 * np.eye(3), (1, 26, 1, 1)),
         visibility=np.full((1, 26, 4), 0.25),
         log_stature=np.array([[np.log(stature_mm / scale), 0.03]]),
+        relative_factors=np.zeros((1, 26, 3, 0)),
     )
     return joints, answer, centre[None], np.array([size_px])
 
@@ -102,3 +107,55 @@ def test_the_covariance_is_that_of_sampled_answers() -> None:
     for joint in (0, 9, 16):
         expected = np.cov(drawn[:, joint].T)
         np.testing.assert_allclose(pose.cov_mm2[joint], expected, atol=0.03 * np.trace(expected))
+
+
+def with_factors(answer: Answer, size: float) -> Answer:
+    factors = size * np.random.default_rng(7).normal(size=(1, 26, 3, 2))
+    cov = answer.relative_cov + factors @ np.swapaxes(factors, -1, -2)
+    return replace(answer, relative_factors=factors, relative_cov=cov)
+
+
+def test_people_of_unknown_stature_scale_as_a_whole() -> None:
+    """The scale is one error of all joints, whatever the recipe: lengths grow in proportion, angles stay."""
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera, sigma=1e-6)
+    pose = run(camera, answer, centre, size, height_mm=None)
+    assert pose.factors_mm is not None and pose.factors_mm.shape == (26, 3, 1)
+    sigma = np.hypot(STATURE_PRIOR_MM[1] / STATURE_PRIOR_MM[0], 0.03)
+    np.testing.assert_allclose(pose.factors_mm[..., 0], sigma * pose.joints_mm, rtol=0.01)
+    got = pose.interval("left_thigh_length")
+    assert (got.high - got.low) / got.mean == pytest.approx(2 * 1.645 * sigma, rel=0.03)
+    knee = pose.interval("left_knee_angle")
+    assert knee.high - knee.low < 1
+
+
+def test_factors_come_through_calibration_and_camera() -> None:
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera)
+    answer = with_factors(answer, 0.02)
+    scales = VarianceScales(np.full((26, 4), 2.25), np.ones((26, 4)), 1.0, np.ones(26))
+    calibrator = Calibrator("test", BODY_26.name, "", {}, {"full": scales})
+    plain, scaled = (run(camera, answer, centre, size, calibrator=c) for c in (None, calibrator))
+    for pose in (plain, scaled):
+        assert pose.factors_mm is not None and pose.factors_mm.shape == (26, 3, 3)
+        np.testing.assert_allclose(pose.factors_mm[ROOT], 0, atol=1e-12)
+        own = pose.cov_mm2 - pose.factors_mm @ np.swapaxes(pose.factors_mm, -1, -2)
+        assert np.linalg.eigvalsh(own).min() > 0.99 * SIGMA_FLOOR_MM**2
+    assert plain.factors_mm is not None and scaled.factors_mm is not None
+    np.testing.assert_allclose(scaled.factors_mm[..., :2], 1.5 * plain.factors_mm[..., :2])
+    np.testing.assert_allclose(scaled.factors_mm[..., 2], plain.factors_mm[..., 2])
+
+
+def test_a_perfectly_shared_error_leaves_no_doubt_about_a_length() -> None:
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera, sigma=1e-6)
+    shared = np.zeros((1, 26, 3, 2))
+    shared[..., 0, 0] = shared[..., 1, 1] = 0.05  # all joints but the root move in the picture together
+    cov = answer.relative_cov + shared @ np.swapaxes(shared, -1, -2)
+    answer = replace(answer, relative_factors=shared, relative_cov=cov, log_stature=np.array([[1.2, 1e-4]]))
+    pose = run(camera, answer, centre, size)
+    alone = replace(pose, factors_mm=None)
+    names = ("left_shank_length", "right_upper_arm_length", "left_elbow_angle")
+    for name in names:
+        a, b = (p.interval(name) for p in (pose, alone))
+        assert a.high - a.low < 0.35 * (b.high - b.low)

@@ -11,6 +11,7 @@ from sigmapose.camera import Camera, root_depth_from_length
 from sigmapose.estimate.network import Answer
 from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward, relative_from_25d, root_position
 from sigmapose.pose import Pose
+from sigmapose.quantities import QuantityRadii, UncertainJoints
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
@@ -45,6 +46,9 @@ class PoseBatch:
     """Levels at which the calibrator measured radii; none: regions are a Gaussian's."""
     joint_radii: Float[Array, "person 26 level"]
     point_radii: Float[Array, "person 26 level"]
+    factors_mm: Float[Array, "person 26 3 rank"]
+    """What joints err by together, the scale of the person last: `Pose.factors_mm`."""
+    quantities: QuantityRadii | None = None
 
     def __len__(self) -> int:
         return len(self.joints_mm)
@@ -67,6 +71,15 @@ class PoseBatch:
             camera=self.camera,
             calibration=self.calibration,
             regions=Regions(self.levels, self.joint_radii[i], self.point_radii[i]) if self.levels else None,
+            factors_mm=self.factors_mm[i],
+            quantities=self.quantities,
+        )
+
+    @property
+    def uncertain_joints(self) -> UncertainJoints:
+        """What angles and lengths of all of them are drawn from."""
+        return UncertainJoints(
+            BODY_26, self.joints_mm, self.cov_mm2, self.factors_mm, self.levels, self.joint_radii
         )
 
 
@@ -89,7 +102,7 @@ def assemble(
         height_mm: standing height when the user knows it; else the stature prior speaks.
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
     """
-    relative_cov, points_cov, stature_sigma = _calibrated(answer, calibrator, source)
+    relative_cov, factors, points_cov, stature_sigma = _calibrated(answer, calibrator, source)
     levels, joint_radii, point_radii = _radii(answer, calibrator, source)
     size = np.asarray(size_px, dtype=np.float64)
     ratio = size / camera.focal_px
@@ -112,6 +125,7 @@ def assemble(
         crop_ratio=ratio,
         root_ray=root_ray,
         sigma_log_scale=depth.sigma_log_length,
+        factors=factors,
     )
     root = root_position(
         root_ray,
@@ -140,20 +154,34 @@ def assemble(
         levels=levels,
         joint_radii=joint_radii,
         point_radii=point_radii,
+        factors_mm=relative.factors,
+        quantities=_quantities(calibrator, source),
     )
 
 
-def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> tuple[Array, Array, Array]:
+def _calibrated(
+    answer: Answer, calibrator: Calibrator | None, source: str
+) -> tuple[Array, Array, Array, Array]:
+    """Covariances and factors of the relative joints, covariances of the points, sigma of ln stature; scaled.
+
+    What a joint errs by together with others is scaled as the rest of its error, so that correlations stay.
+    """
     relative, points = answer.relative_cov.astype(np.float64), answer.points_cov.astype(np.float64)
+    factors = answer.relative_factors.astype(np.float64)
     stature_sigma = answer.log_stature[:, 1].astype(np.float64)
-    relative[:, ROOT] = 0.0  # the root is the origin; the floor in millimetres remains
+    relative[:, ROOT] = factors[:, ROOT] = 0.0  # the root is the origin; the floor in millimetres remains
     if calibrator is None:
-        return relative, points, stature_sigma
+        return relative, factors, points, stature_sigma
     scales = calibrator.scales_for(source)
     joint, group = np.arange(answer.visibility.shape[1]), most_probable(answer.visibility)
-    relative *= scales.relative[joint, group][..., None, None]
+    scale = scales.relative[joint, group][..., None, None]
     points *= scales.points[joint, group][..., None, None]
-    return relative, points, stature_sigma * scales.stature
+    return relative * scale, factors * np.sqrt(scale), points, stature_sigma * scales.stature
+
+
+def _quantities(calibrator: Calibrator | None, source: str) -> QuantityRadii | None:
+    radii = calibrator.radii_for(source) if calibrator is not None else None
+    return None if radii is None else radii.quantity_radii
 
 
 def _radii(

@@ -174,4 +174,5 @@ def _join(batches: list[PoseBatch]) -> PoseBatch:
         camera=first.camera,
         calibration=first.calibration,
         levels=first.levels,
+        quantities=first.quantities,
     )
