@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shard_samples import noisy_person
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shard_folder import ShardFolder
-from sigmapose.data.shard_reader import ReadSummary, describe_shard, read_shards
+from sigmapose.data.shard_reader import OPEN_SHARDS, ReadSummary, ShardLibrary, describe_shard, read_shards
 from sigmapose.data.shards import MANIFEST, Manifest, from_record, to_record, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError, OutputError
@@ -153,6 +153,22 @@ def test_torch_workers_share_the_samples(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "a", shards=4, size=3)
     ids = [i for batch in DataLoader(Stream(), batch_size=2, num_workers=2) for i in batch]
     assert sorted(ids) == [f"s{k:04d}" for k in range(12)]
+
+
+def test_a_library_gives_samples_by_number_past_damage_and_other_splits(tmp_path: Path) -> None:
+    train = make_folder(tmp_path / "train", shards=OPEN_SHARDS + 2, size=2)
+    make_folder(tmp_path / "val", split=Split.VAL)
+    damage(train / "shard-000001.tar", "cut in a picture")
+    library = ShardLibrary(tmp_path, "train")
+    stored = list(read_shards(tmp_path, split="train"))
+    assert len(library) == len(stored) == 2 * (OPEN_SHARDS + 1) and library.sizes == [2] * (OPEN_SHARDS + 1)
+    for number in np.random.default_rng(0).permutation(len(library)).tolist():
+        assert same(library.read(number), stored[number])
+        assert np.array_equal(library.read(number).read_picture(), stored[number].read_picture())
+    with pytest.raises(DataError, match="no sample 34 in shards of 34: count from 0"):
+        library.read(34)
+    with pytest.raises(DataError, match="no calibration samples, only train or val"):
+        ShardLibrary(tmp_path, "calibration")
 
 
 def damage(path: Path, kind: str) -> None:

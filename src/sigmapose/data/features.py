@@ -183,7 +183,7 @@ def truth_fields(sample: Sample, crop: Float[Array, " 4"]) -> dict[str, np.ndarr
     }
 
 
-def _clean(sample: Sample) -> Sample:
+def clean_twin(sample: Sample) -> Sample:
     """A sample as its clean twin shows it; what stood in front no longer says which joints are hidden."""
     visibility = sample.visibility
     if visibility is not None:
@@ -252,7 +252,7 @@ def features_of(
                 tick()
                 continue
             try:
-                sample = _clean(sample) if view.startswith("clean") else sample
+                sample = clean_twin(sample) if view.startswith("clean") else sample
                 picture, crop = crop_picture(sample)
             except InputError as error:
                 unreadable += 1

@@ -22,6 +22,8 @@ from sigmapose.errors import DataError, SigmaposeError
 from sigmapose.skeleton import BODY_26
 
 log = logging.getLogger(__name__)
+OPEN_SHARDS = 16
+"""Shards whose truth a `ShardLibrary` keeps in memory, about 2 MB each."""
 PICTURE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
 
 
@@ -73,6 +75,53 @@ def read_shards(
     if len(shards) >= count:
         shards, index, count = shards[index::count], 0, 1
     return _read(shards, slice(index, None, count), wanted, seed, verify, summary or ReadSummary())
+
+
+class ShardLibrary:
+    """The samples of shards by number, for reading in an order of one's own; damaged shards are left out.
+
+    Raises:
+        DataError: no shards, every one damaged, or none with a sample of that split.
+    """
+
+    def __init__(self, places: Path | str | Sequence[Path | str], split: Split | str) -> None:
+        self._split = Split(split)
+        found = _find([places] if isinstance(places, (str, Path)) else places, frozenset([self._split]))
+        self._shards: list[_Shard] = []
+        self.sizes: list[int] = []
+        """Samples in each shard; they are numbered shard after shard."""
+        for shard in found:
+            try:
+                count = len(self._rows(shard))
+            except _DamagedError as error:
+                log.warning("skipped damaged shard %s: %s", shard.path, error)
+                continue
+            if count:
+                self._shards.append(shard)
+                self.sizes.append(count)
+        if not self._shards:
+            raise DataError(f"no '{self._split}' sample can be read from {places}: make the shards again")
+        self._starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        self._open: dict[int, list[_Stored]] = {}
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def read(self, number: int) -> Sample:
+        """One sample with its encoded pictures; cheap while neighbours of few shards are asked for."""
+        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
+        if not 0 <= shard < len(self._shards):
+            raise DataError(f"no sample {number} in shards of {len(self)}: count from 0")
+        if shard not in self._open:
+            while len(self._open) >= OPEN_SHARDS:
+                del self._open[next(iter(self._open))]
+            self._open[shard] = self._rows(self._shards[shard])
+        path = self._shards[shard].path
+        with path.open("rb") as file:
+            return self._open[shard][number - self._starts[shard]].load(file, path)
+
+    def _rows(self, shard: _Shard) -> list[_Stored]:
+        return [row for row in _index(shard, verify=False) if row.sample.split == self._split]
 
 
 @dataclass(frozen=True)

@@ -277,14 +277,16 @@ class BlazePoseLandmarks(nn.Module):
         if self.fine_head is not None:
             x = x + self.fine_head(decoded, at32, at16)
         x = self.tail(x)
-        return RawLandmarks(
-            self.landmarks(x).reshape(-1, LANDMARKS, 5),
-            self.world(x).reshape(-1, LANDMARKS, 3),
-            self.heatmap(decoded),
-            torch.sigmoid(self.flag(x)).reshape(-1),
-            decoded,
-            x.flatten(1),
-        )
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 knows only every second pixel of 256
+            x, decoded = x.float(), decoded.float()
+            return RawLandmarks(
+                self.landmarks(x).reshape(-1, LANDMARKS, 5),
+                self.world(x).reshape(-1, LANDMARKS, 3),
+                self.heatmap(decoded),
+                torch.sigmoid(self.flag(x)).reshape(-1),
+                decoded,
+                x.flatten(1),
+            )
 
 
 class EncoderOutput(NamedTuple):
@@ -322,7 +324,8 @@ class PoseEncoder(nn.Module):
         xyz = raw.landmarks[..., :3] / CROP_SIZE
         centred = xyz - xyz.new_tensor([0.5, 0.5, 0.0])
         landmarks = torch.cat([centred, torch.sigmoid(raw.landmarks[..., 3:])], -1)
-        spread, heat = self._heatmap_statistics(raw.heatmaps)
+        with torch.autocast(crops.device.type, enabled=False):
+            spread, heat = self._heatmap_statistics(raw.heatmaps)
         local = sample_features(raw.fine, centred[..., :2])
         return EncoderOutput(landmarks, raw.world, spread, heat, raw.flag, local, raw.whole)
 

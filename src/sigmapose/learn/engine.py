@@ -1,0 +1,201 @@
+"""The training loop that Φ alone and Θ with Φ share: any number of processes, resumable, averaged weights.
+
+Under ``accelerate launch`` the processes share every batch, all of them hold the same weights and the same
+average, and the main one alone validates and writes. A run that is stopped and started again takes the same
+batches and the same dropout as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from sigmapose.errors import InputError
+
+log = logging.getLogger(__name__)
+PATIENCE = timedelta(days=2)
+"""How long processes wait for the main one while it validates or renders."""
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast."""
+
+    steps: int
+    warmup: int
+    weight_decay: float
+    ema: float
+    clip_norm: float
+    seed: int
+    validate_every: int
+    save_minutes: float | None = None
+    """Checkpoints are written at every validation, and this often besides."""
+
+
+@dataclass(frozen=True)
+class Course(Generic[Model]):
+    """What is learned, from what, and how it is judged."""
+
+    model: Model
+    rates: list[tuple[nn.Module, float]]
+    """Peak learning rate of each part of the model; parts in no pair stay as they are."""
+    batches: Callable[[int, tuple[int, int]], Iterable[Any]]
+    """Batches from a step on, for the k-th of n processes; each has ``to(device)``."""
+    loss: Callable[[nn.Module, Any], tuple[Tensor, dict[str, float]]]
+    """Loss of a batch and its parts, through the model it is given."""
+    scores: Callable[[Model, torch.device], dict[str, float]]
+    """Validation of the averaged weights."""
+    schedule: Schedule
+    unused: bool = False
+    """Whether a step may leave parameters without a gradient."""
+
+
+def accelerator_for(*, unused: bool = False) -> Accelerator:
+    """The processes of this run; there is one unless ``accelerate launch`` started more."""
+    handlers = [
+        InitProcessGroupKwargs(timeout=PATIENCE),
+        DistributedDataParallelKwargs(find_unused_parameters=unused),
+    ]
+    return Accelerator(kwargs_handlers=handlers)
+
+
+def rate_factor(schedule: Schedule, step: int) -> float:
+    """Linear warm-up, then a cosine to 1 % of the peak."""
+    if step < schedule.warmup:
+        return (step + 1) / schedule.warmup
+    done = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def run(course: Course[Model], out: Path, *, progress: bool = True) -> Model:
+    """Train; ``checkpoint.pt`` and ``log.csv`` go to ``out``. Resumes from there if it can.
+
+    Returns the exponential moving average of the weights, in evaluation mode, on every process.
+
+    Raises:
+        InputError: processes that do not see the same checkpoint.
+    """
+    accelerator, schedule = accelerator_for(unused=course.unused), course.schedule
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    model: Any = course.model
+    average = copy.deepcopy(course.model).eval().requires_grad_(False)
+    optimiser: Any = torch.optim.AdamW(
+        [{"params": list(part.parameters()), "lr": rate} for part, rate in course.rates],
+        weight_decay=schedule.weight_decay,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    start = _resume(out / "checkpoint.pt", model, average, optimiser)
+    _check_together(accelerator, start)
+    model, optimiser = accelerator.prepare(model, optimiser)
+    average.to(accelerator.device)
+    batches = iter(course.batches(start, (rank, processes)))
+    bar = tqdm(
+        range(start, schedule.steps), initial=start, total=schedule.steps, mininterval=5.0,
+        disable=not progress or not accelerator.is_main_process,
+    )  # fmt: skip
+    history: list[dict[str, float]] = []
+    saved = time.monotonic()
+    for step in bar:
+        torch.manual_seed((schedule.seed * processes + rank) * 2**32 + step)
+        for group, (_, rate) in zip(optimiser.param_groups, course.rates, strict=True):
+            group["lr"] = rate * rate_factor(schedule, step)
+        batch = next(batches).to(accelerator.device)
+        loss, parts = course.loss(model, batch)
+        optimiser.zero_grad(set_to_none=True)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), schedule.clip_norm)
+        optimiser.step()
+        plain = accelerator.unwrap_model(model)
+        _follow(average, plain, min(schedule.ema, (step + 1) / (step + 10)))
+        history.append(parts)
+        judged = (step + 1) % schedule.validate_every == 0 or step + 1 == schedule.steps
+        means = _means(accelerator, history) if judged else {}
+        late = schedule.save_minutes is not None and time.monotonic() - saved > 60 * schedule.save_minutes
+        if accelerator.is_main_process and (judged or late):
+            _checkpoint(out / "checkpoint.pt", step + 1, plain, average, optimiser)
+            saved = time.monotonic()
+        if judged:
+            if accelerator.is_main_process:
+                scores = course.scores(average, accelerator.device)
+                bar.set_postfix({k: f"{v:.3g}" for k, v in scores.items() if "mpjpe" in k})
+                _write_row(out / "log.csv", {"step": step + 1, **means, **scores})
+            history.clear()
+    accelerator.wait_for_everyone()
+    return average
+
+
+def _check_together(accelerator: Accelerator, start: int) -> None:
+    """Processes on machines that do not share the folder would train from different weights."""
+    mine = torch.tensor([start], device=accelerator.device)
+    starts = accelerator.gather(mine)
+    assert isinstance(starts, Tensor)
+    if int(starts.min()) != int(starts.max()):
+        raise InputError(
+            f"processes resume at different steps {sorted(set(starts.tolist()))}: give all of them one "
+            f"shared folder"
+        )
+
+
+def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for a, b in zip(average.parameters(), model.parameters(), strict=True):
+            a.lerp_(b, 1.0 - decay)
+        for a, b in zip(average.buffers(), model.buffers(), strict=True):
+            a.copy_(b)
+
+
+def _means(accelerator: Accelerator, history: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of each part of the loss since the last time, over all processes."""
+    names = list(history[0])
+    mine = torch.tensor([[row[name] for name in names] for row in history], dtype=torch.float32).mean(0)
+    means = accelerator.reduce(mine.to(accelerator.device), reduction="mean")
+    assert isinstance(means, Tensor)
+    return dict(zip(names, means.tolist(), strict=True))
+
+
+def _write_row(path: Path, row: Mapping[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def _checkpoint(path: Path, step: int, model: nn.Module, average: nn.Module, optimiser: Any) -> None:
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(),
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def _resume(path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    optimiser.load_state_dict(state["optimiser"])
+    log.info("resuming from %s at step %d", path, state["step"])
+    return int(state["step"])
