@@ -66,7 +66,7 @@ def train(
     model = DepthUncertaintyHead(recipe.phi)
     average = copy.deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     out.mkdir(parents=True, exist_ok=True)
     start = _resume(out / "checkpoint.pt", model, average, optimiser)

@@ -328,7 +328,8 @@ class DepthUncertaintyHead(nn.Module):
         factors = 0.02 * self.factors(features).unflatten(1, (JOINTS, 3, self.config.rank))
         # the root is where everything is measured from
         factors = torch.cat((factors[:, :ROOT], 0.0 * factors[:, ROOT : ROOT + 1], factors[:, ROOT + 1 :]), 1)
-        return factors, cholesky(own_tril @ own_tril.transpose(-1, -2) + factors @ factors.transpose(-1, -2), SIGMA_FLOOR)
+        cov = own_tril @ own_tril.transpose(-1, -2) + factors @ factors.transpose(-1, -2)
+        return factors, cholesky(cov, SIGMA_FLOOR)
 
     def _covariance(self, features: Tensor) -> tuple[Tensor, Tensor]:
         raw = self.tril(features).unflatten(1, (JOINTS, 9)).clamp(-LOGIT_CLIP, LOGIT_CLIP)

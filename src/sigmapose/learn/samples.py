@@ -32,6 +32,9 @@ from sigmapose.learn.phi import (
 from sigmapose.skeleton import BODY_26
 
 IGNORE = -1
+LEAST_FLAG = 0.1
+"""Pictures in which Θ sees a person with less probability are left out: somebody who is followed keeps being
+looked at when largely hidden, nobody is when Θ sees none."""
 TRUNCATED = 3
 FLIP = np.array(BODY_26.flip)
 _MIRRORED_ROWS = torch.tensor([[-1.0], [1.0], [1.0]])
@@ -220,7 +223,7 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         )
         tokens[name] = encoder_tokens(evidence, rotation).numpy()
         valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (
-            raw[f"flag_{name}"].astype(np.float32) > 0.5
+            raw[f"flag_{name}"].astype(np.float32) > LEAST_FLAG
         )
         if f"whole_{name}" in raw:
             image[name] = in_slots(raw[f"local_{name}"]), raw[f"whole_{name}"]
