@@ -45,6 +45,7 @@ def honest(
         clip,
         cov_mm2=cov,
         visibility=rng.integers(-1, 4, (frames, joints)),
+        predicted_visibility=np.random.default_rng(seed + 1).integers(0, 3, (frames, joints)),
         root_mm=np.array([0, 0, 4000.0]) + rng.normal(0, 1500, (frames, 3)),
         tilt_deg=rng.normal(0, 20, frames),
         clip=clip,

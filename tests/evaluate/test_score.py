@@ -22,7 +22,10 @@ FURTHER = (
     "acceleration_error_mm_frame2", "jitter_mm_frame3", "crps_x_mm", "crps_ray_mm", "energy_score_mm",
     "energy_score_pose_mm", "ece", "ece_axes", "distance2_ks", "distance2_over_3", "radius_90_mm", "aurc_mm",
     "spearman", "auroc_50mm", "auroc_150mm", "false_positive_rate", "confident_rate", "fpr_95tpr_100mm",
-    "wrong_rate", "missed_rate", "unstated_rate",
+    "wrong_rate", "missed_rate", "unstated_rate", "volume_ratio_constant", "typical_volume_ratio_constant",
+    "ause_ratio_constant", "ause_ratio_joint_constant", "false_positive_rate_half",
+    "retained_at_2_percent_wrong", "retained_at_8_percent_wrong", "least_group_coverage_90",
+    "most_group_coverage_90", "least_predicted_group_coverage_90", "most_predicted_group_coverage_90",
 )  # fmt: skip
 
 

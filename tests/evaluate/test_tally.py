@@ -91,7 +91,7 @@ def test_a_state_is_plain_arrays_and_comes_back() -> None:
     assert all(array.dtype.kind in "iuf" for array in state.values())
     assert_same(Tally.from_state(LAYOUT, {n: a.copy() for n, a in state.items()}), tally)
     per_joint = sum(a.nbytes for n, a in state.items() if len(a) == state["error_mm"].size)
-    assert per_joint <= 21 * state["error_mm"].size
+    assert per_joint <= 41 * state["error_mm"].size
     with pytest.raises(InputError, match="tally state needs 'doubt' as float32, got float64"):
         Tally.from_state(LAYOUT, state | {"doubt": state["doubt"].astype(np.float64)})
 

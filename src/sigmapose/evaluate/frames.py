@@ -58,6 +58,8 @@ class Scored:
     """Joints the method vouches for; None: those whose 90 % region reaches no farther than tau."""
     visibility: Int[Array, "n j"] | None = None
     """Index of skeleton.VISIBILITY, -1 unknown."""
+    predicted_visibility: Int[Array, "n j"] | None = None
+    """The class the method itself takes to be the most probable, -1 where it says none."""
     root_mm: Float[Array, "n 3"] | None = None
     """True root in the camera frame, for the viewing ray and the distance; NaN unknown."""
     tilt_deg: Float[Array, " n"] | None = None
@@ -77,7 +79,7 @@ class Scored:
         if n == 0:
             raise InputError("no frames to score: give at least one")
         wanted = {"predicted_mm": (n, j, 3), "cov_mm2": (n, j, 3, 3), "root_mm": (n, 3)}
-        wanted |= dict.fromkeys(("used", "doubt", "confident", "visibility"), (n, j))
+        wanted |= dict.fromkeys(("used", "doubt", "confident", "visibility", "predicted_visibility"), (n, j))
         wanted |= dict.fromkeys(("cluster", "tilt_deg", "clip", "frame", "stratum"), (n,))
         arrays = {name: getattr(self, name) for name in wanted}
         arrays |= {f"radius2[{level}]": r for level, r in (self.radius2 or {}).items()}

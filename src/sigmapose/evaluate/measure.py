@@ -10,8 +10,8 @@ else: what a method failed to say is scored, by one rule each:
   confident;
 - a single root joint is right by construction: it counts for pose errors, as the protocols have it, and plays
   no part in statements, doubt and false positives;
-- volume, radius, sigma, d^2 and marginal PIT describe statements that were made: `missed_rate` and
-  `unstated_rate` say how many were not.
+- volume, radius, sigma, d^2, the error's axes and marginal PIT describe statements that were made:
+  `missed_rate` and `unstated_rate` say how many were not.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ CHUNK_FRAMES = 512
 JOINT_COLUMNS = ("error_mm", "scaled_error_mm", "aligned_error_mm", "missed")
 STATED_COLUMNS = (
     "nll", "crps_x_mm", "crps_y_mm", "crps_z_mm", "crps_ray_mm", "energy_mm", "unstated",
+    "error_x_mm", "error_y_mm", "error_z_mm",
     "sigma_mm", "distance2", "volume_90_mm3", "radius_90_mm", "pit", "pit_x", "pit_y", "pit_z",
     *(f"inside_{round(100 * level)}" for level in LEVELS),
 )  # fmt: skip
@@ -224,13 +225,15 @@ def _statements(
         result["crps_ray_mm"] = np.where(used, along[0], np.nan)
     result["energy_pose_mm"] = pose_energy_score_components(x, y, z, c, used)[:, None]
     result |= pits | {"sigma_mm": sigma, "distance2": d2}
+    result |= {"error_x_mm": x, "error_y_mm": y, "error_z_mm": z}
     radius2 = {level: np.broadcast_to(chi2_radius(level, 3) ** 2, used.shape) for level in LEVELS}
     if frames.radius2 is not None:
         radius2 = {level: r[rows].astype(np.float64) for level, r in frames.radius2.items()}
     nine = radius2[0.9]
     result["volume_90_mm3"] = _counted("radius2", ball_volume(nine**1.5 * factor.root_determinant), said)
     result["radius_90_mm"] = np.sqrt(nine * largest_eigenvalue(c))
-    for name in ("pit_x", "pit_y", "pit_z", "sigma_mm", "distance2", "radius_90_mm"):
+    described = ("pit_x", "pit_y", "pit_z", "error_x_mm", "error_y_mm", "error_z_mm")
+    for name in (*described, "sigma_mm", "distance2", "radius_90_mm"):
         result[name] = np.where(said, result[name], np.nan)
     result["pit"] = np.where(used, np.where(stated, chi2_3_cdf(d2), 1.0), np.nan)
     result["unstated"] = np.where(used, ~stated, np.nan)

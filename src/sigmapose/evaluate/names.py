@@ -78,7 +78,19 @@ METRICS: dict[str, Metric] = {
         for p in (50, 80, 90, 95)
     },
     "worst_group_coverage_90": Metric("1", "nominal", "coverage at 90 % of the worst large group", 0.9),
+    "least_group_coverage_90": Metric(
+        "1", "nominal", "lowest coverage at 90 % of joint group x true visibility", 0.9
+    ),
+    "most_group_coverage_90": Metric("1", "nominal", "the highest of the same groups", 0.9),
+    "least_predicted_group_coverage_90": Metric(
+        "1", "nominal", "lowest coverage at 90 % of joint group x visibility as stated", 0.9
+    ),
+    "most_predicted_group_coverage_90": Metric("1", "nominal", "the highest of the same groups", 0.9),
     "volume_90_mm3": Metric("mm^3", "low", "sharpness: volume of the 90 % ellipsoid"),
+    "volume_ratio_constant": Metric(
+        "1", "low", "mean volume over that of the best constant covariance, equal coverage in every joint"
+    ),
+    "typical_volume_ratio_constant": Metric("1", "low", "the same with geometric means"),
     "radius_90_mm": Metric("mm", "low", "longest semi-axis of the 90 % ellipsoid"),
     "sigma_mm": Metric("mm", "low", "stated root mean square error per axis"),
     "ece": Metric("1", "low", "calibration error over the ellipsoids of all levels (Kuleshov 2018)"),
@@ -86,9 +98,16 @@ METRICS: dict[str, Metric] = {
     "distance2_ks": Metric("1", "low", "Kolmogorov-Smirnov distance of d^2 from chi-square(3)"),
     "distance2_over_3": Metric("1", "nominal", "mean squared Mahalanobis distance over 3", 1.0),
     "ause": Metric("1", "low", "area under the sparsification error, in mean errors (Ilg 2018)"),
+    "ause_ratio_constant": Metric("1", "low", "AUSE over that of one constant sigma"),
+    "ause_ratio_joint_constant": Metric("1", "low", "AUSE over that of the best constant sigma per joint"),
     "aurc_mm": Metric("mm", "low", "area under risk-coverage, risk = error (Geifman 2017)"),
     "spearman": Metric("1", "high", "rank correlation of doubt and error"),
     **_by_threshold(),
+    "false_positive_rate_half": Metric("1", "low", "P(wrong by > 100 mm | the half with the least doubt)"),
+    "retained_at_2_percent_wrong": Metric(
+        "1", "high", "largest share, least doubt first, of which 2 % are wrong by > 100 mm"
+    ),
+    "retained_at_8_percent_wrong": Metric("1", "high", "the same with 8 %"),
     "missed_rate": Metric("1", "low", "joints not found"),
     "unstated_rate": Metric("1", "low", "joints without a usable covariance"),
     "fps": Metric("1/s", "high", "frames per second"),

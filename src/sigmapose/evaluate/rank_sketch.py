@@ -8,7 +8,8 @@ value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from sigmapose.shapes import Array, Float, Int
 
 BINS = 64
 CAUGHT = 0.95
+SURE_MM = 100.0
+"""Retention is about joints wrong by more than this."""
+HALF = 0.5
+RETAINED_RATES = (0.02, 0.08)
 _BATCH = 100
 
 
@@ -38,6 +43,8 @@ class RankSketch:
     error_by_error: Float[Array, "c e"]
     first_wrong: dict[float, int]
     """Error bin from which on an error is above the threshold."""
+    others: dict[str, tuple[Float[Array, "c k"], Float[Array, "c k"]]] = field(default_factory=dict)
+    """Doubts to compare with, by name: counts and sums of error per bin of that doubt."""
 
     def __repr__(self) -> str:
         return f"RankSketch{self.counts.shape}"
@@ -59,6 +66,9 @@ class RankSketch:
         with np.errstate(invalid="ignore", divide="ignore"):
             area, best = _area(by_doubt, sums[0].astype(float)), _area(by_error, sums[1].astype(float))
             total = by_doubt.sum(1)
+            for name, (many, errors) in self.others.items():
+                other = _area((weights @ many).astype(float), (weights @ errors).astype(float))
+                result[f"ause_ratio_{name}"] = (area - best) / (other - best)
             result["aurc_mm"] = area
             result["ause"] = (area - best) / (sums[0].astype(float).sum(1) / total)
             ranks = [_ranks(c) - (total[:, None] + 1) / 2.0 for c in (by_doubt, by_error)]
@@ -70,7 +80,34 @@ class RankSketch:
                 tau = f"{threshold:.0f}mm"
                 result[f"auroc_{tau}"], result[f"fpr_95tpr_{tau}"] = _separation(wrong, by_doubt - wrong)
                 result[f"aurc_{tau}"] = _area(by_doubt, wrong)
+                if threshold == SURE_MM:
+                    result |= _retention(wrong, by_doubt)
         return result
+
+
+def _retention(wrong: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """P(wrong) of the surest half, and the largest shares with few wrong ones, straight within a bin."""
+    zero = np.zeros((len(counts), 1))
+    kept, bad = (np.concatenate([zero, np.cumsum(c, axis=1)], axis=1) for c in (counts, wrong))
+    total, rows = kept[:, -1], np.arange(len(kept))
+    place = (kept < HALF * total[:, None]).sum(1).clip(1, kept.shape[1] - 1)
+    slope = wrong[rows, place - 1] / counts[rows, place - 1]
+    half = bad[rows, place - 1] + slope * (HALF * total - kept[rows, place - 1])
+    result = {"false_positive_rate_half": half / (HALF * total)}
+    for rate in RETAINED_RATES:
+        surplus = bad - rate * kept
+        last = kept.shape[1] - 1 - np.argmax(surplus[:, ::-1] <= 0, axis=1)
+        after = np.minimum(last + 1, kept.shape[1] - 1)
+        rise = surplus[rows, after] - surplus[rows, last]
+        share = np.where(rise > 0, -surplus[rows, last] / np.where(rise > 0, rise, 1.0), 0.0)
+        many = kept[rows, last] + share * (kept[rows, after] - kept[rows, last])
+        result[retained_name(rate)] = many / total
+    return result
+
+
+def retained_name(rate: float) -> str:
+    """Name of the metric: `retained_at_8_percent_wrong`."""
+    return f"retained_at_{round(100 * rate)}_percent_wrong"
 
 
 def _ranks(counts: np.ndarray) -> np.ndarray:
@@ -109,8 +146,12 @@ def rank_sketch(
     cluster: Int[Array, " n"],
     clusters: int,
     thresholds_mm: tuple[float, ...],
+    others: Mapping[str, Float[Array, " n"]] | None = None,
 ) -> RankSketch:
-    """Histograms of the joints of each of `clusters` clusters. Errors are finite, doubts may be infinite."""
+    """Histograms of the joints of each of `clusters` clusters. Errors are finite, doubts may be infinite.
+
+    `others` are doubts of few different values, whose AUSE is compared with.
+    """
     limits = np.array(thresholds_mm, error_mm.dtype)
     # side="left": an error equal to the threshold lies in the bin that ends there, it is not wrong
     e_edges = np.unique(np.concatenate((_edges(error_mm, BINS), limits)))
@@ -126,4 +167,14 @@ def rank_sketch(
         np.bincount(cluster * shape[1] + d, error_mm, clusters * shape[1]).reshape(shape[:2]),
         np.bincount(cluster * shape[2] + e, error_mm, clusters * shape[2]).reshape(clusters, shape[2]),
         first,
+        {name: _binned(error_mm, other, cluster, clusters) for name, other in (others or {}).items()},
     )
+
+
+def _binned(
+    error_mm: np.ndarray, doubt: np.ndarray, cluster: np.ndarray, clusters: int
+) -> tuple[np.ndarray, np.ndarray]:
+    values, place = np.unique(doubt, return_inverse=True)
+    code, shape = cluster.astype(np.int64) * values.size + place.ravel(), (clusters, values.size)
+    counts, errors = (np.bincount(code, w, clusters * values.size).reshape(shape) for w in (None, error_mm))
+    return counts.astype(np.float32), errors.astype(np.float32)

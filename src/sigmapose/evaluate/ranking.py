@@ -127,6 +127,32 @@ def aurc(losses: Float[Array, " n"], uncertainty: Float[Array, " n"]) -> float:
     return float(curve.risk.mean()) if curve.risk.size else float("nan")
 
 
+def wrong_among_surest(wrong: Bool[Array, " n"], uncertainty: Float[Array, " n"], share: float) -> float:
+    """P(wrong) among that share of the entries with the least doubt. NaN in, NaN out."""
+    curve = risk_coverage(np.asarray(wrong, np.float64), uncertainty)
+    return wrong_of_curve(curve, share) if curve.risk.size else float("nan")
+
+
+def wrong_of_curve(curve: RiskCoverage, share: float) -> float:
+    """Risk of a curve at the first point that keeps at least that share."""
+    return float(curve.risk[int(np.ceil(round(share * curve.risk.size, 9))) - 1])
+
+
+def retained_share(wrong: Bool[Array, " n"], uncertainty: Float[Array, " n"], rate: float) -> float:
+    """Largest share, the least doubtful first, of which at most `rate` are wrong; 0 when there is none.
+
+    The cut is found on the very entries it is judged on, so that a cut chosen beforehand will not reach it.
+    """
+    curve = risk_coverage(np.asarray(wrong, np.float64), uncertainty)
+    return retained_of_curve(curve, rate) if curve.risk.size else float("nan")
+
+
+def retained_of_curve(curve: RiskCoverage, rate: float) -> float:
+    """Coverage of the last point of a curve whose risk is at most `rate`; 0 when there is none."""
+    fine = np.flatnonzero(curve.risk <= rate + 1e-12)
+    return float(curve.coverage[fine[-1]]) if fine.size else 0.0
+
+
 def sparsification_curve(errors: Float[Array, " n"], order_by: Float[Array, " n"]) -> Float[Array, " n"]:
     """Mean error of what is left after removing the k entries with the largest `order_by`, k = 0..n-1."""
     return risk_coverage(errors, order_by).risk[::-1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmapose.evaluate import bootstrap, ranking
+from sigmapose.evaluate import bootstrap, groups, ranking
 from sigmapose.evaluate.calibration import (
     ECE_BINS,
     CellCounts,
@@ -21,15 +21,18 @@ from sigmapose.evaluate.calibration import (
     reliability,
     uniform_distance,
 )
+from sigmapose.evaluate.constant import constant_doubts, volume_ratios
 from sigmapose.evaluate.frames import LEVELS, Scored
+from sigmapose.evaluate.groups import Extreme
 from sigmapose.evaluate.layout import Layout
-from sigmapose.evaluate.rank_sketch import rank_sketch
+from sigmapose.evaluate.rank_sketch import HALF, RETAINED_RATES, SURE_MM, rank_sketch, retained_name
 from sigmapose.evaluate.tally import COLUMN_MEANS, WRONG_MM, Tally, column, factors_of
 from sigmapose.shapes import Array, Float
 
 MIN_GROUP = 1000
 """A group of fewer joints is in the table, but cannot be the worst: chance alone moves its 90 % by 2
 points."""
+SHARES = ("false_positive_rate_half", *map(retained_name, RETAINED_RATES))
 KS_BINS = 1000
 CURVE_POINTS = 101
 
@@ -44,6 +47,8 @@ class Scores:
     coverage: CoverageTable | None
     worst: Group | None
     """Lowest 90 % coverage among the groups that are large enough."""
+    extremes: dict[str, Extreme]
+    """Which group the metrics `least_...` and `most_..._group_coverage_90` are of."""
     risk: ranking.RiskCoverage | None
     """Mean error (mm) of the most certain share of the joints; `best_risk` if doubt knew the errors."""
     best_risk: ranking.RiskCoverage | None
@@ -114,33 +119,25 @@ def compute(
         bootstrap.resample_weights(stratum, samples, rng) if smallest > 1 else np.empty((0, stratum.size))
     )
     once = np.ones((1, stratum.size), np.float32)
-
     values, drawn = _means(sums, stratum, once, tally.rate_hz), _means(sums, stratum, weights, tally.rate_hz)
     exact = {name: float(v[0]) for name, v in values.items()}
-    risk = best = None
-    error, doubt = state["error_mm"], state["doubt"]
-    if error.size and not np.isnan(doubt).any():
-        ranked, risk, best = _rankings(error, doubt)
-        sketch = rank_sketch(error, doubt, owner, stratum.size, WRONG_MM)
-        binned = sketch.metrics(once)
-        exact |= ranked
-        if len(weights):
-            drawn |= {n: v + (ranked[n] - binned[n][0]) for n, v in sketch.metrics(weights).items()}
-    table = worst = None
+    risk = best = table = worst = None
+    extremes: dict[str, Extreme] = {}
     curves: dict[str, np.ndarray] = {}
+    error = state["error_mm"]
+    if error.size and not np.isnan(state["doubt"]).any():
+        ranked, risk, best = _rankings(state)
+        exact |= ranked
+        drawn |= _drawn_rankings(state, owner, weights, ranked)
     if error.size and not np.isnan(state["pit"]).any():
         shape, shape_drawn, curves = _shape(state, sums, owner, weights, tally.layout)
-        exact |= shape
-        drawn |= shape_drawn
-        cells = _cell_counts(state, owner, stratum.size, tally.layout)
+        size, size_drawn = _sizes(state, owner, weights)
+        cells = groups.true_cells(state, owner, stratum.size, tally.layout)
         table = cells.table()
         worst = table.worst(min_count=min_group)
-        if worst is not None:
-            exact["worst_group_coverage_90"] = worst.coverage[0.9]
-            chosen = np.flatnonzero(cells.member(worst.choice))
-            hit, all_ = cells.hits[LEVELS.index(0.9)][:, chosen].sum(1), cells.counts[:, chosen].sum(1)
-            with np.errstate(invalid="ignore"):
-                drawn["worst_group_coverage_90"] = (weights @ hit) / (weights @ all_)
+        held, held_drawn, extremes = _held(state, owner, weights, cells, worst, tally.layout)
+        exact |= shape | size | held
+        drawn |= shape_drawn | size_drawn | held_drawn
     metrics = {name: value for name, value in exact.items() if np.isfinite(value)}
     spans = {
         name: bootstrap.percentiles(drawn[name], level) for name in metrics if len(weights) and name in drawn
@@ -150,7 +147,46 @@ def compute(
         "clusters": int(state["cluster"].size), "strata": int(np.unique(stratum).size),
     }  # fmt: skip
     intervals = {name: span for name, span in spans.items() if np.isfinite(span).all()}
-    return Scores(metrics, intervals, table, worst, risk, best, curves, counts)
+    return Scores(metrics, intervals, table, worst, extremes, risk, best, curves, counts)
+
+
+def _held(
+    state: dict[str, np.ndarray],
+    owner: np.ndarray,
+    weights: np.ndarray,
+    cells: CellCounts,
+    worst: Group | None,
+    layout: Layout,
+) -> tuple[dict[str, float], dict[str, np.ndarray], dict[str, Extreme]]:
+    """Coverage of the groups that stand out, with bootstrap draws of the same groups."""
+    stated = groups.predicted_cells(state, owner, weights.shape[1], layout)
+    sides = [(cells, groups.extremes(cells))]
+    if stated is not None:
+        sides.append((stated, groups.extremes(stated, "predicted_")))
+    found = [(cells, "worst_group_coverage_90", worst)] if worst is not None else []
+    found += [(c, name, e.group) for c, extremes in sides for name, e in extremes.items()]
+    exact = {name: group.coverage[0.9] for _, name, group in found}
+    drawn = {name: groups.drawn_coverage(c, group, weights) for c, name, group in found}
+    return exact, drawn, {name: e for _, extremes in sides for name, e in extremes.items()}
+
+
+def _sizes(
+    state: dict[str, np.ndarray], owner: np.ndarray, weights: np.ndarray
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Volumes against the best constant covariance, of the joints that something was said of."""
+    said = ~np.isnan(state["volume_90_mm3"])
+    error = np.stack([state[f"error_{axis}_mm"][said] for axis in "xyz"], axis=1)
+    inside = (state["inside"][said] >> LEVELS.index(0.9) & 1) == 1
+    joint, clusters = state["joint"][said].astype(np.int64), weights.shape[1]
+    found = volume_ratios(error, state["volume_90_mm3"][said], inside, joint, owner[said], clusters)
+    if found is None:
+        return {}, {}
+    exact, sketch = found
+    if not len(weights):
+        return exact, {}
+    binned = sketch.metrics(np.ones((1, clusters)))
+    with np.errstate(invalid="ignore"):
+        return exact, {n: v + (exact[n] - binned[n][0]) for n, v in sketch.metrics(weights).items()}
 
 
 def _means(
@@ -182,24 +218,46 @@ def _means(
 
 
 def _rankings(
-    error: np.ndarray, doubt: np.ndarray
+    state: dict[str, np.ndarray],
 ) -> tuple[dict[str, float], ranking.RiskCoverage, ranking.RiskCoverage]:
     """Exact ranking metrics and the two risk-coverage curves. Doubt is ranked once for all of them."""
+    error, doubt = state["error_mm"], state["doubt"]
     by_doubt, by_error = ranking.Order(doubt), ranking.Order(error)
     ranks = by_doubt.ranks()
     curve, best = by_doubt.risk(error), by_error.risk(error)
-    mean = float(error.mean(dtype=np.float64))
+    mean, area, least = (float(v.mean(dtype=np.float64)) for v in (error, curve.risk, best.risk))
     result = {
-        "aurc_mm": float(curve.risk.mean()),
-        "ause": float(curve.risk.mean() - best.risk.mean()) / mean if mean > 0 else 0.0,
+        "aurc_mm": area,
+        "ause": (area - least) / mean if mean > 0 else 0.0,
         "spearman": ranking.correlation_of_ranks(by_error.ranks(), ranks),
     }
+    for name, other in constant_doubts(error, doubt, state["joint"].astype(np.int64)).items():
+        gap = float(ranking.Order(other).risk(error).risk.mean()) - least
+        result[f"ause_ratio_{name}"] = (area - least) / gap if gap > 0 else np.nan
     for tau in WRONG_MM:
         wrong = error > tau
+        selective = by_doubt.risk(wrong)
         result[f"auroc_{tau:.0f}mm"] = ranking.auroc_of_ranks(wrong, ranks)
         result[f"fpr_95tpr_{tau:.0f}mm"] = ranking.false_alarms(wrong, doubt)
-        result[f"aurc_{tau:.0f}mm"] = float(by_doubt.risk(wrong).risk.mean())
+        result[f"aurc_{tau:.0f}mm"] = float(selective.risk.mean())
+        if tau == SURE_MM:
+            result["false_positive_rate_half"] = ranking.wrong_of_curve(selective, HALF)
+            result |= {retained_name(r): ranking.retained_of_curve(selective, r) for r in RETAINED_RATES}
     return result, curve.thinned(CURVE_POINTS), best.thinned(CURVE_POINTS)
+
+
+def _drawn_rankings(
+    state: dict[str, np.ndarray], owner: np.ndarray, weights: np.ndarray, exact: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Bootstrap draws from binned doubts, moved by what binning does to the exact value."""
+    if not len(weights):
+        return {}
+    error, doubt = state["error_mm"], state["doubt"]
+    others = constant_doubts(error, doubt, state["joint"].astype(np.int64))
+    sketch = rank_sketch(error, doubt, owner, weights.shape[1], WRONG_MM, others)
+    binned = sketch.metrics(np.ones((1, weights.shape[1]), np.float32))
+    drawn = {name: v + (exact[name] - binned[name][0]) for name, v in sketch.metrics(weights).items()}
+    return drawn | {name: np.clip(v, 0.0, 1.0) for name, v in drawn.items() if name in SHARES}
 
 
 def _shape(
@@ -234,17 +292,3 @@ def _shape(
         if (seen == k).any():
             curves[name] = reliability(pit_counts(pit[seen == k]))
     return exact, drawn, curves
-
-
-def _cell_counts(
-    state: dict[str, np.ndarray], owner: np.ndarray, clusters: int, layout: Layout
-) -> CellCounts:
-    factors = factors_of(layout)
-    cells = int(np.prod([len(f.classes) + 1 for f in factors]))
-    code, shape = owner * cells + state["cell"], (clusters, cells)
-    hits = [
-        np.bincount(code[(state["inside"] >> bit & 1) == 1], minlength=clusters * cells).reshape(shape)
-        for bit in range(len(LEVELS))
-    ]
-    counts = np.bincount(code, minlength=clusters * cells).reshape(shape)
-    return CellCounts(factors, LEVELS, counts.astype(np.float32), np.stack(hits).astype(np.float32))

@@ -1,7 +1,7 @@
 """Accumulation that may be split over processes: update, merge, and plain arrays in between.
 
 Averages are kept as sums per cluster, exact and small; rankings and group coverage need every judged joint,
-kept as 20 bytes each (52 MB per 100,000 frames of 26 joints). Two halves merged equal the whole, in any
+kept as 40 bytes each (104 MB per 100,000 frames of 26 joints). Two halves merged equal the whole, in any
 order. For `all_gather`, send `state()` of every process (arrays of different length: pad, or gather objects)
 and put it together with `Tally.from_state` and `merge`. Motion needs whole clips in one update.
 """
@@ -52,8 +52,11 @@ SUMS = (
 )  # fmt: skip
 _ROWS = {
     "error_mm": np.float32, "doubt": np.float32, "pit": np.float32,
+    "error_x_mm": np.float32, "error_y_mm": np.float32, "error_z_mm": np.float32,
+    "volume_90_mm3": np.float32, "joint": np.uint16, "predicted": np.int8,
     "cell": np.int32, "inside": np.uint8, "row_cluster": np.int32,
 }  # fmt: skip
+_VECTORS = ("error_x_mm", "error_y_mm", "error_z_mm")
 _CLUSTERS = {"cluster": np.int64, "stratum": np.int64, "sums": np.float64, "frames": np.int64}
 
 
@@ -65,6 +68,11 @@ def factors_of(layout: Layout) -> tuple[Factor, ...]:
         Factor("tilt", TILTS),
         Factor("distance", DISTANCES),
     )
+
+
+def predicted_factors(layout: Layout) -> tuple[Factor, ...]:
+    """Joint group, and the visibility class the method itself states."""
+    return Factor("joints", tuple(layout.groups)), Factor("predicted visibility", VISIBILITY)
 
 
 def column(name: str) -> int:
@@ -178,10 +186,13 @@ def _part(frames: Scored, measured: Measured, layout: Layout) -> dict[str, np.nd
         if name in measured.columns:
             inside |= (measured[name] == 1).astype(np.uint8) << bit
     empty = np.full(judged.shape, np.nan, np.float32)
+    predicted = -1 if frames.predicted_visibility is None else frames.predicted_visibility
     rows = {
         "error_mm": measured["error_mm"][judged],
         "doubt": measured["doubt"][judged],
-        "pit": measured.columns.get("pit", empty)[judged],
+        **{name: measured.columns.get(name, empty)[judged] for name in ("pit", *_VECTORS, "volume_90_mm3")},
+        "joint": np.broadcast_to(np.arange(judged.shape[1], dtype=np.uint16), judged.shape)[judged],
+        "predicted": np.broadcast_to(predicted, judged.shape)[judged].astype(np.int8),
         "cell": cells[judged].astype(np.int32),
         "inside": inside[judged],
         "row_cluster": np.broadcast_to(owner[:, None], judged.shape)[judged].astype(np.int32),
