@@ -25,8 +25,8 @@ from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_
 from sigmapose.evaluate.frames import LEVELS
 from sigmapose.gaussian import chi2_radius
 from sigmapose.pose import Pose
-from sigmapose.shapes import Array, Float
-from sigmapose.skeleton import BODY_26, JointMap, Skeleton
+from sigmapose.shapes import Array, Float, Int
+from sigmapose.skeleton import BODY_26, VISIBILITY, JointMap, Skeleton
 
 PROCEDURAL = "procedural"
 """Subject of poses that nobody moved: their splits are by pose, not by subject."""
@@ -144,16 +144,17 @@ class UncorrectedDepth(ImageNetwork):
 def from_poses(poses: Sequence[Pose | None], to: JointMap, fps: float | None = None) -> Predictions:
     """Poses as the predictions of the joints a protocol compares; None is a person who was not found.
 
-    A joint that is the mean of several is taken as the mean of independent ones, and its squared radius as
-    the mean of theirs.
+    A joint that is the mean of several is taken as the mean of independent ones; its squared radius and its
+    visibility are the means of theirs.
     """
     joints, shape = len(to.target), (len(poses), len(BODY_26))
     mean, cov = np.full((*shape, 3), np.nan), np.full((*shape, 3, 3), np.nan)
     radius2 = {level: np.full(shape, chi2_radius(level, 3) ** 2) for level in LEVELS}
+    seen = np.full((*shape, len(VISIBILITY)), np.nan)
     for row, pose in enumerate(poses):
         if pose is None:
             continue
-        mean[row], cov[row] = pose.joints_mm, pose.cov_mm2
+        mean[row], cov[row], seen[row] = pose.joints_mm, pose.cov_mm2, pose.visibility
         for level in LEVELS if pose.regions is not None else ():
             assert pose.regions is not None
             radius2[level][row] = pose.regions.joint_radius(level) ** 2
@@ -161,8 +162,15 @@ def from_poses(poses: Sequence[Pose | None], to: JointMap, fps: float | None = N
         joints_mm=to.apply(mean)[0].reshape(len(poses), joints, 3),
         cov_mm2=to.apply_covariance(cov),
         radius2={level: r @ to.weights.T for level, r in radius2.items()},
+        visibility=_most_probable(to.apply(seen)[0].reshape(len(poses), joints, len(VISIBILITY))),
         fps=fps,
     )
+
+
+def _most_probable(visibility: Float[Array, "n j 4"]) -> Int[Array, "n j"]:
+    """Class of every joint; -1 where the method says none."""
+    said = np.isfinite(visibility).all(-1)
+    return np.where(said, np.where(said[..., None], visibility, 0.0).argmax(-1), -1)
 
 
 def chosen_joints(skeleton: Skeleton, joints: Sequence[str]) -> JointMap:

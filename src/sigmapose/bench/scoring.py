@@ -96,6 +96,8 @@ class Predictions:
     """Grows with uncertainty; None: sigma."""
     confident: Bool[Array, "n j"] | None = None
     """Joints the method vouches for; None: those whose 90 % region reaches at most WRONG_MM."""
+    visibility: Int[Array, "n j"] | None = None
+    """The class the method takes to be the most probable (index of skeleton.VISIBILITY), -1 unknown."""
     fps: float | None = None
 
     def __repr__(self) -> str:
@@ -106,7 +108,9 @@ def with_constant_sigma(predictions: Predictions, sigma_mm: float) -> Prediction
     """The same means with one isotropic sigma for every joint of every frame: the baseline to beat."""
     shape = predictions.joints_mm.shape[:-1]
     cov = np.broadcast_to(sigma_mm**2 * np.eye(3), (*shape, 3, 3))
-    return Predictions(predictions.joints_mm, cov_mm2=cov, fps=predictions.fps)
+    return Predictions(
+        predictions.joints_mm, cov_mm2=cov, visibility=predictions.visibility, fps=predictions.fps
+    )
 
 
 def match(predictions: Predictions, truth: Truth, layout: Layout, method: str) -> Scored:
@@ -126,7 +130,8 @@ def match(predictions: Predictions, truth: Truth, layout: Layout, method: str) -
     return Scored(
         predicted_mm=predictions.joints_mm, truth_mm=truth.joints_mm, cluster=cluster_ids(truth.clusters),
         used=truth.used, cov_mm2=predictions.cov_mm2, radius2=predictions.radius2, doubt=predictions.doubt,
-        confident=predictions.confident, visibility=truth.visibility, root_mm=truth.root_mm,
+        confident=predictions.confident, visibility=truth.visibility,
+        predicted_visibility=predictions.visibility, root_mm=truth.root_mm,
         tilt_deg=truth.tilt_deg, clip=None if truth.clips is None else cluster_ids(truth.clips),
         frame=truth.frames, rate_hz=truth.rate_hz,
         stratum=None if truth.strata is None else cluster_ids(truth.strata),
