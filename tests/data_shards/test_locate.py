@@ -105,3 +105,9 @@ def test_shapes_that_do_not_fit_are_refused(scene) -> None:
         locate(points[:2], isotropic(points[:2]), cameras, BODY_26)
     with pytest.raises(DataError, match="covariances"):
         locate(points, isotropic(points)[:, :3], cameras, BODY_26)
+
+
+def test_a_single_moment_is_enough(scene) -> None:
+    cameras, truth, points = scene
+    found = locate(points[:, :1], isotropic(points[:, :1]), cameras, BODY_26)
+    assert found.kept.all() and np.abs(found.points_mm - truth[:1]).max() < 0.1

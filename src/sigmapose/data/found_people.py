@@ -22,7 +22,7 @@ from sigmapose.data.sample import Picture
 from sigmapose.errors import DataError, SigmaposeError
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, extract_batch
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.follow import BODY, CENTER, OUTERMOST, Follower
+from sigmapose.estimate.follow import Follower
 from sigmapose.estimate.network import ImageNetwork, weights_path
 from sigmapose.io.images import IMAGE_SUFFIXES
 from sigmapose.io.video import VIDEO_SUFFIXES
@@ -30,6 +30,9 @@ from sigmapose.shapes import Array, Float, UInt8
 
 log = logging.getLogger(__name__)
 LOOKS = 2
+BODY = slice(0, 33)
+CENTER, OUTERMOST = 33, 34
+"""The landmarks of BlazePose that say which crop fits."""
 CONTEXT_FEATURES = 12
 _SERIES = re.compile(r"_\d{1,2}$")
 

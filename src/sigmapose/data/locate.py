@@ -7,7 +7,7 @@ that survive are placed anew, every view weighted by the covariance of its 2D de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -60,7 +60,8 @@ def locate(
     skeleton: Skeleton,
     gates: Gates = STRICT,
 ) -> Located:
-    """Joints and their covariances from 2D Gaussians in all `cameras`; missing detections are NaN.
+    """Joints and their covariances from 2D Gaussians in all `cameras`; missing detections are NaN. Fewer
+    frames than the gates' window are taken one by one.
 
     The covariance is that of the weighted least-squares solution, times its residual variance where views
     disagree by more than they state.
@@ -75,6 +76,8 @@ def locate(
         )
     if cov_px2.shape != (*points_px.shape, 2):
         raise DataError(f"covariances {cov_px2.shape} for points {points_px.shape}: give one for each")
+    if points_px.shape[1] < gates.window:
+        gates = replace(gates, window=1)
     pairs, neighbours = sides_of(skeleton)
     paired = [j for pair in pairs for j in pair]
     alone = [j for j in range(joints) if j not in paired]

@@ -42,7 +42,8 @@ class Gates:
     jump_mm: float = 60.0
     """Distance from a local quadratic in time beyond which a joint is rejected."""
     window: int = 9
-    """Frames of that quadratic; at least half of them must be there."""
+    """Frames of that quadratic, of which at least half must be there; 1: frames have nothing to do with each
+    other."""
     swap_price: float = 0.3
     """Price of calling one view of one pair swapped; a view out of the gate costs 1."""
     disagree_price: float = 0.3
@@ -299,7 +300,7 @@ def triangulate(
         worst[:, list(pair)] = error[row, labels]
         used[:, list(pair)] = used_by[row, labels]
     gated = int(np.isnan(points).any(-1).sum())
-    smooth = smooth_in_time(points, gates)
+    smooth = smooth_in_time(points, gates) if gates.window > 1 else points
     lost_in_time = int(np.isnan(smooth).any(-1).sum()) - gated
     swapped = np.moveaxis(labelings(len(cameras))[chosen], 0, 1)
     residual = np.where(np.all(np.isfinite(smooth), axis=-1), worst, np.nan)
