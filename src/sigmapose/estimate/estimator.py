@@ -24,6 +24,7 @@ from sigmapose.estimate.facing import Facing
 from sigmapose.estimate.follow import Followed, Follower
 from sigmapose.estimate.lift import Lifter, check_height
 from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, default_threads, weights_path
+from sigmapose.estimate.steer import Joints
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float, UInt8
@@ -196,7 +197,8 @@ class Estimator:
             return []
         centre, size, rotation, context = self._inputs(crops, camera)
         answer, landmarks = self.network(extract_batch(image, crops), rotation, context)
-        people = follower.update(landmarks.landmarks, landmarks.flag, landmarks.heat)
+        joints = [Joints(points, cov) for points, cov in zip(answer.points, answer.points_cov, strict=True)]
+        people = follower.update(landmarks.landmarks, landmarks.flag, landmarks.heat, joints)
         if not people:
             return []
         batch = self._assemble(answer, landmarks, people, centre, size, camera, height_mm)

@@ -1,4 +1,4 @@
-"""Keeps people from frame to frame: each one's next crop comes from the landmarks found in the last.
+"""Keeps people from frame to frame: each one's next crop comes from what was found in the last.
 
     crops = follower.crops_for(image, detector)
     outputs = network(extract_batch(image, crops))
@@ -6,23 +6,38 @@
 
 The detector is asked only for people who are not followed yet, in one region of the picture at a time. For a
 photo, go round twice with the same picture, the second time without a detector: the second crops fit better.
+
+Somebody who was seen for a while has credit: for so many frames of doubt they stay reported while anything
+speaks for them, and for so many their last crop is looked at again when nothing does. Nobody is followed for
+ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sigmapose.estimate.crop import Crop, crop_from_landmarks
+from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.detect import Detection, regions_of
+from sigmapose.estimate.steer import Joints, Steering
 from sigmapose.shapes import Array, Float, UInt8
 
-CENTER, OUTERMOST = 33, 34
-"""The landmarks of BlazePose that give the next crop."""
 BODY = slice(0, 33)
 MIN_FLAG = 0.5
+DOUBT_FLAG = 0.1
+"""Nine of ten crops of a background stay below it, and so does one in ten of somebody of whom 60 % is hidden
+(photographs)."""
+PATIENCE = 30
+"""The most credit: frames of doubt, or of nothing."""
+EXPECTED_PEAK = 0.4
+"""Mean heatmap peak that suffices where somebody is expected; see `NEWCOMER_PEAK`."""
+PERHAPS_LOOKS = 3
+"""Who is likely in so many frames in a row, though never convincing, is somebody."""
+MOST_PERHAPS = 2
+FOLLOWED, NEW, DOUBTED, PERHAPS = range(4)
+"""Who comes first where two crops show one person."""
 NEWCOMER_PEAK = 0.5
 """Mean heatmap peak of a newcomer: 0.55 and more for people, 0.35 to 0.45 for mistakes of the detector, also
 where the flag is 0.97 (measured on four clips with lite and full)."""
@@ -53,12 +68,36 @@ class Followed:
     crop: Crop
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Track:
+    """Somebody followed, or (number -1) a crop that perhaps shows somebody."""
+
     number: int
-    crop: Crop
+    steering: Steering
     landmarks_px: Float[Array, "33 2"]
     frames: int
+    """In how many they were seen."""
+    credit: int
+    waited: int = 0
+    """For how many frames they have not been seen."""
+
+    @property
+    def crop(self) -> Crop:
+        return self.steering.crop
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """What the network says about the crops of a frame."""
+
+    points_px: Float[Array, "crop 39 2"]
+    flags: Float[Array, " crop"]
+    peaks: Float[Array, "crop 39"] | None
+    """Of the heatmaps."""
+
+    def peak(self, row: int) -> float:
+        """Of the body, on average."""
+        return 1.0 if self.peaks is None else float(self.peaks[row, BODY].mean())
 
 
 @dataclass(frozen=True)
@@ -94,17 +133,22 @@ class Follower:
             min_flag,
         )
         self._tracks: list[_Track] = []
+        self._waiting: list[_Track] = []
+        self._perhaps: list[_Track] = []
         self._places: list[_Place] = []
+        self._asked: list[_Track] = []
         self._crops: list[Crop] = []
         self._frame = -1
         self._turn = 0
         self._next_number = 0
 
     def crops_for(self, image: UInt8[Array, "h w 3"], detect: FindPeople | None = None) -> list[Crop]:
-        """Crops to look at in the next frame: of everybody followed, then of people newly detected."""
+        """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
+        detected."""
         self._frame += 1
         self._places = [p for p in self._places if self._frame - p.frame <= MEMORY_FRAMES]
-        self._crops = [track.crop for track in self._tracks]
+        self._asked = [*self._tracks, *self._waiting, *self._perhaps]
+        self._crops = [track.crop for track in self._asked]
         regions = self._regions(image) if detect is not None else []
         if detect is not None and regions:
             found = [d.crop for d in detect(image, regions=regions)]
@@ -117,37 +161,79 @@ class Follower:
         landmarks: Float[Array, "crop 39 _"],
         flags: Float[Array, " crop"],
         heat: Float[Array, "crop 39 3"] | None = None,
+        joints: Sequence[Joints] | None = None,
     ) -> list[Followed]:
         """What the network says about those crops, in their order; returns who is there, first come first.
 
         With `heat`, the encoder's heatmap statistics, mistakes of the detector are told from people far
-        better.
+        better; with `joints`, what Φ says, crops keep to people who are hidden in part.
         """
         assert len(landmarks) == len(flags) == len(self._crops)
-        known = len(self._tracks)
-        points = [
-            crop.to_image(row[:, :2].astype(np.float64))
-            for crop, row in zip(self._crops, landmarks, strict=True)
-        ]
-        next_crops = [crop_from_landmarks(p[CENTER], p[OUTERMOST]) for p in points]
-        likely = {
-            i
-            for i, flag in enumerate(flags)
-            if flag >= self.min_flag
-            and _usable(next_crops[i], points[i])
-            and (i < known or _convincing(float(flag), None if heat is None else heat[i]))
-        }
-        rows = self._without_doubles(likely, known, next_crops, points, flags)
-        self._note(known, likely, rows)
-        tracks, followed = [], []
-        for row in rows:
-            before = self._tracks[row] if row < known else None
-            number = before.number if before else self._number(next_crops[row])
-            frames = before.frames + 1 if before else 1
-            tracks.append(_Track(number, next_crops[row], points[row][BODY], frames))
-            followed.append(Followed(row, number, self._crops[row]))
-        self._tracks = tracks
-        return followed
+        points = np.array(
+            [c.to_image(r[:, :2].astype(np.float64)) for c, r in zip(self._crops, landmarks, strict=True)]
+        ).reshape(-1, 39, 2)
+        looks = _Looks(points, np.asarray(flags).reshape(-1), None if heat is None else heat[..., 2])
+        moved = [self._moved(row, looks, joints) for row in range(len(self._crops))]
+        ranks = {row: rank for row, after in enumerate(moved) if (rank := self._rank(row, looks, after))}
+        kept = self._without_doubles(ranks, looks, moved)
+        seen = sorted([row for row in kept if ranks[row][0] < PERHAPS][: self.people or MOST_PEOPLE])
+        perhaps = [row for row in kept if ranks[row][0] == PERHAPS][:MOST_PERHAPS]
+        waiting = self._wait(seen)
+        self._note_mistakes(ranks)
+        tracks = [self._seen(row, looks, moved[row], waiting) for row in seen]
+        if self.people is not None:
+            waiting = waiting[: self.people - len(tracks)]
+        self._perhaps = [self._seen(row, looks, moved[row]) for row in perhaps]
+        self._tracks, self._waiting = tracks, waiting
+        return [Followed(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
+
+    def _moved(self, row: int, looks: _Looks, joints: Sequence[Joints] | None) -> Steering | None:
+        """The crop for the next frame; None where the network's answer is of no use."""
+        points = looks.points_px[row]
+        if not np.isfinite(points).all():
+            return None
+        before = self._asked[row].steering if row < len(self._asked) else Steering(self._crops[row])
+        own = None if joints is None else joints[row]
+        peaks = None if looks.peaks is None else looks.peaks[row]
+        after = before.moved(points, peaks, own, self._crops[row])
+        return after if after.crop.size_px >= MIN_CROP_PX else None
+
+    def _rank(self, row: int, looks: _Looks, after: Steering | None) -> tuple[int, float] | None:
+        """Whether somebody is there, and who comes before whom where two rows show one person: small first.
+
+        None: nobody. (`PERHAPS`, ...): to be looked at again before it is said.
+        """
+        flag = float(looks.flags[row])
+        if after is None:
+            return None
+        size = -flag * after.crop.size_px
+        likely = flag >= self.min_flag
+        expected = likely and looks.peak(row) >= EXPECTED_PEAK
+        convincing = flag >= NEWCOMER_FLAG and looks.peak(row) >= NEWCOMER_PEAK
+        if row < len(self._tracks):
+            if likely:
+                return FOLLOWED, self._step(row, looks, after)
+            return (DOUBTED, size) if flag >= DOUBT_FLAG and self._asked[row].credit > 0 else None
+        if row < len(self._tracks) + len(self._waiting):
+            return (FOLLOWED, self._step(row, looks, after)) if expected else None
+        if convincing:
+            return NEW, size
+        if not expected:
+            return None
+        if row < len(self._asked):
+            return (NEW if self._asked[row].frames + 1 >= PERHAPS_LOOKS else PERHAPS), size
+        return (NEW if self._expects(self._crops[row]) else PERHAPS), size
+
+    def _step(self, row: int, looks: _Looks, after: Steering) -> float:
+        """How far somebody moved since they were seen, in crop widths."""
+        moved = np.linalg.norm(looks.points_px[row, BODY] - self._asked[row].landmarks_px, axis=-1).mean()
+        return float(moved / after.crop.size_px)
+
+    def _expects(self, crop: Crop) -> bool:
+        """Whether somebody is missed who may be here."""
+        if self.people is not None and not self._tracks:
+            return True
+        return self._lost_near(crop, self._waiting) is not None
 
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
         """Where to look for newcomers in this frame; often nowhere."""
@@ -162,61 +248,92 @@ class Follower:
         self._turn += 1
         regions = [everywhere[self._turn % len(everywhere)]]
         lost = [place.crop for place in self._places if place.number >= 0]
+        lost += [track.crop for track in self._waiting]
         if lost:
             regions.append(Crop(lost[-1].center_px, 2 * lost[-1].size_px))
         return regions
 
     def _is_new(self, crop: Crop) -> bool:
-        taken = [track.crop for track in self._tracks] + [p.crop for p in self._places if p.number < 0]
+        taken = [track.crop for track in (*self._tracks, *self._perhaps)]
+        taken += [p.crop for p in self._places if p.number < 0]
         return all(_gap(crop, other) > NEW_PERSON for other in taken)
 
     def _without_doubles(
-        self,
-        rows: set[int],
-        known: int,
-        next_crops: Sequence[Crop],
-        points: Sequence[Float[Array, "39 2"]],
-        flags: Float[Array, " crop"],
+        self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[Steering | None]
     ) -> list[int]:
-        """One row for each person, and no more people than asked for.
+        """One row for each person, the surest first.
 
         Of two rows for one person stays the one already followed, and of two followed ones that which moved
         less: the other has jumped over from somebody who got hidden.
         """
-
-        def rank(row: int) -> tuple[bool, float]:
-            if row < known:
-                moved = np.linalg.norm(points[row][BODY] - self._tracks[row].landmarks_px, axis=-1).mean()
-                return False, float(moved / next_crops[row].size_px)
-            return True, -float(flags[row]) * next_crops[row].size_px
-
         kept: list[int] = []
-        for row in sorted(rows, key=rank):
-            sizes = [min(next_crops[row].size_px, next_crops[k].size_px) for k in kept]
-            gaps = [np.linalg.norm(points[row][BODY] - points[k][BODY], axis=-1).mean() for k in kept]
-            if all(gap > SAME_PERSON * size for gap, size in zip(gaps, sizes, strict=True)):
+        size = [0.0 if after is None else after.crop.size_px for after in moved]
+        for row in sorted(ranks, key=lambda r: ranks[r]):
+            body = looks.points_px[row, BODY]
+            gaps = [np.linalg.norm(body - looks.points_px[k, BODY], axis=-1).mean() for k in kept]
+            nearest = [SAME_PERSON * min(size[row], size[k]) for k in kept]
+            if all(gap > near for gap, near in zip(gaps, nearest, strict=True)):
                 kept.append(row)
-        return sorted(kept[: self.people or MOST_PEOPLE])
+        return kept
 
-    def _note(self, known: int, likely: set[int], kept: list[int]) -> None:
-        """Remember where people were lost, and where the detector was wrong."""
-        for row, crop in enumerate(self._crops):
-            if row < known and row not in kept and self._tracks[row].frames >= SURE_FRAMES:
-                self._places.append(_Place(self._tracks[row].number, crop, self._frame))
-            elif row >= known and row not in likely:
-                self._places.append(_Place(-1, crop, self._frame))
+    def _seen(
+        self, row: int, looks: _Looks, after: Steering | None, waiting: list[_Track] | None = None
+    ) -> _Track:
+        """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them."""
+        assert after is not None
+        landmarks = looks.points_px[row, BODY]
+        if row >= len(self._asked):
+            number = -1 if waiting is None else self._number(after.crop, waiting)
+            return _Track(number, after, landmarks, frames=1, credit=1)
+        before = self._asked[row]
+        number = before.number
+        if number < 0 and waiting is not None:
+            number = self._number(after.crop, waiting)
+        sure = looks.flags[row] >= self.min_flag
+        credit = min(before.credit + 2, PATIENCE) if sure else before.credit - 1
+        return _Track(number, after, landmarks, before.frames + 1, credit)
 
-    def _number(self, crop: Crop) -> int:
+    def _wait(self, seen: list[int]) -> list[_Track]:
+        """Everybody known who is not seen and has credit left; remembers where the others were lost."""
+        waiting: list[_Track] = []
+        for row, track in enumerate((*self._tracks, *self._waiting)):
+            if row in seen or track.frames < SURE_FRAMES:
+                continue
+            if track.credit > 0:
+                later = replace(
+                    track, steering=track.steering.waited(), credit=track.credit - 1, waited=track.waited + 1
+                )
+                waiting.append(later)
+            else:
+                self._places.append(_Place(track.number, track.crop, self._frame - track.waited))
+        return waiting
+
+    def _note_mistakes(self, ranks: dict[int, tuple[int, float]]) -> None:
+        """Remember where the detector was wrong."""
+        first = len(self._tracks) + len(self._waiting)
+        for row in range(first, len(self._crops)):
+            if row not in ranks:
+                self._places.append(_Place(-1, self._crops[row], self._frame))
+
+    def _lost_near(self, crop: Crop, waiting: Sequence[_Track]) -> _Track | _Place | None:
+        """Who was lost near here not long ago."""
+        lost = [(w, w.waited) for w in reversed(waiting)]
+        lost += [(p, self._frame - p.frame) for p in reversed(self._places) if p.number >= 0]
+        for who, frames in lost:
+            near = _gap(crop, who.crop) < 0.3 + 0.03 * frames
+            if near and 0.5 < crop.size_px / who.crop.size_px < 2.0:
+                return who
+        return None
+
+    def _number(self, crop: Crop, waiting: list[_Track]) -> int:
         """The number of somebody lost near here not long ago, or a new one."""
-        for place in reversed(self._places):
-            reach = 0.3 + 0.03 * (self._frame - place.frame)
-            if (
-                place.number >= 0
-                and _gap(crop, place.crop) < reach
-                and 0.5 < crop.size_px / place.crop.size_px < 2.0
-            ):
-                self._places.remove(place)
-                return place.number
+        who = self._lost_near(crop, waiting)
+        if isinstance(who, _Track):
+            waiting.remove(who)
+            return who.number
+        if who is not None:
+            self._places.remove(who)
+            return who.number
         self._next_number += 1
         return self._next_number - 1
 
@@ -224,12 +341,3 @@ class Follower:
 def _gap(crop: Crop, other: Crop) -> float:
     """Distance of the centres in widths of the smaller crop."""
     return float(np.hypot(*np.subtract(crop.center_px, other.center_px))) / min(crop.size_px, other.size_px)
-
-
-def _usable(crop: Crop, points_px: Float[Array, "39 2"]) -> bool:
-    return bool(np.isfinite(points_px).all()) and crop.size_px >= MIN_CROP_PX
-
-
-def _convincing(flag: float, heat: Float[Array, "39 3"] | None) -> bool:
-    """Whether a newcomer is a person and not a mistake of the detector."""
-    return flag >= NEWCOMER_FLAG and (heat is None or bool(heat[BODY, 2].mean() >= NEWCOMER_PEAK))
