@@ -19,6 +19,7 @@ and ends follow a straight line from the median through those at REACH.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,8 @@ INTERVAL_NAMES: tuple[str, ...] = tuple(JOINTS_OF)
 
 REACH = 2.0
 """Radius up to which ends of calibrated intervals are quantiles of draws; 2.3 % of them lie beyond it."""
+DRAWS, CHUNK = 512, 64
+"""Draws a person, and people at a time, where there are many of them."""
 _NODES = np.linspace(-REACH, REACH, 41)
 
 
@@ -170,10 +173,48 @@ class UncertainJoints:
             errors *= stretch(distance, self.levels, self.radii[:, index])[..., None, :]
         return errors
 
+    def take(self, rows: slice) -> UncertainJoints:
+        """Some of the people."""
+        joints, cov, factors = self.joints_mm[rows], self.cov_mm2[rows], self.factors_mm[rows]
+        return UncertainJoints(self.skeleton, joints, cov, factors, self.levels, self.radii[rows])
+
     def draws(self, name: str, noise: Float[Array, "#person 9 draw"]) -> Float[Array, "person draw"]:
         """Draws of a quantity. A joint that is NaN makes them NaN."""
         index = [self.skeleton.index(joint) for joint in JOINTS_OF[name]]
         return _quantity(self.joints_mm[:, index, :, None] + self.errors(index, noise))
+
+
+def in_chunks(
+    people: UncertainJoints, rng: np.random.Generator, draws: int = DRAWS
+) -> Iterator[tuple[slice, UncertainJoints, Float[Array, "person 9 draw"]]]:
+    """Rows, people and noise, a few people at a time.
+
+    Everybody has noise of their own: a quantile of few draws is off, and off for everybody alike if the draws
+    are the same. Off independently, it moves the coverage of many people by about 1/DRAWS.
+    """
+    for begin in range(0, len(people), CHUNK):
+        rows = slice(begin, min(begin + CHUNK, len(people)))
+        half = rng.standard_normal((rows.stop - begin, 9, draws // 2))
+        yield rows, people.take(rows), np.concatenate((half, -half), axis=-1)
+
+
+def reaches(
+    people: UncertainJoints, truth_mm: Float[Array, "person joint 3"], rng: np.random.Generator
+) -> dict[str, Float[Array, " person"]]:
+    """`reach` of every quantity for many people; NaN where the truth is."""
+    told = {name: np.empty(len(people)) for name in INTERVAL_NAMES}
+    for rows, part, noise in in_chunks(people, rng):
+        for name, radius in told.items():
+            truth = true_quantity(name, truth_mm[rows], people.skeleton)
+            radius[rows] = reach(part.draws(name, noise), truth)
+    return told
+
+
+def true_quantity(
+    name: str, joints_mm: Float[Array, "person joint 3"], skeleton: Skeleton
+) -> Float[Array, " person"]:
+    """A quantity of known joints."""
+    return quantity(joints_mm[:, [skeleton.index(joint) for joint in JOINTS_OF[name]]])
 
 
 def joint_covariance(

@@ -20,6 +20,7 @@ from sigmapose.errors import InputError, OutputError
 from sigmapose.io.poses_json import PosesWriter, Source, read_poses
 from sigmapose.io.poses_schema import json_schema
 from sigmapose.pose import Frame
+from sigmapose.quantities import QuantityRadii
 from sigmapose.skeleton import COCO_17
 from walking_person import CAMERA, walking_pose
 
@@ -129,6 +130,7 @@ from walking_person import walking_pose
 from sigmapose.errors import OutputError
 from sigmapose.io.poses_json import PosesWriter
 from sigmapose.pose import Frame
+from sigmapose.quantities import QuantityRadii
 if sys.argv[2] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 try:
@@ -250,3 +252,47 @@ def test_mixed_files_and_unwritable_places_are_refused(tmp_path: Path) -> None:
 def test_the_published_schema_is_the_one_in_use(repository: Path) -> None:
     published = json.loads((repository / "docs" / "poses.schema.json").read_text())
     assert published == json.loads(json.dumps(json_schema()))
+
+
+def measured() -> QuantityRadii:
+    return QuantityRadii((0.5, 0.9), {"knee_angle": (0.7, 1.9), "thigh_length": (0.6, 1.4)})
+
+
+def test_what_joints_err_by_together_is_kept(tmp_path: Path) -> None:
+    factors = np.random.default_rng(0).normal(0, 10, (26, 3, 4))
+    factors[5] = np.nan
+    pose = replace(walking_pose(), factors_mm=factors, quantities=measured())
+    given = [Frame(0, 0.0, (pose, walking_pose(track=1)), "walk.mp4")]
+    write(tmp_path / "a.json", given)
+    coupled, plain = next(iter(read_poses(tmp_path / "a.json"))).poses
+    np.testing.assert_allclose(coupled.factors_mm, factors, rtol=5.1e-5)
+    assert coupled.quantities == measured() and plain.factors_mm is None and plain.quantities is None
+    a, b = (p.interval("left_knee_angle") for p in (pose, coupled))
+    assert (a.low, a.high) == pytest.approx((b.low, b.high), abs=0.05)
+    write(tmp_path / "b.json", list(read_poses(tmp_path / "a.json")))
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_files_without_factors_mean_joints_that_err_independently(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", frames())
+    text = (tmp_path / "a.json").read_text()
+    assert "factors_mm" not in text and "quantities" not in text
+    for frame in read_poses(tmp_path / "a.json"):
+        for pose in frame.poses:
+            assert pose.factors_mm is None and not pose.joint_cov_mm2[:3, 3:].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [({"factors_mm": [[1.0, 2.0, 3.0]]}, "factors_mm are not 3 equal rows for each of 26 joints"),
+     ({"factors_mm": [[1.0, 2.0]] * 26}, "factors_mm are not 3 equal rows"),
+     ({"quantities": 1}, "quantities do not fit those of the file")],
+)  # fmt: skip
+def test_factors_and_radii_that_cannot_be_are_refused(change: dict, complaint: str, tmp_path: Path) -> None:
+    pose = replace(walking_pose(), factors_mm=np.ones((26, 3, 1)), quantities=measured())
+    write(tmp_path / "a.json", [Frame(0, 0.0, (pose,), "walk.mp4")])
+    document = json.loads((tmp_path / "a.json").read_text())
+    document["frames"][0]["people"][0] |= change
+    (tmp_path / "b.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=complaint):
+        list(read_poses(tmp_path / "b.json"))

@@ -92,7 +92,7 @@ def fit_radii(
         enough = name == "all" or (len(values) >= min_count and frames >= min_frames)
         radii = [_radius(values, None if cluster is None else cluster[frame], p) for p in levels if enough]
         finite = enough and np.isfinite(radii).all()
-        rounded = tuple(round(math.ceil(r / RADIUS_STEP - _EXACT) * RADIUS_STEP, 4) for r in radii if finite)
+        rounded = tuple(round_up(r) for r in radii if finite)
         return RadiusGroup(name if finite else "", len(values), frames, rounded)
 
     pools["all"] = measure("all", everything, None)
@@ -105,6 +105,11 @@ def fit_radii(
             parent = own if own.radii else pools[visible] if pools[visible].radii else pools["all"]
             pools[f"{part}/{visible}"] = RadiusGroup(parent.source, own.count, own.frames, parent.radii)
     return {name: group for name, group in pools.items() if "/" in name}
+
+
+def round_up(radius: float) -> float:
+    """To the next multiple of RADIUS_STEP."""
+    return round(math.ceil(radius / RADIUS_STEP - _EXACT) * RADIUS_STEP, 4)
 
 
 def _radius(values: np.ndarray, cluster: np.ndarray | None, level: float) -> float:

@@ -3,19 +3,21 @@
 Scales need data, and radii need scores that the scales have not seen. So radii come from cross-fitting
 (cross-conformal, Vovk 2015): clips are dealt into folds, every fold is scored with scales fitted on the
 others, and the scales that ship are fitted on everything. The scores are those of finished poses in
-millimetres, with the uncertainty of stature in them: what a user's `pose.ellipsoid` is asked to hold.
+millimetres, with the uncertainty of stature in them: what a user's `pose.ellipsoid` is asked to hold. With
+scales and radii fixed, the intervals of angles and lengths that such poses give are measured in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from sigmapose.calibrate.conformal import LEVELS, MIN_COUNT, MIN_FRAMES, cross_folds, fit_radii
 from sigmapose.calibrate.groups import joint_groups
+from sigmapose.calibrate.quantities import fit_quantities
 from sigmapose.calibrate.scale import fit_scales
 from sigmapose.calibrator import ConformalRadii, VarianceScales, spread_radii
 from sigmapose.shapes import Array, Float, Int
@@ -26,6 +28,8 @@ METHOD = (
     "joint group and predicted class, cross-fitted over 5 folds of clips"
 )
 FOLDS = 5
+MAX_REACHED = 2000
+"""People, about, whose intervals are drawn: 90 % of 4,000 sides are then known to 0.5 points."""
 MIN_PEOPLE = 200
 """Fewer people give no scales by joint worth having."""
 
@@ -61,6 +65,9 @@ class Evidence:
     repeats: int = 1
     """How often every picture is there (with its focal length known and unknown, say): groups must be that
     much larger to count as large enough."""
+    reach: Callable[[VarianceScales, ConformalRadii, Int[Array, " person"]], dict[str, Array]] | None = None
+    """`sigmapose.quantities.reaches` of finished poses of some people, made with those scales and radii.
+    None: intervals of angles and lengths are not measured."""
 
 
 def fit_source(
@@ -72,29 +79,50 @@ def fit_source(
         DataError: too few people, with the number that is needed.
     """
     everybody = np.arange(len(evidence.clip))
+    folds = _folds(evidence, everybody)
     relative = np.full(evidence.predicted_class.shape, np.nan)
     points = np.full(evidence.predicted_class.shape, np.nan)
-    fold = cross_folds(evidence.clip, FOLDS)
-    for k in np.unique(fold):
-        rows = everybody[fold == k]
-        rest = everybody[fold != k] if len(np.unique(fold)) > 1 else rows
-        final = evidence.finished(_scales(evidence, rest), rows)
+    for rows, scales in folds:
+        final = evidence.finished(scales, rows)
         relative[rows] = distances(final.joints, final.joints_cov)
         points[rows] = distances(final.points, final.points_cov)
     relative[:, BODY_26.index("mid_hip")] = np.nan
     named = joint_groups(BODY_26)
     members = {name: tuple(BODY_26.index(joint) for joint in joints) for name, joints in named.items()}
-    radii = [
+    count, frames = MIN_COUNT * evidence.repeats, MIN_FRAMES * evidence.repeats
+    of_joints, of_points = (
         fit_radii(
-            scores, evidence.predicted_class, members, VISIBILITY, levels=levels,
-            min_count=MIN_COUNT * evidence.repeats, min_frames=MIN_FRAMES * evidence.repeats,
+            scores,
+            evidence.predicted_class,
+            members,
+            VISIBILITY,
+            levels=levels,
+            min_count=count,
+            min_frames=frames,
         )
         for scores in (relative, points)
-    ]  # fmt: skip
-    return _scales(evidence, everybody), ConformalRadii(
-        levels, spread_radii(radii[0], named, levels, 3), spread_radii(radii[1], named, levels, 2),
-        radii[0], radii[1], named,
+    )
+    radii = ConformalRadii(
+        levels, spread_radii(of_joints, named, levels, 3), spread_radii(of_points, named, levels, 2),
+        of_joints, of_points, named,
     )  # fmt: skip
+    if evidence.reach is not None:
+        step = max(1, len(everybody) // MAX_REACHED)
+        told = [evidence.reach(scales, radii, rows[::step]) for rows, scales in folds]
+        together = {name: np.concatenate([part[name] for part in told]) for name in told[0]}
+        groups = fit_quantities(together, levels, min_count=count, min_frames=frames)
+        radii = replace(radii, quantity_groups=groups)
+    return _scales(evidence, everybody), radii
+
+
+def _folds(evidence: Evidence, everybody: np.ndarray) -> list[tuple[np.ndarray, VarianceScales]]:
+    """People of every fold, and the scales that the others give them."""
+    fold = cross_folds(evidence.clip, FOLDS)
+    names = np.unique(fold)
+    return [
+        (everybody[fold == k], _scales(evidence, everybody[fold != k] if len(names) > 1 else everybody))
+        for k in names
+    ]
 
 
 def _scales(evidence: Evidence, rows: np.ndarray) -> VarianceScales:

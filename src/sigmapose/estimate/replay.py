@@ -7,12 +7,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from sigmapose.calibrator import Calibrator, VarianceScales
+from sigmapose.calibrator import Calibrator, ConformalRadii, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import PoseBatch, assemble, most_probable
 from sigmapose.estimate.network import Answer
+from sigmapose.quantities import UncertainJoints, reaches
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
+
+REACH_SEED = 20_001
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,6 +84,26 @@ class Replay:
         spread, moved = np.where(there, spread, 0.0), np.where(there, moved, 0.0)
         distance = (spread * moved).sum((1, 2)) / np.maximum((spread**2).sum((1, 2)), 1e-12)
         return self.joints_mm[..., 2] / (distance * ratio)[:, None]
+
+    def people(self, calibrator: Calibrator | None, rows: Int[Array, " person"]) -> UncertainJoints:
+        """Finished joints of some of them, stature unknown: what angles and lengths are drawn from."""
+        parts = [self.pose(int(row), calibrator).uncertain_joints for row in rows]
+        return UncertainJoints(
+            BODY_26,
+            np.concatenate([p.joints_mm for p in parts]),
+            np.concatenate([p.cov_mm2 for p in parts]),
+            np.concatenate([p.factors_mm for p in parts]),
+            parts[0].levels,
+            np.concatenate([p.radii for p in parts]),
+        )
+
+    def reach(
+        self, scales: VarianceScales, radii: ConformalRadii, rows: Int[Array, " person"]
+    ) -> dict[str, Float[Array, " person"]]:
+        """How far intervals of angles and lengths of poses, made with those scales and radii, must reach."""
+        calibrator = Calibrator("fit", BODY_26.name, "", {}, {self.source: scales}, {self.source: radii})
+        rng = np.random.default_rng(REACH_SEED)
+        return reaches(self.people(calibrator, rows), self.joints_mm[rows], rng)
 
     def errors(self, scales: VarianceScales | None, rows: Int[Array, " person"]) -> Errors:
         """Errors of poses, mm and px, that a calibrator with those scales gives; stature unknown."""

@@ -33,7 +33,15 @@ from sigmapose.io.poses_schema import (
     TailModel,
     UnitsModel,
 )
+from sigmapose.io.poses_shared import (
+    QuantityRows,
+    factors_of,
+    quantities_of,
+    read_quantities,
+    shared_dict,
+)
 from sigmapose.pose import Frame, Pose
+from sigmapose.quantities import QuantityRadii
 from sigmapose.regions import Regions
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton
 
@@ -68,7 +76,7 @@ class PosesWriter:
         self._messages: list[str] = []
         self._calibrator: str | None = None
         self._in_place = isinstance(target, str | Path)
-        self._regions = RegionRows()
+        self._regions, self._quantities = RegionRows(), QuantityRows()
         self._frames, self._at, self._pending, self._closed = 0, 0, b"", False
         try:
             # Unbuffered: a frame and the closing part reach the file in one write.
@@ -104,7 +112,9 @@ class PosesWriter:
                     f"{self._name}: unknown source {frame.source!r}: call add_source before write"
                 )
             self.add_source(Source(frame.source, frame.poses[0].camera))
-        text = json.dumps(_frame_dict(frame, self._regions), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(
+            _frame_dict(frame, self._regions, self._quantities), separators=(",", ":"), allow_nan=False
+        )
         self._pending += (b",\n" if self._frames else b"\n") + text.encode()
         self._frames += 1
         self._flush(complete=False)
@@ -152,6 +162,7 @@ class PosesWriter:
             "complete": complete,
             "messages": self._messages,
             **self._regions.told(),
+            **self._quantities.told(),
         }
         return _TAIL_MARK + json.dumps(tail, separators=(",", ":"), allow_nan=False).encode()[1:] + b"\n"
 
@@ -203,6 +214,7 @@ class PosesFile:
     _loaded: tuple[Any, ...] | None = None
     _regions: Regions | None = None
     """Every row of radii that occurs."""
+    _quantities: tuple[QuantityRadii, ...] = ()
 
     def __iter__(self) -> Iterator[Frame]:
         cameras = {s.file: s.camera for s in self.sources}
@@ -246,6 +258,8 @@ class PosesFile:
             camera=camera,
             calibration=self.calibrator,
             regions=regions_of(self._regions, person.regions, joints, where),
+            factors_mm=factors_of(person, joints, where),
+            quantities=quantities_of(self._quantities, person.quantities, where),
         )
 
 
@@ -266,6 +280,7 @@ def read_poses(path: str | Path) -> PosesFile:
     return PosesFile(
         path, top.generator, skeleton, end.calibrator, tuple(_source(s) for s in end.sources), end.complete,
         tuple(end.messages), frames, read_regions(end.regions, path),
+        read_quantities(end.quantities, str(path)),
     )  # fmt: skip
 
 
@@ -345,9 +360,11 @@ def _source_dict(source: Source) -> dict[str, Any]:
     return {"file": source.file, "width": c.width, "height": c.height, "fps": source.fps, "camera": camera}
 
 
-def _frame_dict(frame: Frame, regions: RegionRows) -> dict[str, Any]:
+def _frame_dict(frame: Frame, regions: RegionRows, quantities: QuantityRows) -> dict[str, Any]:
     people = [
-        _person_dict(pose) | ({} if pose.regions is None else {"regions": regions.number(pose.regions)})
+        _person_dict(pose)
+        | ({} if pose.regions is None else {"regions": regions.number(pose.regions)})
+        | shared_dict(pose, quantities)
         for pose in frame.poses
     ]
     return {"index": frame.index, "time_s": round(frame.time_s, 6), "source": frame.source, "people": people}

@@ -13,9 +13,9 @@ def decimals(values: Float[Array, "..."], places: int) -> Any:
     return _nested(np.round(np.asarray(values, dtype=np.float64), places))
 
 
-def digits(values: Float[Array, "..."]) -> Any:
+def digits(values: Float[Array, "..."], count: int = 7) -> Any:
     exact = np.asarray(values, dtype=np.float64)
-    short = [float(f"{v:.7g}") for v in exact.ravel().tolist()]
+    short = [float(f"{v:.{count}g}") for v in exact.ravel().tolist()]
     return _nested(np.array(short).reshape(exact.shape))
 
 

@@ -81,6 +81,14 @@ class PersonModel(_Model):
     regions: list[int] | None = Field(
         default=None, description="Row of each joint in the file's `regions`; null: regions are a Gaussian's."
     )
+    factors_mm: list[list[Maybe]] | None = Field(
+        default=None,
+        description="What joints err by together: F of each joint, 3 rows of equally many numbers one after "
+        "another; the covariance of different joints i and j is F_i F_j^T. null: joints err independently.",
+    )
+    quantities: int | None = Field(
+        default=None, description="Row in the file's `quantities`; null: intervals as the draws give them."
+    )
 
 
 class FrameModel(_Model):
@@ -110,6 +118,13 @@ class RegionsModel(_Model):
     points: list[list[Number]] = Field(description="Radii for cov_px2, one for each level.")
 
 
+class QuantitiesModel(_Model):
+    """Radii of the intervals of angles and lengths, as a calibrator measured them."""
+
+    levels: list[Number] = Field(description="Probabilities, rising.")
+    radii: dict[str, list[Number]] = Field(description="By kind (`knee_angle`), one for each level.")
+
+
 class TailModel(_Model):
     """What stands after the frames, because it is only known then."""
 
@@ -119,6 +134,10 @@ class TailModel(_Model):
     messages: list[str] = Field(default=[], description="What the reader of the input had to report.")
     regions: RegionsModel | None = Field(
         default=None, description="How far regions reach, where a calibrator measured it."
+    )
+    quantities: list[QuantitiesModel] = Field(
+        default=[],
+        description="How far intervals of angles and lengths reach, where a calibrator measured it.",
     )
 
 
