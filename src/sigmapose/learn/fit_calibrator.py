@@ -58,6 +58,7 @@ def fit_calibrator(phi: Head, pictures: Pictures, name: str, fitted_on: str) -> 
             finished=replay.errors,
             constant_sigma_mm=_constant_sigma(answer, batch),
             repeats=2,
+            reach=replay.reach,
         )
         scales[source], radii[source] = fit_source(evidence)
         samples[source] = len(replay) // 2
