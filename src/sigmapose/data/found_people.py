@@ -99,11 +99,10 @@ class FoundPerson:
     @staticmethod
     def of(record: dict[str, Any]) -> FoundPerson:
         """The person that `dataclasses.asdict` described, from JSON."""
-        lists = ("crop", "scores", "size")
-        tuples = {name: tuple(record[name]) for name in lists}
-        return FoundPerson(
-            **record | tuples | {"landmarks_px": tuple((x, y) for x, y in record["landmarks_px"])}
-        )
+        tuples = {name: tuple(record[name]) for name in ("crop", "scores", "size")}
+        landmarks = tuple((x, y) for x, y in record["landmarks_px"])
+        known: dict[str, Any] = record | tuples | {"landmarks_px": landmarks}
+        return FoundPerson(**known)
 
 
 def list_files(root: Path) -> list[str]:

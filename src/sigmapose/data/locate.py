@@ -81,7 +81,7 @@ def locate(
     pairs, neighbours = sides_of(skeleton)
     paired = [j for pair in pairs for j in pair]
     alone = [j for j in range(joints) if j not in paired]
-    seen = np.isfinite(points_px).all(-1) & np.isfinite(cov_px2).all((-1, -2))
+    seen = np.asarray(np.isfinite(points_px).all(-1) & np.isfinite(cov_px2).all((-1, -2)))
     points_px = np.where(seen[..., None], points_px, np.nan)
     # sharper detections count more; the search itself only ranks them
     sigma = np.sqrt(np.trace(cov_px2, axis1=-2, axis2=-1) / 2)
@@ -103,7 +103,7 @@ def locate(
     side = np.moveaxis(swapped, -1, 0)
     points_px = np.where(side[..., None], points_px[:, :, flip], points_px)
     cov_px2 = np.where(side[..., None, None], cov_px2[:, :, flip], cov_px2)
-    used &= np.isfinite(start).all(-1)[..., None]
+    used &= np.asarray(np.isfinite(start).all(-1))[..., None]
     points_mm, cov_mm2 = refine(start, points_px, cov_px2, used, cameras)
     return Located(points_mm, cov_mm2, used, swapped)
 

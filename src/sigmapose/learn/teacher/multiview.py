@@ -16,7 +16,7 @@ from sigmapose.data.locate import Located, locate
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import STRICT, Gates
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import JOINTS, ROOT
+from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import Pictures
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 from sigmapose.learn.teacher.peer import UNKNOWN_SIGMA
@@ -157,5 +157,4 @@ def _slopes(
     slope[..., 0, 2] = -lens.fx * per_mm * at_mm[..., 0] / z
     slope[..., 1, 2] = -lens.fy * per_mm * at_mm[..., 1] / z
     slope[..., 2, 2] = (lens.focal_px / (z[:, ROOT] * size_px))[:, None]
-    assert slope.shape[1] == JOINTS
     return slope

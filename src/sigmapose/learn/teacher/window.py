@@ -20,8 +20,8 @@ from sigmapose.learn.teacher.lesson import Lesson, Teacher
 
 REWEIGHTINGS = 5
 FAR = 7.815
-"""Squared Mahalanobis distance to the curve beyond which a frame loses weight: 95 % of chi-square with 3 degrees
-of freedom."""
+"""Squared Mahalanobis distance to the curve beyond which a frame loses weight: 95 % of chi-square with 3
+degrees of freedom."""
 Moment = tuple[str, float]
 """A track and the time in it."""
 
@@ -64,7 +64,7 @@ def smooth(
         raise DataError(f"means {means.shape}, covariances {covs.shape}, times {times.shape}: do not fit")
     if not (np.diff(times) > 0).all():
         raise DataError("the moments of a track must rise in time: sort them, and keep one answer a moment")
-    known = np.isfinite(means).all(-1) & np.isfinite(covs).all((-1, -2))
+    known = np.asarray(np.isfinite(means).all(-1) & np.isfinite(covs).all((-1, -2)))
     dim = means.shape[-1]
     whole = np.where(known[..., None, None], covs, np.eye(dim))
     information = np.linalg.inv(whole) * known[..., None, None]

@@ -1,0 +1,151 @@
+"""From photos nobody annotated to what training takes: features of every view, a teacher that knows its own
+error, taught pictures. Every step resumes.
+
+    python -m sigmapose.data.unlabelled --photos DIR --out SHARDS
+    python -m sigmapose.learn.unlabelled_stage --shards SHARDS --out FEATURES --encoders DIR --head phi.pt
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from sigmapose.data.features import FeaturePlan, View, extract_features
+from sigmapose.data.splits import Split
+from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
+from sigmapose.learn.teacher.judge import fitted_variance, report
+from sigmapose.learn.teacher.pictures import pseudo_labelled
+
+
+@dataclass(frozen=True)
+class TeachingPlan:
+    """What a teacher and its students see of shards with clean twins."""
+
+    shards: Path
+    """Folder with a folder of shards for each split, as `sigmapose.data.unlabelled` makes it."""
+    out: Path
+    """Folder of the features; each view of each split has its own in it."""
+    encoders: Path
+    """Folder with encoder_lite.onnx, encoder_full.onnx, encoder_heavy.onnx."""
+    head: Path
+    """The teacher's Φ: an earlier phi.pt or an exported ONNX file."""
+    annotated: Path | None = None
+    """Features of annotated pictures, by the teacher's encoder, that the teacher's error is measured on."""
+    annotated_mirrored: Path | None = None
+    """The same in a mirror."""
+    annotated_split: Split = Split.VAL
+    teacher: str = "heavy"
+    """Encoder of the teacher."""
+    teacher_share: float = 1.0
+    """Part of the samples that are taught."""
+    students: dict[str, float] = field(default_factory=lambda: {"full": 1.0, "lite": 0.4, "heavy": 0.25})
+    """Part of the samples each encoder of the students runs on."""
+    mirrored_students: dict[str, float] = field(default_factory=lambda: {"full": 0.5})
+    """The same for the students' pictures in a mirror; empty: none."""
+    workers: int = 2
+
+    def folder(self, split: Split, view: View) -> Path:
+        """Features of one view."""
+        return self.out / f"{split}-{view}"
+
+    def views(self) -> dict[View, dict[str, float]]:
+        """Which encoders run on which views."""
+        taught = {self.teacher: self.teacher_share}
+        views: dict[View, dict[str, float]] = {
+            "clean": taught,
+            "clean-mirrored": taught,
+            "picture": self.students,
+        }
+        return views | ({"mirrored": self.mirrored_students} if self.mirrored_students else {})
+
+
+def make_views(plan: TeachingPlan, split: Split) -> Iterator[int]:
+    """Features of every view of one split; yields how many were made since the last time.
+
+    Raises:
+        DataError: no shards, or no clean twins in them.
+    """
+    for view, shares in plan.views().items():
+        folder = plan.folder(split, view)
+        yield from extract_features(
+            FeaturePlan(plan.shards / split, folder, plan.encoders, shares, view, plan.workers)
+        )
+
+
+def make_teacher(plan: TeachingPlan, gate: AnswerGate | None = None) -> EncoderTeacher:
+    """The teacher, its covariances fitted to its errors on the annotated pictures where there are some.
+
+    Raises:
+        ModelError: the file holds no Φ. DataError: see `fitted_variance`.
+    """
+    teacher = EncoderTeacher.load(plan.head, plan.teacher, gate)
+    if plan.annotated is None:
+        return teacher
+    truth, mirrored = annotated_pictures(plan)
+    open_gate = replace(teacher, gate=AnswerGate(np.inf, np.inf))
+    return replace(teacher, variance=fitted_variance(open_gate.teach(truth, mirrored), truth))
+
+
+def annotated_pictures(plan: TeachingPlan) -> tuple[Pictures, Pictures | None]:
+    """What the teacher's error is measured on, with nothing in front of the people, and its mirror image."""
+    assert plan.annotated is not None
+    truth = load_pictures(plan.annotated, plan.annotated_split)
+    mirrored = None
+    if plan.annotated_mirrored is not None:
+        mirrored = load_pictures(plan.annotated_mirrored, plan.annotated_split)
+        truth = truth.take(np.flatnonzero(np.isin(truth.id, mirrored.id)))
+    hidden = (truth.views.visibility == 2).any(1)  # a teacher sees people with nothing in front of them
+    return truth.take(np.flatnonzero(~hidden)), mirrored
+
+
+def taught_pictures(plan: TeachingPlan, teacher: EncoderTeacher, split: Split = Split.TRAIN) -> Pictures:
+    """The students' pictures of one split with the teacher's answers: `BatchSource.create(..., taught=)`.
+
+    Raises:
+        DataError: features are missing (`make_views`), or the teacher keeps nothing.
+    """
+    turned = plan.folder(split, "mirrored") if plan.mirrored_students else None
+    return pseudo_labelled(
+        plan.folder(split, "clean"),
+        plan.folder(split, "picture"),
+        teacher,
+        split=split,
+        mirrored=plan.folder(split, "clean-mirrored"),
+        student_mirrored=turned,
+    )
+
+
+def main() -> None:
+    """Entry point of ``python -m sigmapose.learn.unlabelled_stage``: makes the views and says what is kept."""
+    import tyro
+    from tqdm import tqdm
+
+    plan = tyro.cli(TeachingPlan)
+    for split in (Split.TRAIN, Split.VAL):
+        with tqdm(desc=f"{split} views", unit="picture", smoothing=0.05) as progress:
+            for done in make_views(plan, split):
+                progress.update(done)
+    teacher = make_teacher(plan)
+    if plan.annotated is not None:
+        truth, mirrored = annotated_pictures(plan)
+        _say("annotated", report(teacher.teach(truth, mirrored), truth))
+    for split in (Split.TRAIN, Split.VAL):
+        clean = load_pictures(plan.folder(split, "clean"), split)
+        lesson = teacher.teach(clean, load_pictures(plan.folder(split, "clean-mirrored"), split))
+        seen = np.isfinite(lesson.points).all((1, 2))
+        kept = lesson.take(np.flatnonzero(lesson.kept))
+        numbers = {"seen": seen.sum(), "kept": len(kept) / max(seen.sum(), 1), "sigma": sigma_of(kept).mean()}
+        _say(str(split), {name: float(value) for name, value in numbers.items()})
+
+
+def _say(name: str, numbers: dict[str, float]) -> None:
+    sys.stdout.write(f"{name:10s} " + "  ".join(f"{k} {v:.3g}" for k, v in numbers.items()) + "\n")
+
+
+if __name__ == "__main__":
+    main()
