@@ -56,12 +56,11 @@ class TeachingPlan:
     def views(self) -> dict[View, dict[str, float]]:
         """Which encoders run on which views."""
         taught = {self.teacher: self.teacher_share}
-        views: dict[View, dict[str, float]] = {
-            "clean": taught,
-            "clean-mirrored": taught,
-            "picture": self.students,
-        }
-        return views | ({"mirrored": self.mirrored_students} if self.mirrored_students else {})
+        views: dict[View, dict[str, float]] = {"clean": taught, "clean-mirrored": taught}
+        views["picture"] = self.students
+        if self.mirrored_students:
+            views["mirrored"] = self.mirrored_students
+        return views
 
 
 def make_views(plan: TeachingPlan, split: Split) -> Iterator[int]:
@@ -139,8 +138,8 @@ def main() -> None:
         lesson = teacher.teach(clean, load_pictures(plan.folder(split, "clean-mirrored"), split))
         seen = np.isfinite(lesson.points).all((1, 2))
         kept = lesson.take(np.flatnonzero(lesson.kept))
-        numbers = {"seen": seen.sum(), "kept": len(kept) / max(seen.sum(), 1), "sigma": sigma_of(kept).mean()}
-        _say(str(split), {name: float(value) for name, value in numbers.items()})
+        share = len(kept) / max(int(seen.sum()), 1)
+        _say(split, {"seen": float(seen.sum()), "kept": share, "sigma": float(sigma_of(kept).mean())})
 
 
 def _say(name: str, numbers: dict[str, float]) -> None:
