@@ -77,7 +77,7 @@ def make_views(plan: TeachingPlan, split: Split) -> Iterator[int]:
 
 
 def make_teacher(plan: TeachingPlan, gate: AnswerGate | None = None) -> EncoderTeacher:
-    """The teacher, its covariances fitted to its errors on the annotated pictures where there are some.
+    """The teacher, its covariances fitted to its errors on annotated pictures where there are some.
 
     Raises:
         ModelError: the file holds no Φ. DataError: see `fitted_variance`.

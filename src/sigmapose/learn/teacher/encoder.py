@@ -27,9 +27,9 @@ ROWS = 1024
 class AnswerGate:
     """When a teacher stands by an answer; lengths in standing heights."""
 
-    sigma: float = 0.07
+    sigma: float = 0.09
     """Largest mean over the joints of the root of the covariance's trace."""
-    disagreement: float = 0.035
+    disagreement: float = 0.06
     """Largest mean distance between the answers to the picture and to its mirror image; where front is taken
     for back it is several times as large."""
 
