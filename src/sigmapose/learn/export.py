@@ -183,11 +183,11 @@ def make_model(
     target = out or cache_folder() / f"{variant}.onnx"
     head = load_phi(phi or weights_path("lift"))
     export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
-    _label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
+    label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
     return target
 
 
-def _label(path: Path, facts: dict[str, str]) -> None:
+def label(path: Path, facts: dict[str, str]) -> None:
     """Write into an ONNX file what `ImageNetwork` reads from its metadata."""
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, facts)
@@ -217,7 +217,7 @@ def export_lift_model(phi: Head, out: Path) -> None:
     )
     _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), answer_names(phi), out)
     members = len(phi.members) if isinstance(phi, EnsembleHead) else 1
-    _label(out, {CONFIG_KEY: json.dumps({**asdict(phi.config), "members": members})})
+    label(out, {CONFIG_KEY: json.dumps({**asdict(phi.config), "members": members})})
 
 
 def _export(

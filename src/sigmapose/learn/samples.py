@@ -297,7 +297,7 @@ def make_batch(
     count = len(views)
     features = features or Features.none(count)
     if teacher_cov is None:
-        teacher_cov = np.broadcast_to(np.zeros((), np.float32), (count, JOINTS, 3, 3))
+        teacher_cov = np.zeros((count, JOINTS, 3, 3), np.float32)
     if annotated is None:
         annotated = np.ones(count, dtype=bool)
     mm_per_crop = views.root_depth_mm * size_px / views.focal_px

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,15 @@ from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
 
 
-def bodies_before_cameras(corpus: Path, split: str) -> Callable[[np.random.Generator, int], Views]:
-    """A sampler of views of one split's bodies; joints outside the picture are labelled truncated."""
+def bodies_before_cameras(
+    corpus: Path, split: str, subjects: Collection[str] | None = None
+) -> Callable[[np.random.Generator, int], Views]:
+    """A sampler of views of one split's bodies, or of those of some subjects; joints outside the picture are
+    labelled truncated.
+
+    Raises:
+        DataError: no bodies.
+    """
     shards = sorted(corpus.glob("*.npz"))
     if not shards:
         raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.data.people.bodies")
@@ -22,11 +29,15 @@ def bodies_before_cameras(corpus: Path, split: str) -> Callable[[np.random.Gener
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:
             keep = data["split"].astype(str) == split
+            if subjects is not None:
+                keep &= np.isin(data["subject"].astype(str), list(subjects))
             joints.append(data["joints_mm"][keep].astype(np.float32))
             statures.append(data["stature_mm"][keep].astype(np.float64))
     joints_mm, stature_mm = np.concatenate(joints), np.concatenate(statures)
     if not len(joints_mm):
-        raise DataError(f"no '{split}' bodies in '{corpus}'")
+        raise DataError(
+            f"no '{split}' bodies{'' if subjects is None else ' of these subjects'} in '{corpus}'"
+        )
 
     def draw(rng: np.random.Generator, count: int) -> Views:
         rows = rng.integers(0, len(joints_mm), count)
