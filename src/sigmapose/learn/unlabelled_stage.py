@@ -120,7 +120,7 @@ def taught_pictures(plan: TeachingPlan, teacher: EncoderTeacher, split: Split = 
 
 
 def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.unlabelled_stage``: makes the views and says what is kept."""
+    """Entry point of ``python -m sigmapose.learn.unlabelled_stage``."""
     import tyro
     from tqdm import tqdm
 
