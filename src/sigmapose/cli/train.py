@@ -29,9 +29,13 @@ class Train:
     """Folder of RGBA cut-outs to put before people; without one they are procedural."""
     packages: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
-    recipe: Literal["fixed-sigma", "learned-sigma", "nll", "beta-nll", "gaussian3d", "ensemble"] = (
-        "gaussian3d"
-    )
+    unlabelled: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of photos that nobody annotated, to learn from through a teacher."""
+    annotated_fraction: float = 1.0
+    """Part of the rendered people whose truth is used, 0 to 1."""
+    recipe: Literal[
+        "fixed-sigma", "learned-sigma", "nll", "beta-nll", "gaussian3d", "gaussian-pose", "ensemble"
+    ] = "gaussian-pose"
     """What is learned; see docs/method.md."""
     bodies: int = 60_000
     """Posed bodies in the corpus."""

