@@ -15,8 +15,9 @@ import pytest
 
 import sigmapose
 from sigmapose.bench import protocols
-from sigmapose.bench.check import Claim, broken_claims, read_claims
+from sigmapose.bench.check import Claim, read_claims, verdicts
 from sigmapose.bench.methods import from_poses, head_methods, own_methods, refuse_test_calibrator
+from sigmapose.bench.paired import MEANINGS
 from sigmapose.bench.pose2sim_runs import run as run_pose2sim
 from sigmapose.bench.scorecard import Scorecard
 from sigmapose.calibrator import Calibrator, Provenance
@@ -24,11 +25,13 @@ from sigmapose.camera import Camera
 from sigmapose.errors import DataError, InputError, ModelError
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
-from sigmapose.skeleton import BODY_26, H36M_17, joint_map
+from sigmapose.evaluate.names import METRICS
+from sigmapose.skeleton import BODY_26, H36M_17, VISIBILITY, joint_map
 
 CARD = Scorecard(
     "pose2sim@2", "abc", "cpu",
-    {"sigmapose": {"mpjpe_mm": 100.0, "coverage_90": 0.88}, "blazepose-heavy": {"mpjpe_mm": 125.0}},
+    {"sigmapose": {"mpjpe_mm": 100.0, "mpjpe_mm_ci": [95.0, 105.5], "coverage_90": 0.88},
+     "blazepose-heavy": {"mpjpe_mm": 125.0}},
     severities={"0.4": {"sigmapose": {"mpjpe_mm": 150.0}}},
 )  # fmt: skip
 
@@ -43,7 +46,7 @@ def claims_file(folder: Path, **content: object) -> Path:
     ("claim", "why"),
     [
         (dict(metric="mpjpe_mm", at_most=100.0), None),
-        (dict(metric="mpjpe_mm", at_most=99.0), r"mpjpe_mm of sigmapose is 100, expected at most 99"),
+        (dict(metric="mpjpe_mm", at_most=99.0), r"sigmapose is 100 \[95, 105\.5\], expected at most 99$"),
         (dict(metric="mpjpe_mm", at_most=99.0, tolerance=1.0), None),
         (dict(metric="mpjpe_mm", at_most=0.8, times="blazepose-heavy"), None),
         (dict(metric="mpjpe_mm", at_most=0.75, times="blazepose-heavy"), r"expected at most 93\.75"),
@@ -56,11 +59,18 @@ def claims_file(folder: Path, **content: object) -> Path:
     ],
 )  # fmt: skip
 def test_a_claim_holds_or_says_why_not(claim: dict, why: str | None) -> None:
-    broken = broken_claims(CARD, [Claim("it is good", "sigmapose", **claim)])
-    if why is None:
-        assert broken == []
-    else:
-        assert len(broken) == 1 and broken[0].startswith("it is good: ") and re.search(why, broken[0])
+    (found,) = verdicts(CARD, [Claim("it is good", "sigmapose", **claim)])
+    assert found.holds == (why is None)
+    assert found.text.startswith("it is good: ") and re.search(why or "of sigmapose is ", found.text)
+
+
+def test_a_claim_may_be_about_every_variant_of_a_protocol(tmp_path: Path) -> None:
+    claim = {"claim": "c", "method": "sigmapose", "metric": "mpjpe_mm", "at_most": 1.0}
+    file = claims_file(tmp_path, protocols={"synth-occ@1*": [claim], "pose2sim@2": [claim, claim]})
+    for name in ("synth-occ@1", "synth-occ@1, motion capture, 1024 people"):
+        assert len(read_claims(file, name)) == 1
+    with pytest.raises(InputError, match=r"says nothing about synth-occ@2, only about synth-occ@1\*, pose"):
+        read_claims(file, "synth-occ@2")
 
 
 def test_expectations_are_read_by_protocol(tmp_path: Path) -> None:
@@ -81,10 +91,14 @@ def test_expectations_are_read_by_protocol(tmp_path: Path) -> None:
 
 
 def test_what_the_repository_claims_can_be_read(repository: Path) -> None:
-    file = repository / "benchmarks" / "expectations.json"
-    for name in json.loads(file.read_text())["protocols"]:
-        assert protocols.get_protocol(name).full_name == name
-        assert read_claims(file, name)
+    for name in ("expectations.json", "targets.json"):
+        file = repository / "benchmarks" / name
+        for key in json.loads(file.read_text())["protocols"]:
+            protocol = key.removesuffix("*")
+            assert protocols.get_protocol(protocol).full_name == protocol
+            for claim in read_claims(file, protocol):
+                known = METRICS | MEANINGS
+                assert claim.metric in known, claim.metric
 
 
 def test_protocols_by_name_and_version() -> None:
@@ -174,6 +188,8 @@ def test_nobody_found_and_joints_of_another_skeleton(heads: Path) -> None:
     for level, radius2 in found.radius2.items():
         assert radius2[1, knee] == pytest.approx(pose.regions.joint_radius(level)[ours] ** 2)
     assert found.fps == 3.0
+    assert found.visibility is not None and (found.visibility[0] == -1).all()
+    assert found.visibility[1, knee] == pose.visibility[ours].argmax() < len(VISIBILITY)
 
 
 def test_without_the_package_or_the_network_pose2sim_says_what_to_do(tmp_path: Path) -> None:

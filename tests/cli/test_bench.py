@@ -32,6 +32,7 @@ def test_table_json_and_claims_that_hold(run, threedpw: Path, tmp_path: Path) ->
     ran = run("bench", "3dpw", "--source", threedpw, "--json", card, "--check", expectations(tmp_path, 900.0))
     assert ran.code == 0, ran.err
     assert ran.out.startswith("3dpw@1  (") and "sigmapose/lift" in ran.out
+    assert "\n  holds  good: pa_mpjpe_mm of sigmapose/lift is " in ran.out
     assert ran.out.endswith("all 1 claims hold\n")
     read = json.loads(card.read_text())
     assert read["protocol"] == "3dpw@1" and {"commit", "device", "methods"} <= set(read)
@@ -48,7 +49,9 @@ def test_the_report_page(run, threedpw: Path, tmp_path: Path) -> None:
 def test_a_claim_that_no_longer_holds_is_named_and_exits_with_1(run, threedpw: Path, tmp_path: Path) -> None:
     ran = run("bench", "3dpw", "--source", threedpw, "--check", expectations(tmp_path, 1.0))
     assert ran.code == 1
-    assert ran.err.startswith("sigmapose: claim no longer holds: good: pa_mpjpe_mm of sigmapose/lift is ")
+    assert ran.err.startswith("sigmapose: does not hold: good: pa_mpjpe_mm of sigmapose/lift is ")
+    assert "\n  FAILS  good: pa_mpjpe_mm of sigmapose/lift is " in ran.out
+    assert ran.out.endswith("0 of 1 claims hold\n")
 
 
 def test_unknown_benchmarks_are_answered_with_a_list(run) -> None:

@@ -6,10 +6,17 @@ import numpy as np
 
 from sigmapose.evaluate.frames import Scored
 from sigmapose.evaluate.layout import layout_of
+from sigmapose.quantities import INTERVAL_NAMES, true_quantity
 from sigmapose.skeleton import BODY_26
 
 LAYOUT = layout_of(BODY_26)
 ROOT = BODY_26.index("mid_hip")
+
+
+def quantities(truth_mm: np.ndarray, moved: np.ndarray) -> dict[str, np.ndarray]:
+    """Intervals 10 wide, their middle so far from the truth."""
+    values = {name: true_quantity(name, truth_mm, BODY_26) for name in INTERVAL_NAMES}
+    return {name: np.stack((v + moved - 5, v + moved + 5), axis=1) for name, v in values.items()}
 
 
 def honest(
@@ -45,6 +52,8 @@ def honest(
         clip,
         cov_mm2=cov,
         visibility=rng.integers(-1, 4, (frames, joints)),
+        intervals=quantities(truth, rng.normal(0, 5, frames)),
+        joint_intervals=quantities(truth, np.zeros(frames)),
         predicted_visibility=np.random.default_rng(seed + 1).integers(0, 3, (frames, joints)),
         root_mm=np.array([0, 0, 4000.0]) + rng.normal(0, 1500, (frames, 3)),
         tilt_deg=rng.normal(0, 20, frames),

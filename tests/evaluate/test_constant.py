@@ -234,3 +234,25 @@ def test_without_visibility_groups_are_those_of_joints() -> None:
     found = scores(people)
     assert set(found.extremes) == {"least_group_coverage_90", "most_group_coverage_90"}
     assert set(found.extremes["least_group_coverage_90"].group.facts) == {"joints"}
+
+
+def test_people_not_found_flatter_a_ranking_and_not_that_of_the_found() -> None:
+    """A method without any doubt, half of whose people are lost: it ranks by having lost them."""
+    people = honest(800, clips=40)
+    people.predicted_mm[::2] = np.nan
+    whole, half = honest(800, clips=40), honest(800, clips=40)
+    half = replace(
+        half, **{n: getattr(half, n)[1::2] for n in ("predicted_mm", "truth_mm", "cluster", "cov_mm2")},
+        visibility=None, predicted_visibility=None, root_mm=None, tilt_deg=None, clip=None, frame=None,
+    )  # fmt: skip
+    flat = scores(replace(people, doubt=np.ones((800, 26)))).metrics
+    assert flat["auroc_100mm"] > 0.8 and flat["auroc_100mm_found"] == 0.5
+    assert flat["ause_ratio_constant_found"] == pytest.approx(1.0)
+    found, alone = scores(people, samples=50), scores(half, samples=50)
+    for name in ("auroc_100mm", "ause_ratio_constant", "coverage_90"):
+        assert found.metrics[f"{name}_found"] == pytest.approx(alone.metrics[name])
+        assert found.metrics[name] != pytest.approx(alone.metrics[name], abs=0.01)
+        assert alone.metrics[f"{name}_found"] == pytest.approx(alone.metrics[name])
+        span = found.intervals[f"{name}_found"]
+        assert span[0] < found.metrics[f"{name}_found"] < span[1] and span[1] - span[0] < 0.1
+    assert scores(whole).metrics["coverage_90"] == scores(whole).metrics["coverage_90_found"]

@@ -25,7 +25,9 @@ FURTHER = (
     "wrong_rate", "missed_rate", "unstated_rate", "volume_ratio_constant", "typical_volume_ratio_constant",
     "ause_ratio_constant", "ause_ratio_joint_constant", "false_positive_rate_half",
     "retained_at_2_percent_wrong", "retained_at_8_percent_wrong", "least_group_coverage_90",
-    "most_group_coverage_90", "least_predicted_group_coverage_90", "most_predicted_group_coverage_90",
+    "most_group_coverage_90", "coverage_90_found", "auroc_100mm_found", "ause_ratio_constant_found",
+    "interval_coverage_90_knee_angle", "interval_coverage_90_lengths", "interval_width_90_hip_angle_deg",
+    "least_predicted_group_coverage_90", "most_predicted_group_coverage_90",
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Do the claims of the README still hold? Expectations are a JSON file, docs/benchmarks.md describes it."""
+"""Do claims hold, are targets reached? Expectations are a JSON file, docs/benchmarks.md describes it."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,8 @@ class Claim:
         if self.at_least is None and self.at_most is None:
             raise InputError(f"claim '{self.claim}' has neither at_least nor at_most: give a bound")
 
-    def broken(self, card: Scorecard) -> str | None:
-        """Why it does not hold, in one line; None when it does."""
+    def verdict(self, card: Scorecard) -> Verdict:
+        """Whether it holds in a run, and with which number."""
         methods = card.methods
         if self.severity is not None:
             methods = card.severities.get(f"{self.severity:g}", {})
@@ -48,17 +49,32 @@ class Claim:
         if self.times is not None:
             other = _number(methods, self.times, self.metric)
             if other is None:
-                return f"{self.claim}: no {self.metric} of {self.times} to compare with"
+                return Verdict(False, f"{self.claim}: no {self.metric} of {self.times} to compare with")
             unit = other
         if value is None:
-            return f"{self.claim}: no {self.metric} of {self.method} in this run"
+            return Verdict(False, f"{self.claim}: no {self.metric} of {self.method} in this run")
         where = "" if self.severity is None else f" at severity {self.severity:g}"
-        got = f"{self.claim}: {self.metric} of {self.method}{where} is {value:.4g}"
-        if self.at_least is not None and value < self.at_least * unit - self.tolerance:
-            return f"{got}, expected at least {self.at_least * unit:.4g} (tolerance {self.tolerance:g})"
-        if self.at_most is not None and value > self.at_most * unit + self.tolerance:
-            return f"{got}, expected at most {self.at_most * unit:.4g} (tolerance {self.tolerance:g})"
-        return None
+        span = methods[self.method].get(f"{self.metric}_ci")
+        beside = f" [{span[0]:.4g}, {span[1]:.4g}]" if isinstance(span, list) else ""
+        bounds = [
+            f"{word} {bound * unit:.4g}"
+            for word, bound in (("at least", self.at_least), ("at most", self.at_most))
+            if bound is not None
+        ]
+        slack = f" (tolerance {self.tolerance:g})" if self.tolerance else ""
+        got = f"{self.claim}: {self.metric} of {self.method}{where} is {value:.4g}{beside}"
+        low = -math.inf if self.at_least is None else self.at_least * unit - self.tolerance
+        high = math.inf if self.at_most is None else self.at_most * unit + self.tolerance
+        return Verdict(low <= value <= high, f"{got}, expected {' and '.join(bounds)}{slack}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim."""
+
+    holds: bool
+    text: str
+    """One line: the claim, the number with its 95 % interval, the bounds."""
 
 
 def _number(methods: Mapping[str, Mapping[str, Any]], method: str, metric: str) -> float | None:
@@ -67,7 +83,7 @@ def _number(methods: Mapping[str, Mapping[str, Any]], method: str, metric: str) 
 
 
 def read_claims(path: Path, protocol: str) -> list[Claim]:
-    """The claims about one protocol.
+    """The claims about one protocol; those under `NAME*` are about every variant of it.
 
     Raises:
         InputError: unreadable, another kind of file, malformed, or nothing about this protocol.
@@ -79,17 +95,20 @@ def read_claims(path: Path, protocol: str) -> list[Claim]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"'{path}' is no {FORMAT} file: see docs/benchmarks.md")
     protocols = content.get("protocols", {})
-    if protocol not in protocols:
+    key = next(
+        (k for k in protocols if k == protocol or (k[-1:] == "*" and protocol.startswith(k[:-1]))), None
+    )
+    if key is None:
         raise InputError(
             f"'{path}' says nothing about {protocol}, only about {', '.join(protocols) or 'nothing'}: run "
             "one of those, whole"
         )
     try:
-        return [Claim(**claim) for claim in protocols[protocol]]
+        return [Claim(**claim) for claim in protocols[key]]
     except TypeError as error:
         raise InputError(f"'{path}': malformed claim about {protocol}: {error}") from error
 
 
-def broken_claims(card: Scorecard, claims: list[Claim]) -> list[str]:
-    """One line for every claim that does not hold."""
-    return [why for claim in claims if (why := claim.broken(card)) is not None]
+def verdicts(card: Scorecard, claims: list[Claim]) -> list[Verdict]:
+    """What became of every claim, in their order."""
+    return [claim.verdict(card) for claim in claims]

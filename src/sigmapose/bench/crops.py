@@ -79,11 +79,14 @@ def look_at(sample: Sample) -> tuple[Float[Array, "256 256 3"], Crop]:
 class CropRows:
     """All methods on samples with pictures; models are loaded once."""
 
-    def __init__(self, methods: Sequence[Method], ours: JointMap, blazepose: JointMap) -> None:
-        """`ours` maps body_26, `blazepose` blazepose_33 to the joints a protocol compares."""
+    def __init__(
+        self, methods: Sequence[Method], ours: JointMap, blazepose: JointMap, *, intervals: bool = False
+    ) -> None:
+        """`ours` maps body_26, `blazepose` blazepose_33 to the joints a protocol compares; `intervals` of
+        angles and lengths are asked for too."""
         made = {make: make() for make in dict.fromkeys(m.make for m in methods)}
         self.methods = [(m, made[m.make]) for m in methods]
-        self.ours, self.blazepose = ours, blazepose
+        self.ours, self.blazepose, self.intervals = ours, blazepose, intervals
         self.peers: dict[str, Estimator] = {}
         self.notes: list[str] = []
         missing = [
@@ -125,7 +128,7 @@ class CropRows:
         rows = {f"blazepose-{size}": self._peer(parts) for size, parts in told.items()}
         for method, estimator in self.methods:
             fps = len(samples) / seconds[method.name]
-            rows[method.name] = from_poses(poses[method.name], self.ours, fps)
+            rows[method.name] = from_poses(poses[method.name], self.ours, fps, intervals=self.intervals)
             if method.name == "sigmapose" and estimator.constant_sigma_mm is not None:
                 rows["constant-sigma"] = with_constant_sigma(rows["sigmapose"], estimator.constant_sigma_mm)
         return rows

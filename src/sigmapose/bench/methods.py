@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sigmapose.bench.quantities import intervals_of
 from sigmapose.bench.scoring import Predictions
 from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError, ModelError
@@ -141,12 +142,15 @@ class UncorrectedDepth(ImageNetwork):
         return replace(answer, relative_cov=cov), landmarks
 
 
-def from_poses(poses: Sequence[Pose | None], to: JointMap, fps: float | None = None) -> Predictions:
+def from_poses(
+    poses: Sequence[Pose | None], to: JointMap, fps: float | None = None, *, intervals: bool = False
+) -> Predictions:
     """Poses as the predictions of the joints a protocol compares; None is a person who was not found.
 
     A joint that is the mean of several is taken as the mean of independent ones; its squared radius and its
-    visibility are the means of theirs.
+    visibility are the means of theirs. `intervals`: of angles and lengths as well, some milliseconds a pose.
     """
+    own, alone = intervals_of(poses, to.target.joints) if intervals else (None, None)
     joints, shape = len(to.target), (len(poses), len(BODY_26))
     mean, cov = np.full((*shape, 3), np.nan), np.full((*shape, 3, 3), np.nan)
     radius2 = {level: np.full(shape, chi2_radius(level, 3) ** 2) for level in LEVELS}
@@ -163,13 +167,15 @@ def from_poses(poses: Sequence[Pose | None], to: JointMap, fps: float | None = N
         cov_mm2=to.apply_covariance(cov),
         radius2={level: r @ to.weights.T for level, r in radius2.items()},
         visibility=_most_probable(to.apply(seen)[0].reshape(len(poses), joints, len(VISIBILITY))),
+        intervals=own,
+        joint_intervals=alone,
         fps=fps,
     )
 
 
 def _most_probable(visibility: Float[Array, "n j 4"]) -> Int[Array, "n j"]:
     """Class of every joint; -1 where the method says none."""
-    said = np.isfinite(visibility).all(-1)
+    said = np.asarray(np.isfinite(visibility).all(-1))
     return np.where(said, np.where(said[..., None], visibility, 0.0).argmax(-1), -1)
 
 

@@ -24,6 +24,8 @@ class Options:
     """The original recordings of `h36m`."""
     quick: bool = False
     """A small part only, to see that it works."""
+    people: int | None = None
+    """Of `synth-occ`, at every severity."""
 
     @property
     def samples(self) -> int:

@@ -26,4 +26,4 @@ def video_predictions(method: Method, protocol: Pose2SimProtocol) -> Predictions
             found[frame.index] = frame.poses[0] if frame.poses else None
         poses += found
     fps = len(poses) / (time.perf_counter() - begin)
-    return from_poses(poses, chosen_joints(BODY_26, JOINTS), fps)
+    return from_poses(poses, chosen_joints(BODY_26, JOINTS), fps, intervals=True)

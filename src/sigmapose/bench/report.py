@@ -14,13 +14,14 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from sigmapose.bench.paired import MEANINGS
 from sigmapose.bench.report_calibration import pit, reliability, risk
 from sigmapose.bench.report_figures import headline, joints, severity
 from sigmapose.bench.report_groups import coverage, radius_note
 from sigmapose.bench.report_html import number, table, words
 from sigmapose.bench.report_people import worst
 from sigmapose.bench.results import MethodResult, Results
-from sigmapose.bench.scorecard import COLUMNS, card_of
+from sigmapose.bench.scorecard import BESIDE, COLUMNS, card_of
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.names import METRICS
 
@@ -163,7 +164,21 @@ def _main_table(results: Results) -> str:
     rows = [[name, *(_cell(m, c, COLUMNS[c][1]) for c in columns)] for name, m in results.methods.items()]
     text = table(head, rows, "scorecard", "Main numbers, with 95 % intervals")
     small = re.sub(r" (\[[^]]*\])</td>", r" <small>\1</small></td>", text)
-    return f'<figure id="main-numbers">{small}</figure>'
+    return f'<figure id="main-numbers">{small}</figure>{_beside_table(results)}'
+
+
+def _beside_table(results: Results) -> str:
+    """Ratios to the peer and to the best constants, and how much can be kept."""
+    there = [c for c in BESIDE if any(m.get(c) is not None for m in results.methods.values())]
+    if not there:
+        return ""
+    rows = [[name, *(_cell(m, c, BESIDE[c][1]) for c in there)] for name, m in results.methods.items()]
+    text = table(
+        ["method", *(BESIDE[c][0] for c in there)], rows, "beside",
+        "Beside BlazePose heavy and the best constants (x: ratio, less is better), and what can be kept",
+    )  # fmt: skip
+    small = re.sub(r" (\[[^]]*\])</td>", r" <small>\1</small></td>", text)
+    return f'<figure id="beside-numbers">{small}</figure>'
 
 
 def _cell(method: MethodResult, metric: str, form: str) -> str:
@@ -211,10 +226,11 @@ def _value(value: object) -> str:
 def _all_numbers(results: Results) -> str:
     """Every metric with its unit and meaning."""
     found = list(dict.fromkeys(n for m in results.methods.values() for n in m.scores.metrics))
-    known = [n for n in METRICS if n in found] + [n for n in found if n not in METRICS]
+    meanings = METRICS | MEANINGS
+    known = [n for n in meanings if n in found] + [n for n in found if n not in meanings]
     rows = []
     for name in known:
-        about = METRICS.get(name)
+        about = meanings.get(name)
         cells = [_cell(m, name, "{:.4g}") for m in results.methods.values()]
         rows.append([name, about.unit if about else "", *cells, about.meaning if about else ""])
     head = ["metric", "unit", *results.methods, "what it is"]

@@ -15,7 +15,13 @@ FULL_GAP = 0.25
 """A gap this large between promised and held has the deepest colour."""
 WORST_SHOWN = 10
 _MAPS = (("joints", "visibility"), ("tilt", "distance"))
-_AXES = {"joints": "joints", "visibility": "true visibility", "tilt": "camera tilt", "distance": "distance"}
+_AXES = {
+    "joints": "joints",
+    "visibility": "true visibility",
+    "predicted visibility": "visibility as the method states it",
+    "tilt": "camera tilt",
+    "distance": "distance",
+}
 
 
 def coverage(results: Results, main: str) -> str:
@@ -50,8 +56,22 @@ def _verdict(method: MethodResult) -> str:
     return (
         f'<p class="verdict">Worst group: <strong>{escape(_name(worst))}</strong> holds '
         f"<strong>{number(worst.coverage[LEVEL], 1, 100)} %</strong>{ends} where 90 % was promised "
-        f"({worst.count:,} joints).</p>"
+        f"({worst.count:,} joints).</p>{_extremes(method)}"
     )
+
+
+def _extremes(method: MethodResult) -> str:
+    """The least and most covered of the groups that are worth enough independent samples."""
+    told = []
+    for metric, extreme in method.scores.extremes.items():
+        kind = "as the method states it" if "predicted" in metric else "as it truly is"
+        held = number(extreme.group.coverage[LEVEL], 1, 100)
+        told.append(
+            f"<li>{metric.split('_')[0].capitalize()} held of {extreme.of} groups by joints and visibility "
+            f"{kind}: <strong>{escape(_name(extreme.group))}</strong>, {held} % (worth "
+            f"{extreme.group.effective:,.0f} independent samples).</li>"
+        )
+    return f'<ul class="extremes">{"".join(told)}</ul>' if told else ""
 
 
 def _name(group: Group) -> str:
@@ -62,6 +82,8 @@ def _maps(method: MethodResult, floor: int) -> str:
     found = method.scores.coverage
     assert found is not None
     parts = [_map(found, *pair, floor) for pair in _MAPS]
+    if method.scores.stated_coverage is not None:
+        parts.insert(1, _map(method.scores.stated_coverage, "joints", "predicted visibility", floor))
     large = sorted(
         (g for g in found.groups if g.count >= floor and g.facts), key=lambda g: (g.coverage[LEVEL], g.count)
     )

@@ -34,7 +34,25 @@ COLUMNS = {
     "missed_rate": ("missed", "{:.2f}"),
     "fps": ("fps", "{:.1f}"),
 }
-WITH_INTERVAL = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90", "auroc_100mm")
+BESIDE = {
+    "mpjpe_ratio_blazepose_heavy": ("MPJPE x heavy", "{:.2f}"),
+    "pa_mpjpe_ratio_blazepose_heavy": ("PA x heavy", "{:.2f}"),
+    "coverage_90_found": ("cov 90 found", "{:.2f}"),
+    "auroc_100mm_found": ("AUROC found", "{:.2f}"),
+    "volume_ratio_constant": ("volume x", "{:.2f}"),
+    "typical_volume_ratio_constant": ("typical x", "{:.2f}"),
+    "ause_ratio_constant": ("AUSE x", "{:.2f}"),
+    "ause_ratio_joint_constant": ("x by joint", "{:.2f}"),
+    "false_positive_rate_half": ("FP half", "{:.2f}"),
+    "retained_at_2_percent_wrong": ("kept 2 %", "{:.2f}"),
+    "retained_at_8_percent_wrong": ("kept 8 %", "{:.2f}"),
+}
+"""Second table: beside the peer and the best constants, and what can be kept."""
+WITH_INTERVAL = (
+    "mpjpe_mm", "pa_mpjpe_mm", "coverage_90", "auroc_100mm", "mpjpe_ratio_blazepose_heavy",
+    "pa_mpjpe_ratio_blazepose_heavy", "volume_ratio_constant", "ause_ratio_constant", "auroc_100mm_found",
+    "false_positive_rate_half", "retained_at_8_percent_wrong",
+)  # fmt: skip
 PER_STRATUM = ("mpjpe_mm", "pa_mpjpe_mm", "coverage_90")
 PER_SEVERITY = ("mpjpe_mm", "sigma_mm", "coverage_90", "missed_rate")
 SHOWN_JOINTS = 3
@@ -58,6 +76,8 @@ class Scorecard:
     """method -> ratio of error and sigma, 40 % hidden over clean."""
     visibility: dict[str, dict[str, Numbers]] = field(default_factory=dict)
     """method -> true visibility class -> coverage at every level and count."""
+    groups: dict[str, dict[str, dict[str, str | float]]] = field(default_factory=dict)
+    """method -> `least_group_coverage_90` and the like -> which group, of how many."""
     strata: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """camera or action -> method -> metric -> number."""
     joints: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
@@ -78,7 +98,7 @@ class Scorecard:
             "device": self.device,
             "methods": self.methods,
         }
-        for name in ("severities", "hidden", "growth", "visibility", "strata", "joints"):
+        for name in ("severities", "hidden", "growth", "visibility", "groups", "strata", "joints"):
             if value := getattr(self, name):
                 card[name] = value
         card |= {"truth": self.truth, "notes": list(self.notes), "seconds": round(self.seconds, 1)}
@@ -90,13 +110,38 @@ class Scorecard:
         head = ["method", *(COLUMNS[c][0] for c in columns)]
         rows = [[name, *(_cell(numbers, c) for c in columns)] for name, numbers in self.methods.items()]
         parts = [f"{self.protocol}  ({self.device}, {self.commit})", _aligned([head, *rows])]
-        parts += self._severity_tables() + self._class_table() + self._stratum_table() + self._joint_table()
+        parts += (
+            self._beside_table()
+            + self._severity_tables()
+            + self._class_table()
+            + self._group_table()
+            + self._stratum_table()
+            + self._joint_table()
+        )
         if self.truth:
             parts.append(
                 "truth\n" + "\n".join(f"  {key}: {_plain(value)}" for key, value in self.truth.items())
             )
         parts += [f"note: {note}" for note in self.notes]
         return "\n\n".join(parts) + f"\n\n{self.seconds:.0f} s\n"
+
+    def _beside_table(self) -> list[str]:
+        columns = [c for c in BESIDE if any(c in numbers for numbers in self.methods.values())]
+        if not columns:
+            return []
+        head = ["beside the peer and constants", *(BESIDE[c][0] for c in columns)]
+        rows = [[name, *(_cell(numbers, c) for c in columns)] for name, numbers in self.methods.items()]
+        return [_aligned([head, *rows])]
+
+    def _group_table(self) -> list[str]:
+        rows = []
+        for name, found in self.groups.items():
+            for metric, told in found.items():
+                row = [name, metric.removesuffix("_group_coverage_90").replace("_", ", by ")]
+                row += [f"{self.methods[name][metric]:.3f}", str(told["group"]), f"{told['effective']:.0f}"]
+                rows.append([*row, f"{told['of']:.0f}"])
+        head = ["groups worth 500 samples", "", "cov 90", "group", "worth", "of groups"]
+        return [_aligned([head, *rows])] if rows else []
 
     def _severity_tables(self) -> list[str]:
         if not self.severities:
@@ -181,8 +226,9 @@ def card_of(results: Results) -> Scorecard:
         methods={name: method.numbers() for name, method in methods.items()},
         severities={s: {n: m.numbers() for n, m in c.methods.items()} for s, c in conditions.items()},
         hidden={s: c.facts for s, c in conditions.items() if c.facts}, growth=growth,
-        visibility={name: by for name, by in classes.items() if by}, strata=strata, joints=joints,
-        truth=results.statement, notes=results.notes, seconds=results.seconds,
+        visibility={name: by for name, by in classes.items() if by},
+        groups={name: found for name, m in methods.items() if (found := extremes_of(m))}, strata=strata,
+        joints=joints, truth=results.statement, notes=results.notes, seconds=results.seconds,
     )  # fmt: skip
 
 
@@ -198,13 +244,25 @@ def classes_of(method: MethodResult) -> dict[str, Numbers]:
     return found
 
 
+def extremes_of(method: MethodResult) -> dict[str, dict[str, str | float]]:
+    """Which groups are the least and the most covered, how large they are, and of how many."""
+    return {
+        metric: {
+            "group": extreme.group.name, "joints": extreme.group.count,
+            "effective": extreme.group.effective, "of": extreme.of,
+        }
+        for metric, extreme in method.scores.extremes.items()
+    }  # fmt: skip
+
+
 def _cell(numbers: Numbers, column: str) -> str:
     value = numbers.get(column)
     if not isinstance(value, float | int):
         return "-"
-    text, span = COLUMNS[column][1].format(value), numbers.get(f"{column}_ci")
+    form, span = (COLUMNS | BESIDE)[column][1], numbers.get(f"{column}_ci")
+    text = form.format(value)
     if column in WITH_INTERVAL and isinstance(span, list):
-        text += " [" + ", ".join(COLUMNS[column][1].format(x) for x in span) + "]"
+        text += " [" + ", ".join(form.format(x) for x in span) + "]"
     return text
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
 
-from sigmapose.bench.growth import growth
+from sigmapose.bench.paired import beside_peer, growth, growth_numbers, with_ratios
 from sigmapose.bench.results import (
     CLEAN,
     Condition,
@@ -98,6 +98,10 @@ class Predictions:
     """Joints the method vouches for; None: those whose 90 % region reaches at most WRONG_MM."""
     visibility: Int[Array, "n j"] | None = None
     """The class the method takes to be the most probable (index of skeleton.VISIBILITY), -1 unknown."""
+    intervals: Mapping[str, Float[Array, "n 2"]] | None = None
+    """90 % intervals by quantity (`quantities.INTERVAL_NAMES`); NaN where nobody was found."""
+    joint_intervals: Mapping[str, Float[Array, "n 2"]] | None = None
+    """The same as if joints erred independently."""
     fps: float | None = None
 
     def __repr__(self) -> str:
@@ -131,7 +135,8 @@ def match(predictions: Predictions, truth: Truth, layout: Layout, method: str) -
         predicted_mm=predictions.joints_mm, truth_mm=truth.joints_mm, cluster=cluster_ids(truth.clusters),
         used=truth.used, cov_mm2=predictions.cov_mm2, radius2=predictions.radius2, doubt=predictions.doubt,
         confident=predictions.confident, visibility=truth.visibility,
-        predicted_visibility=predictions.visibility, root_mm=truth.root_mm,
+        predicted_visibility=predictions.visibility, intervals=predictions.intervals,
+        joint_intervals=predictions.joint_intervals, root_mm=truth.root_mm,
         tilt_deg=truth.tilt_deg, clip=None if truth.clips is None else cluster_ids(truth.clips),
         frame=truth.frames, rate_hz=truth.rate_hz,
         stratum=None if truth.strata is None else cluster_ids(truth.strata),
@@ -219,17 +224,29 @@ class Judge:
             conditions = tuple(
                 Condition(
                     "clean" if s == CLEAN else f"{100 * s:.0f} %", s, self.facts.get(s, {}),
-                    {name: self._result(name, account) for name, account in self.accounts[s].items()},
+                    self._results(self.accounts[s]),
                 )
                 for s in severities
             )  # fmt: skip
             whole = _together([self.accounts[s] for s in severities if s > CLEAN] or [self.accounts[CLEAN]])
+        grown = self._growth()
+        methods = self._results(whole)
+        for name, ratio in grown.items():
+            more = with_ratios(methods[name].scores, growth_numbers(ratio))
+            methods[name] = replace(methods[name], scores=more)
         return Results(
             protocol=protocol, title=title, commit=current_commit(), device=current_device(),
             date=datetime.now(UTC).isoformat(timespec="seconds"), seconds=time.perf_counter() - self.begin,
-            layout=self.layout, methods={name: self._result(name, a) for name, a in whole.items()},
-            conditions=conditions, growth=self._growth(), statement=dict(statement or {}), notes=tuple(notes),
+            layout=self.layout, methods=methods, conditions=conditions, growth=grown,
+            statement=dict(statement or {}), notes=tuple(notes),
         )  # fmt: skip
+
+    def _results(self, accounts: dict[str, _Account]) -> dict[str, MethodResult]:
+        found = {name: self._result(name, account) for name, account in accounts.items()}
+        ratios = beside_peer({name: a.tally for name, a in accounts.items()}, self.samples)
+        for name, ratio in ratios.items():
+            found[name] = replace(found[name], scores=with_ratios(found[name].scores, ratio))
+        return found
 
     def _result(self, name: str, account: _Account) -> MethodResult:
         return MethodResult(

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sigmapose.bench.crops import CropRows
-from sigmapose.bench.methods import chosen_joints, own_methods, refuse_test_calibrators
+from sigmapose.bench.methods import PROCEDURAL, chosen_joints, own_methods, refuse_test_calibrators
 from sigmapose.bench.options import Options
 from sigmapose.bench.results import CLEAN, Results
 from sigmapose.bench.scoring import Judge, Truth
@@ -35,7 +35,7 @@ QUICK_SEVERITIES = (0.4,)
 SEED = 20260
 PEOPLE, QUICK_PEOPLE = 128, 32
 BODIES, QUICK_BODIES = 2048, 512
-"""Made to draw from; one in sixteen or so is of the test split."""
+"""Made to draw from, for so many people; one in sixteen or so is of the test split."""
 JOINTS = (*COCO_17.joints, "left_heel", "right_heel")
 """What BlazePose and body_26 both have, as the same anatomical points."""
 LAYOUT = layout_of(BODY_26, JOINTS)
@@ -46,14 +46,18 @@ def run(options: Options) -> Results:
     """`synth-occ`.
 
     Raises:
-        DataError: the training stack is not installed, or the motion capture is unusable.
+        DataError: the training stack is not installed, the motion capture is unusable, or too few people.
     """
+    if options.people is not None and options.people < PEOPLE:
+        raise DataError(f"synth-occ needs at least {PEOPLE} people, got {options.people}: or give --quick")
     methods = own_methods(options.models, options.heads)
     judge = Judge(LAYOUT, samples=options.samples)
     folder = prepare(options)
     samples = {s: people(folder, s, options) for s in (CLEAN, *_severities(options))}
     refuse_test_calibrators(methods, {s.subject for some in samples.values() for s in some})
-    rows = CropRows(methods, chosen_joints(BODY_26, JOINTS), chosen_joints(BLAZEPOSE_33, JOINTS))
+    rows = CropRows(
+        methods, chosen_joints(BODY_26, JOINTS), chosen_joints(BLAZEPOSE_33, JOINTS), intervals=True
+    )
     for severity, some in samples.items():
         judge.add(truth_of(some), rows(some), severity)
         shares = [float(s.facts["occluded_fraction"]) for s in some]
@@ -79,6 +83,7 @@ def run(options: Options) -> Results:
         *rows.notes,
     )
     name = "synth-occ@1" + ("" if options.mocap is None else ", motion capture")
+    name += f", {len(clean)} people" if len(clean) != PEOPLE and not options.quick else ""
     name += f" (first {len(clean)} people)" if options.quick else ""
     return judge.results(name, TITLE, statement=statement, notes=notes)
 
@@ -116,7 +121,11 @@ def prepare(options: Options) -> Path:
 
 
 def _bodies(options: Options) -> int:
-    return QUICK_BODIES if options.quick else BODIES
+    return QUICK_BODIES if options.quick else BODIES * _people(options) // PEOPLE
+
+
+def _people(options: Options) -> int:
+    return QUICK_PEOPLE if options.quick else options.people or PEOPLE
 
 
 def _sources() -> Iterator[Path]:
@@ -132,7 +141,7 @@ def people(folder: Path, severity: float, options: Options) -> list[Sample]:
     from sigmapose.data.shard_reader import read_shards
     from sigmapose.data.synth import SynthPlan, synthesize
 
-    count = QUICK_PEOPLE if options.quick else PEOPLE
+    count = _people(options)
     plan = SynthPlan(
         out=folder / f"{100 * severity:02.0f}-{count}", count=count, seed=SEED, split=Split.TEST,
         severity=(severity, severity), bodies=folder / "bodies", shard_size=count,
@@ -161,7 +170,7 @@ def truth_of(samples: list[Sample]) -> Truth:
     return Truth(
         ids=[f"{s.id}@{s.facts['severity']:g}" for s in samples],
         joints_mm=joints,
-        clusters=[_body(s) for s in samples],
+        clusters=[_body(s) if s.subject == PROCEDURAL else f"{s.subject}/{s.clip}" for s in samples],
         visibility=visibility.astype(int),
         root_mm=joints[:, list(LAYOUT.root)].mean(1),
         tilt_deg=np.degrees(np.arcsin(np.clip(down, -1.0, 1.0))),

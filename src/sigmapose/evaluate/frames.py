@@ -12,6 +12,7 @@ from sigmapose.errors import InputError
 from sigmapose.evaluate.checks import check_covariances, check_units
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.pose_metrics import finite_joints
+from sigmapose.quantities import JOINTS_OF
 from sigmapose.shapes import Array, Bool, Float, Int
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -60,6 +61,10 @@ class Scored:
     """Index of skeleton.VISIBILITY, -1 unknown."""
     predicted_visibility: Int[Array, "n j"] | None = None
     """The class the method itself takes to be the most probable, -1 where it says none."""
+    intervals: Mapping[str, Float[Array, "n 2"]] | None = None
+    """Low and high ends of 90 % intervals by quantity (`quantities.INTERVAL_NAMES`); NaN where not found."""
+    joint_intervals: Mapping[str, Float[Array, "n 2"]] | None = None
+    """The same as if joints erred independently of each other."""
     root_mm: Float[Array, "n 3"] | None = None
     """True root in the camera frame, for the viewing ray and the distance; NaN unknown."""
     tilt_deg: Float[Array, " n"] | None = None
@@ -87,6 +92,12 @@ class Scored:
             shape = wanted.get(name, (n, j))
             if array is not None and array.shape != shape:
                 raise InputError(f"{name} must have shape {shape} to fit the truth, got {array.shape}")
+        for name, told in (*(self.intervals or {}).items(), *(self.joint_intervals or {}).items()):
+            if name not in JOINTS_OF or told.shape != (n, 2):
+                raise InputError(
+                    f"intervals of {name!r} with shape {told.shape}: give (frames, 2) of one of the "
+                    f"quantities {', '.join(JOINTS_OF)}"
+                )
         if self.radius2 is not None and not {0.9} <= set(self.radius2) <= set(LEVELS):
             raise InputError(f"radius2 needs level 0.9 and takes {LEVELS}, got {tuple(self.radius2)}")
         if (self.clip is None) != (self.frame is None):

@@ -10,8 +10,8 @@ else: what a method failed to say is scored, by one rule each:
   confident;
 - a single root joint is right by construction: it counts for pose errors, as the protocols have it, and plays
   no part in statements, doubt and false positives;
-- volume, radius, sigma, d^2, the error's axes and marginal PIT describe statements that were made:
-  `missed_rate` and `unstated_rate` say how many were not.
+- volume, radius, sigma, d^2, the error's axes, marginal PIT and what is called `found` describe statements
+  that were made: `missed_rate` and `unstated_rate` say how many were not.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sigmapose.evaluate.frames import LEVELS, Scored
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.matrices import Symmetric3, ball_volume, decompose, largest_eigenvalue, unpack
 from sigmapose.evaluate.special import chi2_3_cdf
+from sigmapose.evaluate.stated_intervals import interval_columns
 from sigmapose.evaluate.uncertainty_metrics import LOG_2PI, crps_and_pit
 from sigmapose.gaussian import chi2_radius
 from sigmapose.shapes import Array, Float
@@ -46,7 +47,7 @@ STATED_COLUMNS = (
     "nll", "crps_x_mm", "crps_y_mm", "crps_z_mm", "crps_ray_mm", "energy_mm", "unstated",
     "error_x_mm", "error_y_mm", "error_z_mm",
     "sigma_mm", "distance2", "volume_90_mm3", "radius_90_mm", "pit", "pit_x", "pit_y", "pit_z",
-    *(f"inside_{round(100 * level)}" for level in LEVELS),
+    *(f"inside_{round(100 * level)}" for level in LEVELS), "inside_90_found",
 )  # fmt: skip
 
 
@@ -99,7 +100,7 @@ def measure(frames: Scored, layout: Layout, *, workers: int | None = None) -> Me
             some = [np.arange(k, min(k + 4, joints)) for k in range(0, joints, 4)]
             parts = list(pool.map(lambda chosen: _motion(frames, layout, chosen), some))
             columns |= {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
-    return Measured(columns)
+    return Measured(columns | interval_columns(frames, layout))
 
 
 def _counted(name: str, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -239,6 +240,7 @@ def _statements(
     result["unstated"] = np.where(used, ~stated, np.nan)
     for level, r in radius2.items():
         result[f"inside_{round(100 * level)}"] = np.where(used, stated & (d2 <= r), np.nan)
+    result["inside_90_found"] = np.where(said, result["inside_90"], np.nan)
     return result, sigma
 
 

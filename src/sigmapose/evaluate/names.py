@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sigmapose.evaluate.stated_intervals import KINDS
+
 Better = Literal["low", "high", "nominal", "neither"]
 
 
@@ -55,6 +57,18 @@ def _motion() -> dict[str, Metric]:
     return result
 
 
+def _intervals() -> dict[str, Metric]:
+    result = {}
+    for prefix, how in (("", ""), ("joint_", ", from each joint's own covariance alone")):
+        for kind, unit in KINDS.items():
+            what = f"90 % intervals of {kind.replace('_', ' ')}{how}"
+            result |= {
+                f"{prefix}interval_coverage_90_{kind}": Metric("1", "nominal", f"coverage of {what}", 0.9),
+                f"{prefix}interval_width_90_{kind}_{unit}": Metric(unit, "low", f"mean width of {what}"),
+            }
+    return result
+
+
 METRICS: dict[str, Metric] = {
     "mpjpe_mm": Metric("mm", "low", "joint error, roots aligned"),
     "n_mpjpe_mm": Metric("mm", "low", "joint error after the best scale (Rhodin 2018)"),
@@ -78,6 +92,7 @@ METRICS: dict[str, Metric] = {
         for p in (50, 80, 90, 95)
     },
     "worst_group_coverage_90": Metric("1", "nominal", "coverage at 90 % of the worst large group", 0.9),
+    "coverage_90_found": Metric("1", "nominal", "coverage at 90 % of the joints that were found", 0.9),
     "least_group_coverage_90": Metric(
         "1", "nominal", "lowest coverage at 90 % of joint group x true visibility", 0.9
     ),
@@ -86,6 +101,7 @@ METRICS: dict[str, Metric] = {
         "1", "nominal", "lowest coverage at 90 % of joint group x visibility as stated", 0.9
     ),
     "most_predicted_group_coverage_90": Metric("1", "nominal", "the highest of the same groups", 0.9),
+    **_intervals(),
     "volume_90_mm3": Metric("mm^3", "low", "sharpness: volume of the 90 % ellipsoid"),
     "volume_ratio_constant": Metric(
         "1", "low", "mean volume over that of the best constant covariance, equal coverage in every joint"
@@ -99,10 +115,14 @@ METRICS: dict[str, Metric] = {
     "distance2_over_3": Metric("1", "nominal", "mean squared Mahalanobis distance over 3", 1.0),
     "ause": Metric("1", "low", "area under the sparsification error, in mean errors (Ilg 2018)"),
     "ause_ratio_constant": Metric("1", "low", "AUSE over that of one constant sigma"),
+    "ause_ratio_constant_found": Metric("1", "low", "the same among the joints that were found"),
     "ause_ratio_joint_constant": Metric("1", "low", "AUSE over that of the best constant sigma per joint"),
     "aurc_mm": Metric("mm", "low", "area under risk-coverage, risk = error (Geifman 2017)"),
     "spearman": Metric("1", "high", "rank correlation of doubt and error"),
     **_by_threshold(),
+    "auroc_100mm_found": Metric(
+        "1", "high", "doubt tells joints wrong by > 100 mm from right ones, of those that were found"
+    ),
     "false_positive_rate_half": Metric("1", "low", "P(wrong by > 100 mm | the half with the least doubt)"),
     "retained_at_2_percent_wrong": Metric(
         "1", "high", "largest share, least doubt first, of which 2 % are wrong by > 100 mm"

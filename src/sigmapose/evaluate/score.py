@@ -33,6 +33,7 @@ MIN_GROUP = 1000
 """A group of fewer joints is in the table, but cannot be the worst: chance alone moves its 90 % by 2
 points."""
 SHARES = ("false_positive_rate_half", *map(retained_name, RETAINED_RATES))
+OF_FOUND = ("auroc_100mm", "ause_ratio_constant")
 KS_BINS = 1000
 CURVE_POINTS = 101
 
@@ -45,6 +46,9 @@ class Scores:
     intervals: dict[str, tuple[float, float]]
     """Percentile intervals; none at all with fewer than two clusters in a stratum."""
     coverage: CoverageTable | None
+    """By joints, true visibility, tilt and distance."""
+    stated_coverage: CoverageTable | None
+    """By joints and the visibility that the method states; None where it states none."""
     worst: Group | None
     """Lowest 90 % coverage among the groups that are large enough."""
     extremes: dict[str, Extreme]
@@ -121,21 +125,25 @@ def compute(
     once = np.ones((1, stratum.size), np.float32)
     values, drawn = _means(sums, stratum, once, tally.rate_hz), _means(sums, stratum, weights, tally.rate_hz)
     exact = {name: float(v[0]) for name, v in values.items()}
-    risk = best = table = worst = None
+    risk = best = table = stated = worst = None
     extremes: dict[str, Extreme] = {}
     curves: dict[str, np.ndarray] = {}
     error = state["error_mm"]
     if error.size and not np.isnan(state["doubt"]).any():
         ranked, risk, best = _rankings(state)
-        exact |= ranked
-        drawn |= _drawn_rankings(state, owner, weights, ranked)
+        sketched = _sketched(state, owner, weights, ranked)
+        found, found_drawn = _found_rankings(state, owner, weights, ranked, sketched)
+        exact |= ranked | found
+        drawn |= sketched | found_drawn
     if error.size and not np.isnan(state["pit"]).any():
         shape, shape_drawn, curves = _shape(state, sums, owner, weights, tally.layout)
         size, size_drawn = _sizes(state, owner, weights)
         cells = groups.true_cells(state, owner, stratum.size, tally.layout)
         table = cells.table()
         worst = table.worst(min_count=min_group)
-        held, held_drawn, extremes = _held(state, owner, weights, cells, worst, tally.layout)
+        own_cells = groups.predicted_cells(state, owner, stratum.size, tally.layout)
+        stated = None if own_cells is None else own_cells.table()
+        held, held_drawn, extremes = _held(cells, own_cells, worst, weights)
         exact |= shape | size | held
         drawn |= shape_drawn | size_drawn | held_drawn
     metrics = {name: value for name, value in exact.items() if np.isfinite(value)}
@@ -147,19 +155,13 @@ def compute(
         "clusters": int(state["cluster"].size), "strata": int(np.unique(stratum).size),
     }  # fmt: skip
     intervals = {name: span for name, span in spans.items() if np.isfinite(span).all()}
-    return Scores(metrics, intervals, table, worst, extremes, risk, best, curves, counts)
+    return Scores(metrics, intervals, table, stated, worst, extremes, risk, best, curves, counts)
 
 
 def _held(
-    state: dict[str, np.ndarray],
-    owner: np.ndarray,
-    weights: np.ndarray,
-    cells: CellCounts,
-    worst: Group | None,
-    layout: Layout,
+    cells: CellCounts, stated: CellCounts | None, worst: Group | None, weights: np.ndarray
 ) -> tuple[dict[str, float], dict[str, np.ndarray], dict[str, Extreme]]:
     """Coverage of the groups that stand out, with bootstrap draws of the same groups."""
-    stated = groups.predicted_cells(state, owner, weights.shape[1], layout)
     sides = [(cells, groups.extremes(cells))]
     if stated is not None:
         sides.append((stated, groups.extremes(stated, "predicted_")))
@@ -246,7 +248,7 @@ def _rankings(
     return result, curve.thinned(CURVE_POINTS), best.thinned(CURVE_POINTS)
 
 
-def _drawn_rankings(
+def _sketched(
     state: dict[str, np.ndarray], owner: np.ndarray, weights: np.ndarray, exact: dict[str, float]
 ) -> dict[str, np.ndarray]:
     """Bootstrap draws from binned doubts, moved by what binning does to the exact value."""
@@ -258,6 +260,26 @@ def _drawn_rankings(
     binned = sketch.metrics(np.ones((1, weights.shape[1]), np.float32))
     drawn = {name: v + (exact[name] - binned[name][0]) for name, v in sketch.metrics(weights).items()}
     return drawn | {name: np.clip(v, 0.0, 1.0) for name, v in drawn.items() if name in SHARES}
+
+
+def _found_rankings(
+    state: dict[str, np.ndarray],
+    owner: np.ndarray,
+    weights: np.ndarray,
+    exact: dict[str, float],
+    drawn: dict[str, np.ndarray],
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Some of the rankings without joints not found, whose infinite doubt is always right."""
+    there = np.isfinite(state["doubt"])
+    if not there.all():
+        rows = ("error_mm", "doubt", "joint")
+        part = {name: state[name][there] for name in rows}
+        exact = _rankings(part)[0] if there.any() else {}
+        drawn = _sketched(part, owner[there], weights, exact) if there.any() else {}
+    return (
+        {f"{name}_found": exact[name] for name in OF_FOUND if name in exact},
+        {f"{name}_found": drawn[name] for name in OF_FOUND if name in drawn},
+    )
 
 
 def _shape(

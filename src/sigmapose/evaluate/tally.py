@@ -18,6 +18,7 @@ from sigmapose.evaluate.calibration import ECE_BINS, Factor, cell_codes
 from sigmapose.evaluate.frames import LEVELS, Scored
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.measure import Measured, measure
+from sigmapose.evaluate.stated_intervals import KINDS
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import VISIBILITY
 
@@ -38,6 +39,13 @@ COLUMN_MEANS = {
     "volume_90_mm3": "volume_90_mm3", "radius_90_mm": "radius_90_mm", "sigma_mm": "sigma_mm",
     "distance2_over_3": "distance2",
     **{f"coverage_{round(100 * level)}": f"inside_{round(100 * level)}" for level in LEVELS},
+    "coverage_90_found": "inside_90_found",
+    **{
+        f"{prefix}interval_{what}90_{kind}{unit}": f"{prefix}interval_{column}{kind}"
+        for prefix in ("", "joint_")
+        for kind, suffix in KINDS.items()
+        for what, column, unit in (("coverage_", "", ""), ("width_", "width_", f"_{suffix}"))
+    },
 }  # fmt: skip
 """Metrics that are the mean of one column of `measure`."""
 _PIT_SUMS = tuple(f"pit_axes_{k}" for k in range(ECE_BINS))
