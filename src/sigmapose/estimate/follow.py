@@ -33,8 +33,8 @@ PATIENCE = 30
 """The most credit: frames of doubt, or of nothing."""
 EXPECTED_PEAK = 0.4
 """Mean heatmap peak that suffices where somebody is expected; see `NEWCOMER_PEAK`."""
-PERHAPS_LOOKS = 3
-"""Who is likely in so many frames in a row, though never convincing, is somebody."""
+PERHAPS_FLAG, PERHAPS_LOOKS = 0.2, 3
+"""Whoever reaches that flag is looked at again, and is somebody when likely at the last of so many looks."""
 MOST_PERHAPS = 2
 FOLLOWED, NEW, DOUBTED, PERHAPS = range(4)
 """Who comes first where two crops show one person."""
@@ -45,11 +45,15 @@ NEWCOMER_FLAG = 0.8
 """Trees and machines reach 0.7 now and then, people in a fitting crop 0.9."""
 SAME_PERSON = 0.08
 """Two crops show one person when the landmarks lie closer than this on average, in crop widths."""
+SAME_PLACE = 0.25
+"""... and when their centres do and one of the two is in doubt: another reading of the half that can be seen."""
 NEW_PERSON = 0.15
 """A detection is somebody new when the crop's centre, the hips, is this far from all others, in crop
 widths."""
 MEMORY_FRAMES = 60
 """How long a lost person's number is kept, and a region without anybody is not looked at in detail again."""
+MISTAKE_FRAMES = 5
+"""How long that is while nobody is followed: who is half hidden may be clearer in the next frames."""
 SURE_FRAMES = 5
 """Somebody lost sooner was a mistake of the detector: the number is not kept."""
 MOST_PEOPLE = 12
@@ -78,6 +82,8 @@ class _Track:
     frames: int
     """In how many they were seen."""
     credit: int
+    convinced: bool
+    """Whether they have ever been as clear as a newcomer must be."""
     waited: int = 0
     """For how many frames they have not been seen."""
 
@@ -98,6 +104,10 @@ class _Looks:
     def peak(self, row: int) -> float:
         """Of the body, on average."""
         return 1.0 if self.peaks is None else float(self.peaks[row, BODY].mean())
+
+    def convincing(self, row: int) -> bool:
+        """Whether this is a person beyond doubt."""
+        return bool(self.flags[row] >= NEWCOMER_FLAG) and self.peak(row) >= NEWCOMER_PEAK
 
 
 @dataclass(frozen=True)
@@ -209,20 +219,19 @@ class Follower:
         size = -flag * after.crop.size_px
         likely = flag >= self.min_flag
         expected = likely and looks.peak(row) >= EXPECTED_PEAK
-        convincing = flag >= NEWCOMER_FLAG and looks.peak(row) >= NEWCOMER_PEAK
-        if row < len(self._tracks):
-            if likely:
-                return FOLLOWED, self._step(row, looks, after)
-            return (DOUBTED, size) if flag >= DOUBT_FLAG and self._asked[row].credit > 0 else None
+        convincing = looks.convincing(row)
         if row < len(self._tracks) + len(self._waiting):
-            return (FOLLOWED, self._step(row, looks, after)) if expected else None
+            here, track = row < len(self._tracks), self._asked[row]
+            if likely and (track.convinced or convincing):
+                return FOLLOWED, self._step(row, looks, after)
+            return (DOUBTED, size) if likely or (here and flag >= DOUBT_FLAG and track.credit > 0) else None
         if convincing:
             return NEW, size
-        if not expected:
-            return None
-        if row < len(self._asked):
-            return (NEW if self._asked[row].frames + 1 >= PERHAPS_LOOKS else PERHAPS), size
-        return (NEW if self._expects(self._crops[row]) else PERHAPS), size
+        looked = self._asked[row].frames if row < len(self._asked) else 0
+        if expected and (self._expects(self._crops[row]) or looked + 1 >= PERHAPS_LOOKS):
+            return NEW, size
+        again = flag >= PERHAPS_FLAG and looks.peak(row) >= EXPECTED_PEAK and looked < PERHAPS_LOOKS
+        return (PERHAPS, size) if again else None
 
     def _step(self, row: int, looks: _Looks, after: Steering) -> float:
         """How far somebody moved since they were seen, in crop widths."""
@@ -232,14 +241,14 @@ class Follower:
     def _expects(self, crop: Crop) -> bool:
         """Whether somebody is missed who may be here."""
         if self.people is not None and not self._tracks:
-            return True
+            return not self._waiting or any(_gap(crop, track.crop) < 1 for track in self._waiting)
         return self._lost_near(crop, self._waiting) is not None
 
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
         """Where to look for newcomers in this frame; often nowhere."""
         if self._frame == 0:
             return regions_of(image, self.tile_rows)
-        if self.people is not None and len(self._tracks) >= self.people:
+        if self.people is not None and sum(t.convinced for t in self._tracks) >= self.people:
             return []
         every = self.search_every if self.people is None else max(self.search_every // 2, 1)
         if self._tracks and self._frame % every:
@@ -255,7 +264,8 @@ class Follower:
 
     def _is_new(self, crop: Crop) -> bool:
         taken = [track.crop for track in (*self._tracks, *self._perhaps)]
-        taken += [p.crop for p in self._places if p.number < 0]
+        memory = MEMORY_FRAMES if self._tracks else MISTAKE_FRAMES
+        taken += [p.crop for p in self._places if p.number < 0 and self._frame - p.frame <= memory]
         return all(_gap(crop, other) > NEW_PERSON for other in taken)
 
     def _without_doubles(
@@ -266,13 +276,19 @@ class Follower:
         Of two rows for one person stays the one already followed, and of two followed ones that which moved
         less: the other has jumped over from somebody who got hidden.
         """
+        crops = [self._crops[row] if after is None else after.crop for row, after in enumerate(moved)]
+
+        def double(row: int, other: int) -> bool:
+            smaller = min(crops[row].size_px, crops[other].size_px)
+            body, others = looks.points_px[row, BODY], looks.points_px[other, BODY]
+            if np.linalg.norm(body - others, axis=-1).mean() < SAME_PERSON * smaller:
+                return True
+            sure = looks.convincing(row) and looks.convincing(other)
+            return not sure and _gap(crops[row], crops[other]) < SAME_PLACE
+
         kept: list[int] = []
-        size = [0.0 if after is None else after.crop.size_px for after in moved]
         for row in sorted(ranks, key=lambda r: ranks[r]):
-            body = looks.points_px[row, BODY]
-            gaps = [np.linalg.norm(body - looks.points_px[k, BODY], axis=-1).mean() for k in kept]
-            nearest = [SAME_PERSON * min(size[row], size[k]) for k in kept]
-            if all(gap > near for gap, near in zip(gaps, nearest, strict=True)):
+            if not any(double(row, other) for other in kept):
                 kept.append(row)
         return kept
 
@@ -282,16 +298,17 @@ class Follower:
         """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them."""
         assert after is not None
         landmarks = looks.points_px[row, BODY]
+        convinced = looks.convincing(row)
         if row >= len(self._asked):
             number = -1 if waiting is None else self._number(after.crop, waiting)
-            return _Track(number, after, landmarks, frames=1, credit=1)
+            return _Track(number, after, landmarks, 1, 1, convinced)
         before = self._asked[row]
         number = before.number
         if number < 0 and waiting is not None:
             number = self._number(after.crop, waiting)
         sure = looks.flags[row] >= self.min_flag
         credit = min(before.credit + 2, PATIENCE) if sure else before.credit - 1
-        return _Track(number, after, landmarks, before.frames + 1, credit)
+        return _Track(number, after, landmarks, before.frames + 1, credit, convinced or before.convinced)
 
     def _wait(self, seen: list[int]) -> list[_Track]:
         """Everybody known who is not seen and has credit left; remembers where the others were lost."""
