@@ -7,6 +7,7 @@ error, taught pictures. Every step resumes.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,10 @@ from sigmapose.learn.samples import Pictures, load_pictures
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
 from sigmapose.learn.teacher.judge import fitted_variance, report
 from sigmapose.learn.teacher.pictures import pseudo_labelled
+
+log = logging.getLogger(__name__)
+LEAST_ANNOTATED = 40
+"""A teacher's error is not measured on fewer people."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,17 @@ def make_teacher(plan: TeachingPlan, gate: AnswerGate | None = None) -> EncoderT
     """The teacher, its covariances fitted to its errors on annotated pictures where there are some.
 
     Raises:
-        ModelError: the file holds no Φ. DataError: see `fitted_variance`.
+        ModelError: the file holds no Φ. DataError: there are no annotated features.
     """
     teacher = EncoderTeacher.load(plan.head, plan.teacher, gate)
     if plan.annotated is None:
         return teacher
     truth, mirrored = annotated_pictures(plan)
-    open_gate = replace(teacher, gate=AnswerGate(np.inf, np.inf))
-    return replace(teacher, variance=fitted_variance(open_gate.teach(truth, mirrored), truth))
+    said = replace(teacher, gate=AnswerGate(np.inf, np.inf)).teach(truth, mirrored)
+    if (known := int(said.kept.sum())) < LEAST_ANNOTATED:
+        log.warning("the teacher sees %d annotated people: its covariances are taken as they are", known)
+        return teacher
+    return replace(teacher, variance=fitted_variance(said, truth))
 
 
 def annotated_pictures(plan: TeachingPlan) -> tuple[Pictures, Pictures | None]:
