@@ -36,7 +36,7 @@ $(DEV)/.installed: pyproject.toml
 	@$(CHECK_PYTHON)
 	test -x $(DEV)/bin/python || $(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) install $(TORCH)
-	$(DEV)/bin/python $(PIP) install --editable '.[train,view,dev]'
+	$(DEV)/bin/python $(PIP) install --editable '.[train,timm,view,dev]'
 	touch $@
 
 # The scene page is tested by using it in a browser.

@@ -10,8 +10,9 @@ the person flag) stays as it was.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,7 @@ def train_end_to_end(
 
     course = Course(
         system,
-        [(system.encoders, tuning.encoder_rate), (system.phi, tuning.head_rate)],
+        lambda model: [(model.encoders, tuning.encoder_rate), (model.phi, tuning.head_rate)],
         lambda start, part: _batches(pictures, source, recipe, tuning, start, part),
         loss,
         lambda model, device: system_scores(model, validation, device),
@@ -224,7 +225,8 @@ def train_end_to_end(
         ),
         unused=len(system.encoders) > 1,
     )  # fmt: skip
-    return run(course, out, progress=progress)
+    note = json.dumps({"recipe": asdict(recipe), "end_to_end": asdict(tuning)}, indent=1)
+    return run(course, out, note=note, progress=progress)
 
 
 def _batches(

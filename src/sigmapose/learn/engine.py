@@ -53,7 +53,7 @@ class Course(Generic[Model]):
     """What is learned, from what, and how it is judged."""
 
     model: Model
-    rates: list[tuple[nn.Module, float]]
+    rates: Callable[[Model], list[tuple[nn.Module, float]]]
     """Peak learning rate of each part of the model; parts in no pair stay as they are."""
     batches: Callable[[int, tuple[int, int]], Iterable[Any]]
     """Batches from a step on, for the k-th of n processes; each has ``to(device)``."""
@@ -83,8 +83,8 @@ def rate_factor(schedule: Schedule, step: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def run(course: Course[Model], out: Path, *, progress: bool = True) -> Model:
-    """Train; ``checkpoint.pt`` and ``log.csv`` go to ``out``. Resumes from there if it can.
+def run(course: Course[Model], out: Path, *, note: str = "{}", progress: bool = True) -> Model:
+    """Train; ``checkpoint.pt``, ``log.csv`` and the note (``recipe.json``) go to ``out``. Resumes from there.
 
     Returns the exponential moving average of the weights, in evaluation mode, on every process.
 
@@ -92,52 +92,79 @@ def run(course: Course[Model], out: Path, *, progress: bool = True) -> Model:
         InputError: processes that do not see the same checkpoint.
     """
     accelerator, schedule = accelerator_for(unused=course.unused), course.schedule
+    state = _start(course, accelerator, out / "checkpoint.pt")
+    if accelerator.is_main_process:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "recipe.json").write_text(note)
     rank, processes = accelerator.process_index, accelerator.num_processes
-    model: Any = course.model
-    average = copy.deepcopy(course.model).eval().requires_grad_(False)
-    optimiser: Any = torch.optim.AdamW(
-        [{"params": list(part.parameters()), "lr": rate} for part, rate in course.rates],
-        weight_decay=schedule.weight_decay,
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    start = _resume(out / "checkpoint.pt", model, average, optimiser)
-    _check_together(accelerator, start)
-    model, optimiser = accelerator.prepare(model, optimiser)
-    average.to(accelerator.device)
-    batches = iter(course.batches(start, (rank, processes)))
+    batches = iter(course.batches(state.step, (rank, processes)))
     bar = tqdm(
-        range(start, schedule.steps), initial=start, total=schedule.steps, mininterval=5.0,
+        range(state.step, schedule.steps), initial=state.step, total=schedule.steps, mininterval=5.0,
         disable=not progress or not accelerator.is_main_process,
     )  # fmt: skip
     history: list[dict[str, float]] = []
     saved = time.monotonic()
     for step in bar:
         torch.manual_seed((schedule.seed * processes + rank) * 2**32 + step)
-        for group, (_, rate) in zip(optimiser.param_groups, course.rates, strict=True):
-            group["lr"] = rate * rate_factor(schedule, step)
-        batch = next(batches).to(accelerator.device)
-        loss, parts = course.loss(model, batch)
-        optimiser.zero_grad(set_to_none=True)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), schedule.clip_norm)
-        optimiser.step()
-        plain = accelerator.unwrap_model(model)
-        _follow(average, plain, min(schedule.ema, (step + 1) / (step + 10)))
-        history.append(parts)
-        judged = (step + 1) % schedule.validate_every == 0 or step + 1 == schedule.steps
+        history.append(_step(course, accelerator, state, next(batches).to(accelerator.device)))
+        judged = state.step % schedule.validate_every == 0 or state.step == schedule.steps
         means = _means(accelerator, history) if judged else {}
         late = schedule.save_minutes is not None and time.monotonic() - saved > 60 * schedule.save_minutes
-        if accelerator.is_main_process and (judged or late):
-            _checkpoint(out / "checkpoint.pt", step + 1, plain, average, optimiser)
-            saved = time.monotonic()
         if judged:
-            if accelerator.is_main_process:
-                scores = course.scores(average, accelerator.device)
-                bar.set_postfix({k: f"{v:.3g}" for k, v in scores.items() if "mpjpe" in k})
-                _write_row(out / "log.csv", {"step": step + 1, **means, **scores})
             history.clear()
+        if accelerator.is_main_process and (judged or late):
+            _save(out / "checkpoint.pt", accelerator, state)
+            saved = time.monotonic()
+        if accelerator.is_main_process and judged:
+            scores = course.scores(state.average, accelerator.device)
+            bar.set_postfix({k: f"{v:.3g}" for k, v in scores.items() if "mpjpe" in k})
+            _write_row(out / "log.csv", {"step": state.step, **means, **scores})
     accelerator.wait_for_everyone()
-    return average
+    return state.average
+
+
+@dataclass
+class _State(Generic[Model]):
+    """What changes while training."""
+
+    model: Any
+    average: Model
+    optimiser: Any
+    rates: list[float]
+    step: int
+
+
+def _start(course: Course[Model], accelerator: Accelerator, checkpoint: Path) -> _State[Model]:
+    """Weights and optimiser on the device, from the checkpoint if there is one."""
+    average = copy.deepcopy(course.model).eval().requires_grad_(False)
+    rates = course.rates(course.model)
+    optimiser = torch.optim.AdamW(
+        [{"params": list(part.parameters()), "lr": rate} for part, rate in rates],
+        weight_decay=course.schedule.weight_decay,
+    )
+    step = _resume(checkpoint, course.model, average, optimiser)
+    _check_together(accelerator, step)
+    model, prepared = accelerator.prepare(course.model, optimiser)
+    return _State(model, average.to(accelerator.device), prepared, [rate for _, rate in rates], step)
+
+
+def _step(course: Course[Any], accelerator: Accelerator, state: _State[Any], batch: Any) -> dict[str, float]:
+    """One update of weights and average; returns the parts of the loss."""
+    schedule = course.schedule
+    for group, rate in zip(state.optimiser.param_groups, state.rates, strict=True):
+        group["lr"] = rate * rate_factor(schedule, state.step)
+    loss, parts = course.loss(state.model, batch)
+    state.optimiser.zero_grad(set_to_none=True)
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(state.model.parameters(), schedule.clip_norm)
+    state.optimiser.step()
+    state.step += 1
+    _follow(
+        state.average,
+        accelerator.unwrap_model(state.model),
+        min(schedule.ema, state.step / (state.step + 9)),
+    )
+    return parts
 
 
 def _check_together(accelerator: Accelerator, start: int) -> None:
@@ -178,15 +205,15 @@ def _write_row(path: Path, row: Mapping[str, float]) -> None:
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
-def _checkpoint(path: Path, step: int, model: nn.Module, average: nn.Module, optimiser: Any) -> None:
-    state = {
-        "step": step,
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
+def _save(path: Path, accelerator: Accelerator, state: _State[Any]) -> None:
+    stored = {
+        "step": state.step,
+        "model": accelerator.unwrap_model(state.model).state_dict(),
+        "average": state.average.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
     }
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
+    torch.save(stored, partial)
     partial.replace(path)
 
 

@@ -143,7 +143,7 @@ def into_slots(rows: Float[Tensor, "batch landmark _"]) -> Float[Tensor, "batch 
     slots = [-1] * JOINTS  # an empty slot reads the zero row appended below
     for row, (_, joint) in enumerate(BLAZEPOSE_TO_TOKEN):
         slots[joint] = row
-    padded = torch.cat((rows, torch.zeros_like(rows[:, :1])), dim=1)
+    padded = nn.functional.pad(rows, (0, 0, 0, 1))
     order = torch.tensor([row if row >= 0 else len(BLAZEPOSE_TO_TOKEN) for row in slots], device=rows.device)
     return padded[:, order]
 

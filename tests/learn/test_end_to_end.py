@@ -1,0 +1,186 @@
+"""Θ and Φ as one system: what batches hold, where gradients go, that it learns and resumes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sigmapose.data.shard_reader import ShardLibrary
+from sigmapose.data.shards import write_shard
+from sigmapose.errors import DataError
+from sigmapose.learn.augment import BatchSource
+from sigmapose.learn.blazepose import PoseEncoder, heatmap_statistics, moment_basis
+from sigmapose.learn.end_to_end import (
+    JOINT_OF,
+    LANDMARK_OF,
+    FineTuning,
+    PoseSystem,
+    SystemBatch,
+    landmark_loss,
+    system_loss,
+)
+from sigmapose.learn.objective import objective
+from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.picture_batches import PictureAugmentation, PictureSet, StepSampler
+from sigmapose.skeleton import BODY_26
+from tiny_system import (
+    COLOURS,
+    bare_source,
+    dotted_person,
+    tiny_recipe,
+    tiny_system,
+    train_phi,
+    train_system,
+    write_people,
+)
+
+NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_people(tmp_path_factory.mktemp("people") / "shards")
+
+
+def picture_set(shards: Path, augmentation: PictureAugmentation | None) -> PictureSet:
+    return PictureSet(ShardLibrary(shards, "train"), encoders=["lite"], seed=1, augmentation=augmentation)
+
+
+@pytest.mark.parametrize("mirrored", [0.0, 1.0])
+def test_landmarks_lie_on_the_joints_of_the_picture_also_in_a_mirror(shards: Path, mirrored: float) -> None:
+    pictures = picture_set(shards, replace(NOTHING, clean=1.0, mirrored=mirrored))
+    batch = pictures[next(iter(StepSampler(24, 0, 1)))]
+    names = np.array(BODY_26.flip) if mirrored else np.arange(26)
+    where = np.clip(np.rint((batch.landmarks.numpy() + 0.5) * 256 - 0.5).astype(int), 0, 255)
+    seen = batch.crops.numpy()[np.arange(24)[:, None], where[..., 1], where[..., 0]].astype(float)
+    inside = (batch.landmarks.abs() < 0.49).all(-1).numpy()
+    assert np.median(np.abs(seen - COLOURS[names])[inside]) < 12
+    upright = batch.truth.points.numpy()
+    cos, sin = batch.truth.rotation.numpy().T[..., None]
+    x, y = batch.landmarks.numpy().transpose(2, 0, 1)
+    np.testing.assert_allclose(upright, np.stack((cos * x - sin * y, sin * x + cos * y), -1), atol=1e-5)
+
+
+def test_batches_are_the_same_for_any_number_of_processes_and_cover_every_sample(shards: Path) -> None:
+    pictures = picture_set(shards, PictureAugmentation())
+    whole = [pictures[draw] for draw in StepSampler(8, 0, 6)]
+    for rank in (0, 1, 2):
+        part = [pictures[draw] for draw in StepSampler(8, 4, 6, (rank, 3))]
+        for ours, all_of_it in zip(part, whole[4:], strict=True):
+            assert torch.equal(ours.crops, all_of_it.crops[rank::3])
+            assert torch.equal(ours.truth.context, all_of_it.truth.context[rank::3])
+    plain = picture_set(shards, NOTHING)
+    one_pass = torch.cat([plain[draw].truth.relative for draw in StepSampler(8, 0, 6)])
+    assert len(torch.unique(one_pass[:, 5], dim=0)) == 48 == len(plain.library)
+
+
+def test_pictures_without_3d_truth_are_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", [replace(dotted_person(k), joints_mm=None) for k in range(4)])
+    with pytest.raises(DataError, match="none of 4 pictures has 3D joints, a stature and a camera"):
+        picture_set(tmp_path, None)[next(iter(StepSampler(4, 0, 1)))]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("sigma", [(0.02, 0.03, 0.0), (0.05, 0.04, 0.6)])
+def test_soft_argmax_finds_mean_and_covariance_between_cells(
+    shift: float, sigma: tuple[float, float, float]
+) -> None:
+    sx, sy, correlation = sigma
+    cov = np.array([[sx * sx, correlation * sx * sy], [correlation * sx * sy, sy * sy]])
+    mean = np.array([5 + shift, -9 - shift]) / 64
+    axis = np.arange(64) / 64 - 0.5
+    away = np.stack(np.meshgrid(axis, axis), -1) - mean
+    blob = 0.9 * np.exp(-0.5 * np.einsum("ijk,kl,ijl->ij", away, np.linalg.inv(cov), away))
+    logits = torch.from_numpy(np.log(blob + 1e-9) - np.log1p(-blob)).float().requires_grad_()
+    spread, heat = heatmap_statistics(logits[None, None], moment_basis(64))
+    np.testing.assert_allclose(heat[0, 0, :2].detach(), mean, atol=1e-4)
+    floor = (0.25 / 64) ** 2
+    expected = (cov[0, 0] + floor, cov[0, 1], cov[1, 1] + floor)
+    np.testing.assert_allclose(spread[0, 0].detach(), expected, rtol=0.01, atol=2e-6)
+    (gradient,) = torch.autograd.grad(heat[0, 0, 0], logits)
+    right, left = gradient[:, 45:].sum(), gradient[:, :30].sum()
+    assert right > 0 > left, "more heat on the right moves the mean to the right"
+
+
+def test_the_loss_of_phi_reaches_the_first_filter_of_blazepose(shards: Path) -> None:
+    torch.manual_seed(0)
+    encoder = PoseEncoder("lite")
+    system = PoseSystem({"lite": encoder}, DepthUncertaintyHead(PhiConfig(width=32, blocks=1)))
+    pictures = picture_set(shards, None)[next(iter(StepSampler(2, 0, 1)))]
+    answer, _, told = system(SystemBatch(pictures, bare_source().draw(np.random.default_rng(0), 3)))
+    assert len(answer.points) == len(told.tokens) == 5
+    objective(tiny_recipe(), answer, told)[0].backward()
+    stem = encoder.network.backbone.stem.weight.grad
+    assert stem is not None and torch.isfinite(stem).all() and float(stem.abs().max()) > 0
+
+
+def test_sixteen_people_are_learned_by_heart(shards: Path) -> None:
+    system, recipe, tuning = tiny_system(), tiny_recipe(), FineTuning(anchor_weight=0.0)
+    batch = SystemBatch(picture_set(shards, None)[next(iter(StepSampler(16, 0, 1)))], None)
+    optimiser = torch.optim.Adam(system.parameters(), lr=3e-3)
+    history = []
+    for _ in range(50):
+        loss, parts = system_loss(recipe, tuning, system.encoders, system, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(system.parameters(), 1.0)
+        optimiser.step()
+        history.append(parts)
+    for part, share in {"loss": 0.6, "pose": 0.5, "points": 0.6, "landmark": 0.85}.items():
+        assert history[-1][part] < share * history[0][part], part
+
+
+def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -> None:
+    batch = picture_set(shards, None)[next(iter(StepSampler(4, 0, 1)))]
+    with torch.no_grad():
+        seen = tiny_system().see(batch)
+    right, off = seen.landmarks.clone(), seen.landmarks.clone()
+    right[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF]
+    off[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF] + torch.tensor([0.03, 0.04])
+    costs = [float(landmark_loss(seen._replace(landmarks=marks), batch)) for marks in (right, off)]
+    assert costs[1] - costs[0] == pytest.approx(0.5, abs=1e-3), "0.05 crop widths in units of 0.1"
+
+
+class _StopsOnce(BatchSource):
+    """Stops the run, as Ctrl-C would, when it is asked for the n-th time."""
+
+    left = 5
+
+    def draw(self, rng: np.random.Generator, size: int):
+        object.__setattr__(self, "left", self.left - 1)
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super().draw(rng, size)
+
+
+def stopping_source() -> BatchSource:
+    whole = bare_source()
+    return _StopsOnce(whole.pictures, whole.draw_views, whole.augmentation, whole.errors)
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    for name in ("whole", "halves"):
+        write_people(tmp_path / name / "shards", shards=1)
+    whole = train_system(tmp_path / "whole", 6, bare_source(), validate_every=3)
+    source = stopping_source()
+    with pytest.raises(KeyboardInterrupt):
+        train_system(tmp_path / "halves", 6, source, validate_every=3)
+    halves = train_system(tmp_path / "halves", 6, source, validate_every=3)
+    for (name, ours), theirs in zip(whole.named_parameters(), halves.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, msg=name, rtol=0, atol=1e-7)
+    logs = [(tmp_path / name / "run" / "log.csv").read_text() for name in ("whole", "halves")]
+    assert logs[0] == logs[1]
+
+
+def test_phi_alone_resumes_with_the_same_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sigmapose.learn.loop.VALIDATE_EVERY", 3)
+    whole, source = train_phi(tmp_path / "whole", 6), stopping_source()
+    with pytest.raises(KeyboardInterrupt):
+        train_phi(tmp_path / "halves", 6, source)
+    halves = train_phi(tmp_path / "halves", 6, source)
+    for (name, ours), theirs in zip(whole.named_parameters(), halves.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, msg=name, rtol=0, atol=1e-7)
