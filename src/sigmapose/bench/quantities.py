@@ -21,13 +21,12 @@ from sigmapose.quantities import (
     in_chunks,
     limits_of,
 )
-from sigmapose.shapes import Array, Float
 
 LEVEL = 0.9
 SEED = 0
 
-Intervals = dict[str, Float[Array, "n 2"]]
-"""Low and high end by quantity, NaN where nobody was found."""
+Intervals = dict[str, np.ndarray]
+"""Low and high end, (n, 2), by quantity; NaN where nobody was found."""
 
 
 def intervals_of(poses: Sequence[Pose | None], joints: Sequence[str]) -> tuple[Intervals, Intervals]:

@@ -5,9 +5,9 @@ judged on, which nobody could know beforehand: all in its favour. In every joint
 it must be to hold exactly as many of the truths as the stated regions hold.
 
 Volumes are compared by two means. The arithmetic one is the expected size of a region; it is ruled by the
-few joints that nothing is known about, where an honest region must be larger than the constant's: with
-doubts spread by a factor of e^0.5 even exact statements save only a few percent of it. The geometric one is
-the size of a typical region, and what a likelihood rewards.
+few joints that nothing is known about, where an honest region must be larger than the constant's: where true
+sigmas spread by a factor of e^0.5 exact statements have a ratio of 1.22. The geometric one is the size of a
+typical region, and what a likelihood rewards: 0.40 there.
 """
 
 from __future__ import annotations
