@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from sigmapose.errors import ModelError
 from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS
 from sigmapose.learn.blazepose import FEATURES, sample_features
 from sigmapose.learn.linear import cholesky
@@ -108,3 +109,17 @@ def test_a_student_of_a_noisy_teacher_learns_its_own_doubt_and_not_the_teachers(
         loss.backward()
         optimiser.step()
     assert abs(float(log_sigma.detach().exp()) - 0.3) < 0.01
+
+
+def test_weights_of_an_earlier_network_are_taken_over() -> None:
+    torch.manual_seed(1)
+    earlier = DepthUncertaintyHead(PhiConfig(width=32, blocks=1, image=False)).eval()
+    torch.nn.init.normal_(earlier.mean.weight, std=0.2)
+    later = DepthUncertaintyHead(CONFIG).eval()
+    later.adopt(earlier)
+    given = shown(3, "full")
+    torch.testing.assert_close(later(*given).relative, earlier(*given[:2]).relative)
+    with pytest.raises(ModelError, match="network 32 wide fits one 48 wide: start from another"):
+        DepthUncertaintyHead(PhiConfig(width=48, blocks=2)).adopt(
+            DepthUncertaintyHead(PhiConfig(width=32, blocks=1, image=False))
+        )

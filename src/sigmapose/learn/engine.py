@@ -141,6 +141,7 @@ def _start(course: Course[Model], accelerator: Accelerator, checkpoint: Path) ->
     optimiser = torch.optim.AdamW(
         [{"params": list(part.parameters()), "lr": rate} for part, rate in rates],
         weight_decay=course.schedule.weight_decay,
+        fused=True,
     )
     step = _resume(checkpoint, course.model, average, optimiser)
     _check_together(accelerator, step)

@@ -112,7 +112,7 @@ def load_phi(path: Path) -> Head:
     """
     if not path.is_file():
         raise ModelError(f"no such checkpoint: '{path}'")
-    config, members = PhiConfig(width=512, image=False), 1
+    config, members = PhiConfig(image=False), 1
     if path.suffix == ".onnx":
         config, members, state = _exported(path)
     else:
@@ -136,7 +136,7 @@ def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
     """Configuration, number of members and weights of the Φ in ``lift.onnx`` and the files beside it."""
     model = onnx.load(str(path))
     told = {entry.key: entry.value for entry in model.metadata_props}
-    facts = json.loads(told.get(CONFIG_KEY, '{"width": 512, "image": false}'))
+    facts = json.loads(told.get(CONFIG_KEY, '{"image": false}'))
     members, config = facts.pop("members", 1), PhiConfig(**facts)
     state = _weights_in(model)
     if config.image:

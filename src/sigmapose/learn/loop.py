@@ -43,18 +43,23 @@ def train(
     validation: Mapping[str, Batch],
     out: Path,
     *,
+    start: DepthUncertaintyHead | None = None,
     workers: int = 1,
     progress: bool = True,
 ) -> DepthUncertaintyHead:
     """Train Φ; checkpoints, ``log.csv`` and ``recipe.json`` go to ``out``. Resumes from there if it can.
 
-    ``recipe.batch`` is shared by all processes. Returns the exponential moving average of the weights, in
+    ``start`` gives the first weights (`DepthUncertaintyHead.adopt`). ``recipe.batch`` is shared by all
+    processes. Returns the exponential moving average of the weights, in
     evaluation mode.
 
     Raises:
         InputError: processes that do not see the same checkpoint.
     """
     torch.manual_seed(recipe.seed)
+    first = DepthUncertaintyHead(recipe.phi)
+    if start is not None:
+        first.adopt(start)
 
     def batches(start: int, part: tuple[int, int]) -> DataLoader[Batch]:
         return DataLoader(
@@ -68,7 +73,7 @@ def train(
         return objective(recipe, model(batch.tokens, batch.context, batch.image), batch)
 
     course = Course(
-        DepthUncertaintyHead(recipe.phi),
+        first,
         lambda model: [(model, recipe.learning_rate)],
         batches,
         loss,

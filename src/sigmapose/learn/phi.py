@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sigmapose.errors import ModelError
 from sigmapose.estimate.context import ENCODERS
 from sigmapose.learn.blazepose import FEATURES
 from sigmapose.learn.linear import cholesky
@@ -178,7 +179,7 @@ def keypoint_tokens(
 class PhiConfig:
     """Size and covariance family of Φ."""
 
-    width: int = 448
+    width: int = 512
     blocks: int = 3
     dropout: float = 0.1
     covariance: Covariance = "full"
@@ -269,6 +270,24 @@ class DepthUncertaintyHead(nn.Module):
         if self.factors is not None:
             nn.init.normal_(self.factors.weight, std=0.01)
             nn.init.normal_(self.factors.bias, std=0.5)  # at zero the columns would never part
+
+    def adopt(self, earlier: DepthUncertaintyHead) -> None:
+        """Take over all weights of an earlier network that fit; where it read no image features, they start
+        without a say.
+
+        Raises:
+            ModelError: no weights fit.
+        """
+        mine, theirs = self.state_dict(), earlier.state_dict()
+        fitting = {n: v for n, v in theirs.items() if n in mine and mine[n].shape == v.shape}
+        if "embed.weight" not in fitting:
+            raise ModelError(
+                f"nothing of a network {earlier.config.width} wide fits one {self.config.width} wide: start "
+                "from another"
+            )
+        self.load_state_dict({**mine, **fitting})
+        if self.config.image and "embed_image.weight" not in fitting:
+            nn.init.zeros_(self.embed_image.weight)
 
     def only(self, encoder: str) -> DepthUncertaintyHead:
         """A view of this network, sharing its weights, for one size of the encoder: what is exported."""
