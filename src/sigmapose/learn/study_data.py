@@ -1,8 +1,8 @@
 """What the variants of a study learn from: parts of the annotated pictures, and pictures a teacher labels.
 
-Folders of features as `sigmapose.data.features` makes them, one a split and view: ``train``, ``val``,
-``calibration``, ``test``, and perhaps ``train-mirrored``, ``train-clean``, ``train-clean-mirrored``. Of
-un-annotated pictures ``train`` may be called ``train-picture``, as `sigmapose.learn.unlabelled_stage` does.
+Folders of features are those of `sigmapose.data.features`, one a split and view; see `of_view` for their names.
+The pictures of train, val, calibration and test are needed; mirrored and clean ones of train are used where
+there are some.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
+from sigmapose.data.features import View
 from sigmapose.errors import DataError
 from sigmapose.learn.ensemble import Head
 from sigmapose.learn.mixing import join
@@ -93,11 +94,11 @@ class Material:
     """Everything there is to learn from; read when it is first asked for."""
 
     features: Path
-    """Folder of the folders named above, of annotated pictures."""
+    """Features of annotated pictures."""
     bodies: Path
     """Body corpus."""
     unlabelled: Path | None = None
-    """Folder of the folders named above, of pictures that nobody annotated."""
+    """Features of pictures that nobody annotated."""
 
     def split(self, name: str) -> Pictures:
         """All annotated pictures of one split, as they are.
@@ -105,7 +106,7 @@ class Material:
         Raises:
             DataError: no features of it.
         """
-        return load_pictures(self.features / name, name)
+        return load_pictures(of_view(self.features, name), name)
 
     @cached_property
     def train(self) -> Pictures:
@@ -114,9 +115,11 @@ class Material:
         Raises:
             DataError: no features of it.
         """
-        parts = [_others(self.features / name) for name in ("train", "train-mirrored")]
+        views: tuple[View, ...] = ("picture", "mirrored")
+        parts = [_others(of_view(self.features, "train", view)) for view in views]
         if parts[0] is None:
-            raise DataError(f"no folder '{self.features / 'train'}': make features of the training pictures")
+            where = of_view(self.features, "train")
+            raise DataError(f"no folder '{where}': make features of the training pictures")
         return join([part for part in parts if part is not None])
 
     @cached_property
@@ -136,7 +139,7 @@ class Material:
         """
         chosen = np.isin(self.train.subject, self.chosen_subjects(choice))
         if choice.unoccluded:
-            chosen &= np.isin(self.train.id, list(_clear(self.features / "train")))
+            chosen &= np.isin(self.train.id, list(_clear(of_view(self.features, "train"))))
         if not chosen.any():
             raise DataError(f"no pictures are left of {len(self.train)} by {choice}")
         return self.train if chosen.all() else self.train.take(np.flatnonzero(chosen))
@@ -155,8 +158,8 @@ class Material:
     def taught_name(self, choice: DataChoice) -> str:
         """A short name that a change of what a teacher labels changes."""
         folder = self._unannotated(choice)
-        views = [folder / f"train-{view}" for view in ("mirrored", "clean", "clean-mirrored")]
-        return _files_name(file for view in (_shown(folder), *views) for file in view.rglob("shard_*.npz"))
+        views = [of_view(folder, "train", view) for view in get_args(View)]
+        return _files_name(file for view in views for file in view.rglob("shard_*.npz"))
 
     def _unannotated(self, choice: DataChoice) -> Path:
         folder = self.features if choice.taught == "renders" else self.unlabelled
@@ -170,7 +173,7 @@ class Material:
         folder = self.features if choice.taught == "renders" else self.unlabelled
         if folder is None:
             return "a folder of un-annotated pictures (--unlabelled)"
-        needed = _shown(folder), folder / "train-clean"
+        needed = of_view(folder, "train"), of_view(folder, "train", "clean")
         missing = [str(path) for path in needed if not any(path.rglob("shard_*.npz"))]
         return f"features in '{missing[0]}'" if missing else None
 
@@ -185,10 +188,10 @@ class Material:
         folder = self._unannotated(choice)
         asked = EncoderTeacher(teacher, TEACHER_ENCODER, ANYTHING, self._variance(teacher))
         known = self.chosen_subjects(choice) if choice.taught == "renders" else ()
-        clean, student = _others(folder / "train-clean", known), _others(_shown(folder), known)
-        assert clean is not None and student is not None
-        turned = _others(folder / "train-mirrored", known)
-        lesson = surer_part(asked.teach(clean, _others(folder / "train-clean-mirrored", known)))
+        seen = {view: _others(of_view(folder, "train", view), known) for view in get_args(View)}
+        clean, student, turned = seen["clean"], seen["picture"], seen["mirrored"]
+        assert clean is not None and student is not None, "see why_not"
+        lesson = surer_part(asked.teach(clean, seen["clean-mirrored"]))
         facts = {"asked": float(len(lesson)), "kept": float(lesson.kept.sum())}
         if choice.taught == "renders":  # their truth is looked at here and nowhere else
             facts |= {f"truth_{name}": value for name, value in report(lesson, clean).items()}
@@ -201,7 +204,9 @@ class Material:
 
     def _variance(self, teacher: Head) -> Float[np.ndarray, " 26"]:
         seen = self.calibration
-        seen = seen.take(np.flatnonzero(np.isin(seen.id, list(_clear(self.features / "calibration")))))
+        seen = seen.take(
+            np.flatnonzero(np.isin(seen.id, list(_clear(of_view(self.features, "calibration")))))
+        )
         return fitted_variance(EncoderTeacher(teacher, TEACHER_ENCODER, ANYTHING).teach(seen), seen)
 
 
@@ -225,9 +230,12 @@ def _clear(folder: Path) -> frozenset[str]:
     return frozenset(name for name, share in occluded_fractions(folder).items() if share == 0)
 
 
-def _shown(folder: Path) -> Path:
-    """Features of what a student is shown."""
-    return folder / "train-picture" if (folder / "train-picture").is_dir() else folder / "train"
+def of_view(folder: Path, split: str, view: View = "picture") -> Path:
+    """Where the features of a split and view are: VIEW/SPLIT, as `sigmapose train` makes them, SPLIT-VIEW, as
+    `sigmapose.learn.unlabelled_stage` does, or SPLIT for the pictures as they are."""
+    places = [folder / view / split, folder / f"{split}-{view}"]
+    places += [folder / split] if view == "picture" else []
+    return next((place for place in places if place.is_dir()), places[-1])
 
 
 def _others(folder: Path, subjects: tuple[str, ...] = ()) -> Pictures | None:

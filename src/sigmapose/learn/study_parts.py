@@ -15,6 +15,7 @@ from sigmapose.learn.export import load_phi
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
 from sigmapose.learn.samples import Pictures, load_pictures
 from sigmapose.learn.study import Study
+from sigmapose.learn.study_data import of_view
 from sigmapose.skeleton import VISIBILITY
 
 ROWS = 1024
@@ -31,7 +32,7 @@ def parts(study: Study) -> str:
         raise InputError(f"no ensemble in '{study.out}': train it first, with the study `phases`")
     folders = [study.out / "runs" / name for name in json.loads(stamp.read_text())["heads"]]
     ensemble = EnsembleHead([_member(folder) for folder in folders]).eval()
-    return table(sigmas(ensemble, load_pictures(study.features / "test", "test"), study.encoder))
+    return table(sigmas(ensemble, load_pictures(of_view(study.features, "test"), "test"), study.encoder))
 
 
 def _member(folder: Path) -> DepthUncertaintyHead:
