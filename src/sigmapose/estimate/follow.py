@@ -46,7 +46,7 @@ NEWCOMER_FLAG = 0.8
 SAME_PERSON = 0.08
 """Two crops show one person when the landmarks lie closer than this on average, in crop widths."""
 SAME_PLACE = 0.25
-"""... and when their centres do and one of the two is in doubt: another reading of the half that can be seen."""
+"""... and when their centres do and one of them is in doubt: another reading of the half that is seen."""
 NEW_PERSON = 0.15
 """A detection is somebody new when the crop's centre, the hips, is this far from all others, in crop
 widths."""
@@ -162,7 +162,7 @@ class Follower:
         regions = self._regions(image) if detect is not None else []
         if detect is not None and regions:
             found = [d.crop for d in detect(image, regions=regions)]
-            room = (self.people or MOST_PEOPLE) - len(self._tracks)
+            room = (self.people or MOST_PEOPLE) - sum(track.convinced for track in self._tracks)
             self._crops += [c for c in found if self._is_new(c)][: max(2 * room, 0)]
         return list(self._crops)
 

@@ -1,0 +1,137 @@
+"""People who are hidden in part stay followed, in crops that keep to them; nobody is followed for ever."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sigmapose.camera import Camera
+from sigmapose.estimate import follow as follow_module
+from sigmapose.estimate.crop import Crop
+from sigmapose.estimate.estimator import Estimator
+from sigmapose.estimate.follow import PATIENCE, Follower
+from sigmapose.estimate.steer import Joints, Steering
+
+WOMAN = (429, 263)
+
+
+@pytest.fixture(scope="module")
+def estimator() -> Estimator:
+    """The smaller network that ships."""
+    return Estimator("lite", threads=2)
+
+
+class Watched(Follower):
+    """Remembers which crops were looked at."""
+
+    def crops_for(self, image, detect=None):
+        self.crops = super().crops_for(image, detect)
+        return self.crops
+
+
+def look(estimator, follower, image):
+    camera = Camera.default(image.shape[1], image.shape[0])
+    return {pose.track: pose for pose in estimator._look(image, follower, camera, None)}
+
+
+def hip(pose):
+    return pose.points_px[19]
+
+
+def legs_hidden(image):
+    """The woman behind a counter from the hips down, wherever she walks."""
+    hidden = image.copy()
+    hidden[270:, 300:] = (120, 100, 80)
+    return hidden
+
+
+def test_somebody_behind_a_counter_stays_where_she_is(estimator, clip):
+    clear, behind = Follower(2), Watched(2)
+    for i, image in enumerate(clip):
+        truth = look(estimator, clear, image)
+        seen = look(estimator, behind, legs_hidden(image) if i >= 6 else image)
+        if i == 5:
+            woman = min(truth, key=lambda n: np.linalg.norm(hip(truth[n]) - WOMAN))
+            same = min(seen, key=lambda n: np.linalg.norm(hip(seen[n]) - WOMAN))
+        if i >= 6:
+            assert same in seen
+            assert np.linalg.norm(hip(seen[same]) - hip(truth[woman])) < 25  # she is about 100 pixels tall
+            crop = min(
+                behind.crops, key=lambda c: np.linalg.norm(np.subtract(c.center_px, hip(truth[woman])))
+            )
+            assert 140 < crop.size_px < 280
+
+
+def test_somebody_half_hidden_from_the_first_frame_is_found(estimator, clip):
+    follower, found = Follower(2), []
+    for image in clip:
+        people = look(estimator, follower, legs_hidden(image)).values()
+        found.append(any(np.linalg.norm(hip(p) - WOMAN) < 110 and hip(p)[0] > 300 for p in people))
+    assert np.mean(found[8:]) > 0.9
+
+
+def test_who_is_gone_is_looked_for_in_the_last_crop_for_a_while_only(estimator, clip):
+    follower = Watched(1)
+    for image in clip:
+        (number,) = look(estimator, follower, image)
+    last = follower.crops[0]
+    meadow = np.tile(clip[0][250:, :300], (2, 3, 1))[:360, :640]
+    looked = []
+    for _ in range(PATIENCE + 10):
+        assert look(estimator, follower, meadow) == {}
+        looked.append(any(crop.center_px == pytest.approx(last.center_px, abs=12) for crop in follower.crops))
+    assert looked[0] and not any(looked[-5:])
+    assert set(look(estimator, follower, clip[-1])) == {number}
+
+
+def test_somebody_asked_for_gives_way_to_a_clearer_person():
+    image, crops = np.zeros((400, 800, 3), np.uint8), [Crop((200, 200), 200), Crop((600, 200), 200)]
+    upright = np.zeros((39, 5), np.float32)
+    upright[:33, 1] = np.linspace(-0.4, 0.4, 33)
+    upright[34, 1] = -0.4
+    found = [follow_module.Detection(crop, 0.9, (0, 0, 1, 1)) for crop in crops]
+    follower = Follower(1)
+
+    def step(detections, flags, peaks):
+        looked = follower.crops_for(image, lambda image, **_: detections)
+        assert len(looked) == len(flags)
+        heat = np.broadcast_to(np.array(peaks, np.float32)[:, None, None], (len(looked), 39, 3))
+        return [p.crop for p in follower.update(np.stack([upright] * len(looked)), np.array(flags), heat)]
+
+    assert step(found[:1], [0.7], [0.45]) == crops[:1]  # perhaps a tree, but nobody else is there
+    assert step([], [0.7], [0.45]) != []
+    (crop,) = step(found[1:], [0.7, 0.99], [0.45, 0.7])
+    assert crop == crops[1]
+
+
+@pytest.mark.parametrize("peak", [0.3, 0.45, 0.7])
+def test_a_crop_converges_on_what_both_networks_say(peak):
+    """The better the encoder sees, the faster; the size is that of the circle around the body."""
+    true, steering = Crop((300.0, 200.0), 240.0, 0.1), Steering(Crop((270.0, 215.0), 300.0, -0.1))
+    body = np.zeros((26, 2))
+    body[:, 1] = np.linspace(-0.38, 0.4, 26)
+    body[19] = 0.0
+    gaps = []
+    for _ in range(30):
+        seen_in = steering.crop
+        landmarks = np.tile(true.to_image(np.zeros(2)), (39, 1))
+        landmarks[34] = true.to_image(np.array([0.0, -0.4]))
+        points = (true.to_image(body) - seen_in.center_px) / seen_in.size_px
+        joints = Joints(points, np.tile(np.eye(2) * 1e-4, (26, 1, 1)))
+        steering = steering.moved(landmarks, np.full(39, peak, np.float32), joints, seen_in)
+        gaps.append(float(np.linalg.norm(np.subtract(steering.crop.center_px, true.center_px))))
+    assert gaps[-1] < 0.1 and gaps == sorted(gaps, reverse=True)
+    assert steering.crop.size_px == pytest.approx(true.size_px, rel=0.01)
+    assert steering.crop.angle_rad == pytest.approx(true.angle_rad, abs=0.01)
+    if peak == 0.7:
+        assert gaps[1] < 1.0  # of somebody in full view the crop is there at once
+
+
+def test_waiting_only_makes_the_next_look_count_for_more():
+    steering = Steering(Crop((10.0, 20.0), 100.0), (1e-4, 1e-4, 1e-4))
+    later = steering.waited()
+    assert later.crop == steering.crop
+    assert all(b > a for a, b in zip(steering.variance, later.variance, strict=True))
+    for _ in range(1000):
+        later = later.waited()
+    assert max(later.variance) <= 0.2**2 + 1e-12
