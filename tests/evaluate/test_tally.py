@@ -28,6 +28,7 @@ STRATA = replace(PEOPLE, stratum=PEOPLE.cluster % 2)
 def taken(people: Scored, chosen: np.ndarray) -> Scored:
     """Some of the frames."""
     arrays = {f.name: getattr(people, f.name) for f in fields(Scored)}
+    arrays |= {n: {k: v[chosen] for k, v in a.items()} for n, a in arrays.items() if isinstance(a, dict)}
     return Scored(**{n: a[chosen] if isinstance(a, np.ndarray) else a for n, a in arrays.items()})
 
 
