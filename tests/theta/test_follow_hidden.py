@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sigmapose.camera import Camera
-from sigmapose.estimate import follow as follow_module
 from sigmapose.estimate.crop import Crop
+from sigmapose.estimate.detect import Detection
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.follow import PATIENCE, Follower
 from sigmapose.estimate.steer import Joints, Steering
@@ -84,24 +84,47 @@ def test_who_is_gone_is_looked_for_in_the_last_crop_for_a_while_only(estimator, 
     assert set(look(estimator, follower, clip[-1])) == {number}
 
 
+class Scripted:
+    """A follower of people who stand upright in the middle of their crops."""
+
+    def __init__(self, people):
+        self.follower, self.image = Follower(people), np.zeros((400, 800, 3), np.uint8)
+        self.upright = np.zeros((39, 5), np.float32)
+        self.upright[:33, 1] = np.linspace(-0.4, 0.4, 33)
+        self.upright[34, 1] = -0.4
+
+    def step(self, detected, looks):
+        """One frame; `looks` gives flag and heatmap peak for the centre of each crop. Returns who is seen."""
+        found = [Detection(crop, 0.9, (0, 0, 1, 1)) for crop in detected]
+        crops = self.follower.crops_for(self.image, lambda image, **_: found)
+        said = np.array([looks[round(crop.center_px[0])] for crop in crops]).reshape(-1, 2)
+        heat = np.broadcast_to(said[:, 1, None, None].astype(np.float32), (len(crops), 39, 3))
+        landmarks = np.stack([self.upright] * len(crops)) if crops else np.zeros((0, 39, 5))
+        people = self.follower.update(landmarks, said[:, 0], heat)
+        return {p.track: round(p.crop.center_px[0]) for p in people}
+
+
+LEFT, RIGHT = Crop((200, 200), 200), Crop((600, 200), 200)
+
+
 def test_somebody_asked_for_gives_way_to_a_clearer_person():
-    image, crops = np.zeros((400, 800, 3), np.uint8), [Crop((200, 200), 200), Crop((600, 200), 200)]
-    upright = np.zeros((39, 5), np.float32)
-    upright[:33, 1] = np.linspace(-0.4, 0.4, 33)
-    upright[34, 1] = -0.4
-    found = [follow_module.Detection(crop, 0.9, (0, 0, 1, 1)) for crop in crops]
-    follower = Follower(1)
+    video = Scripted(1)
+    tree, person = (0.7, 0.45), (0.99, 0.7)
+    assert list(video.step([LEFT], {200: tree}).values()) == [200]  # perhaps nobody, but there is nobody else
+    for _ in range(2):
+        seen = video.step([RIGHT], {200: tree, 600: person})
+    assert list(seen.values()) == [600]
 
-    def step(detections, flags, peaks):
-        looked = follower.crops_for(image, lambda image, **_: detections)
-        assert len(looked) == len(flags)
-        heat = np.broadcast_to(np.array(peaks, np.float32)[:, None, None], (len(looked), 39, 3))
-        return [p.crop for p in follower.update(np.stack([upright] * len(looked)), np.array(flags), heat)]
 
-    assert step(found[:1], [0.7], [0.45]) == crops[:1]  # perhaps a tree, but nobody else is there
-    assert step([], [0.7], [0.45]) != []
-    (crop,) = step(found[1:], [0.7, 0.99], [0.45, 0.7])
-    assert crop == crops[1]
+def test_a_place_is_kept_for_somebody_waited_for_but_not_for_ever():
+    video = Scripted(1)
+    person, nothing = (0.99, 0.7), (0.0, 0.3)
+    for _ in range(20):
+        first = video.step([LEFT], {200: person})
+    seen = [video.step([RIGHT], {200: nothing, 600: person}) for _ in range(PATIENCE + 10)]
+    assert not any(seen[: PATIENCE - 5])
+    assert list(seen[-1].values()) == [600]
+    assert set(seen[-1]) != set(first)
 
 
 @pytest.mark.parametrize("peak", [0.3, 0.45, 0.7])

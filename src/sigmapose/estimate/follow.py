@@ -225,6 +225,8 @@ class Follower:
             if likely and (track.convinced or convincing):
                 return FOLLOWED, self._step(row, looks, after)
             return (DOUBTED, size) if likely or (here and flag >= DOUBT_FLAG and track.credit > 0) else None
+        if not self._has_room(self._crops[row]):
+            return None
         if convincing:
             return NEW, size
         looked = self._asked[row].frames if row < len(self._asked) else 0
@@ -238,10 +240,19 @@ class Follower:
         moved = np.linalg.norm(looks.points_px[row, BODY] - self._asked[row].landmarks_px, axis=-1).mean()
         return float(moved / after.crop.size_px)
 
+    def _has_room(self, crop: Crop) -> bool:
+        """Whether a newcomer may be one of those asked for: a place is kept for everybody waited for."""
+        if self.people is None or len(self._tracks) + len(self._waiting) < self.people:
+            return True
+        if not all(track.convinced for track in self._tracks):
+            return True
+        sizes = [(track.crop, crop.size_px / track.crop.size_px) for track in self._waiting]
+        return any(_gap(crop, lost) < 0.75 and 0.4 < ratio < 2.5 for lost, ratio in sizes)
+
     def _expects(self, crop: Crop) -> bool:
         """Whether somebody is missed who may be here."""
         if self.people is not None and not self._tracks:
-            return not self._waiting or any(_gap(crop, track.crop) < 1 for track in self._waiting)
+            return True
         return self._lost_near(crop, self._waiting) is not None
 
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
