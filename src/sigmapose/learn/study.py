@@ -134,6 +134,8 @@ class Study:
     seed: int = 0
     threads: int = 1
     """Of torch."""
+    networks: bool = True
+    """Export and calibrate too; without, heads are trained, which is all that `compare` needs."""
     progress: bool = True
 
     def variants(self) -> tuple[StudyVariant, ...]:

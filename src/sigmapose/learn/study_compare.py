@@ -27,7 +27,7 @@ from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import Pictures, load_pictures
 from sigmapose.learn.study import Study, variants_of
 from sigmapose.learn.study_data import of_view
-from sigmapose.learn.study_run import assembled
+from sigmapose.learn.study_run import assembled, heads_file
 from sigmapose.learn.teacher.judge import INSIDE_90
 from sigmapose.skeleton import VISIBILITY
 
@@ -121,15 +121,15 @@ def compare(study: Study) -> str:
     """
     found, pictures = {}, load_pictures(of_view(study.features, "test"), "test")
     for variant in variants_of("all"):
-        stamp = study.out / "networks" / f"{variant.name}.made"
-        if (study.only and variant.name not in (*study.only, REFERENCE)) or not stamp.exists():
+        heads = heads_file(study.out, variant.name)
+        if (study.only and variant.name not in (*study.only, REFERENCE)) or not heads.exists():
             continue
-        made = json.loads(stamp.read_text())
+        made = json.loads(heads.read_text())
         folders: list[Path] = [study.out / "runs" / name for name in made["heads"]]
         found[variant.name] = judge(assembled(folders, variant.recipe), pictures, made["encoder"])
         log.info("judged %s", variant.name)
     if not found:
-        raise InputError(f"no networks in '{study.out}': train a study first")
+        raise InputError(f"no variants in '{study.out}': train a study first")
     return tables(found)
 
 

@@ -1,6 +1,6 @@
 """What the variants of a study learn from: parts of the annotated pictures, and pictures a teacher labels.
 
-Folders of features are those of `sigmapose.data.features`, one a split and view; see `of_view` for their names.
+Folders of features are those of `sigmapose.data.features`, one a split and view; `of_view` knows their names.
 The pictures of train, val, calibration and test are needed; mirrored and clean ones of train are used where
 there are some.
 """

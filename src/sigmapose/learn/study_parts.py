@@ -16,6 +16,7 @@ from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
 from sigmapose.learn.samples import Pictures, load_pictures
 from sigmapose.learn.study import Study
 from sigmapose.learn.study_data import of_view
+from sigmapose.learn.study_run import heads_file
 from sigmapose.skeleton import VISIBILITY
 
 ROWS = 1024
@@ -27,10 +28,10 @@ def parts(study: Study) -> str:
     Raises:
         InputError: the ensemble is not trained yet. DataError: no features of the test split.
     """
-    stamp = study.out / "networks" / "ensemble.made"
-    if not stamp.exists():
+    heads = heads_file(study.out, "ensemble")
+    if not heads.exists():
         raise InputError(f"no ensemble in '{study.out}': train it first, with the study `phases`")
-    folders = [study.out / "runs" / name for name in json.loads(stamp.read_text())["heads"]]
+    folders = [study.out / "runs" / name for name in json.loads(heads.read_text())["heads"]]
     ensemble = EnsembleHead([_member(folder) for folder in folders]).eval()
     return table(sigmas(ensemble, load_pictures(of_view(study.features, "test"), "test"), study.encoder))
 

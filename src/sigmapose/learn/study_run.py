@@ -1,7 +1,8 @@
 """Makes the variants of a study: heads that are missing are trained, networks that are missing exported.
 
 In the folder of a run: ``runs/NAME-KEY`` one head each (checkpoint, log.csv, head.json, phi.pt), where KEY
-stands for everything that decides it; ``networks/VARIANT.{onnx,json,made}``; and ``heads/STUDY/VARIANT.*``,
+stands for everything that decides it; ``variants/VARIANT.json``, the heads of a variant;
+``networks/VARIANT.{onnx,json,made}``; and ``heads/STUDY/VARIANT.*``,
 links to those, as ``sigmapose bench --heads`` takes them.
 """
 
@@ -89,13 +90,23 @@ def run(study: Study) -> list[str]:
     return left_out
 
 
-def make(shop: Workshop, variant: StudyVariant) -> Path:
-    """The exported network of a variant with its calibrator; made only if it is not there."""
+def heads_file(out: Path, variant: str) -> Path:
+    """Where it is said which heads a variant is made of, and which encoder; there once they are trained."""
+    return out / "variants" / f"{variant}.json"
+
+
+def make(shop: Workshop, variant: StudyVariant) -> None:
+    """The heads of a variant, and its exported network with a calibrator; made only if they are not there."""
     recipe, encoder = variant.recipe, variant.encoder or shop.study.encoder
     seeds = range(recipe.seed, recipe.seed + recipe.members)
     folders = [trained(shop, replace(recipe, seed=seed), variant.data) for seed in seeds]
     target = shop.study.out / "networks" / f"{variant.name}.onnx"
     made = {"heads": [folder.name for folder in folders], "encoder": encoder}
+    heads = heads_file(shop.study.out, variant.name)
+    heads.parent.mkdir(parents=True, exist_ok=True)
+    heads.write_text(json.dumps(made))
+    if not shop.study.networks:
+        return
     stamp = target.with_suffix(".made")
     if not stamp.exists() or json.loads(stamp.read_text()) != made:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +124,6 @@ def make(shop: Workshop, variant: StudyVariant) -> Path:
         if variant.name in [other.name for other in variants]:
             for file in (target, target.with_suffix(".json")):
                 _link(file, shop.study.out / "heads" / study / file.name)
-    return target
 
 
 def assembled(folders: list[Path], recipe: Recipe) -> Head:
