@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from sigmapose.data.shard_reader import ShardLibrary
+from sigmapose.data.shard_reader import ShardLibrary, read_shards
 from sigmapose.data.shards import write_shard
+from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.learn.augment import BatchSource
 from sigmapose.learn.blazepose import PoseEncoder, heatmap_statistics, moment_basis
+from sigmapose.learn.convert_blazepose import export_encoder
 from sigmapose.learn.end_to_end import (
     JOINT_OF,
     LANDMARK_OF,
@@ -23,6 +25,7 @@ from sigmapose.learn.end_to_end import (
     landmark_loss,
     system_loss,
 )
+from sigmapose.learn.end_to_end_stage import fine_tune, tuned_features
 from sigmapose.learn.objective import objective
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.picture_batches import PictureAugmentation, PictureSet, StepSampler
@@ -184,3 +187,26 @@ def test_phi_alone_resumes_with_the_same_dropout(tmp_path: Path, monkeypatch: py
     halves = train_phi(tmp_path / "halves", 6, source)
     for (name, ours), theirs in zip(whole.named_parameters(), halves.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, msg=name, rtol=0, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_the_stage_trains_one_size_and_computes_its_features_anew(tmp_path: Path) -> None:
+    pictures = write_people(tmp_path / "pictures", shards=1, size=4)
+    for split in (Split.CALIBRATION, Split.TEST):
+        (pictures / split).mkdir()
+        write_shard(pictures / split / "shard-000000.tar", [dotted_person(k, split) for k in range(3)])
+    torch.manual_seed(0)
+    encoder, phi = PoseEncoder("lite"), DepthUncertaintyHead(tiny_recipe().phi)
+    before, untouched = tmp_path / "encoders", encoder.network.backbone.stem.weight.detach().clone()
+    before.mkdir()
+    export_encoder(encoder, before / "encoder_lite.onnx")
+    tuning = FineTuning(pictures=2, steps=2, warmup=1, workers=1)
+    out = tmp_path / "end-to-end"
+    tuned = fine_tune(tiny_recipe(), tuning, phi, {"lite": encoder}, bare_source(), pictures, out)
+    moved = (tuned.encoders["lite"].network.backbone.stem.weight - untouched).abs().max()
+    assert 0 < float(moved) < 1e-3
+    assert sum(tuned_features(tuned, before, pictures, out, {"lite": 1.0}, 1)) == 4 + 3 + 3
+    sample = next(read_shards(pictures / "calibration"))
+    with np.load(out / "features" / "picture" / "calibration" / "shard_000000.npz") as stored:
+        seen = tuned.encoders["lite"](torch.from_numpy(sample.read_picture()[None] / 255).float())
+        np.testing.assert_allclose(stored["landmarks_lite"][0], seen.landmarks[0].numpy(), atol=1e-4)

@@ -12,6 +12,7 @@ import pytest
 from sigmapose.cli import main
 from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
 from sigmapose.learn.convert_blazepose import cached_models
+from sigmapose.learn.samples import load_pictures
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def originals(repository: Path) -> Path:
     return folder
 
 
-def _train(out: Path, originals: Path, steps: int) -> int:
+def _train(out: Path, originals: Path, steps: int, *more: object, batch: int = 32) -> int:
     words = [
         "train",
         "--out",
@@ -36,7 +37,7 @@ def _train(out: Path, originals: Path, steps: int) -> int:
         "--steps",
         steps,
     ]
-    return main([str(word) for word in [*words, "--batch", 32, "--workers", 1]])
+    return main([str(word) for word in [*words, "--batch", batch, "--workers", 1, *more]])
 
 
 @pytest.mark.slow
@@ -55,6 +56,25 @@ def test_training_goes_from_nothing_to_weights_and_resumes(originals: Path, tmp_
         session = ort.InferenceSession(str(out / "weights" / f"{model}.onnx"))
         assert {o.name for o in session.get_outputs()} == {*GRAPH_OUTPUTS, *LANDMARK_NAMES}
     assert (out / "weights" / "calibrator.json").exists()
+
+
+@pytest.mark.slow
+def test_end_to_end_changes_the_default_encoder_and_what_is_calibrated(
+    originals: Path, tmp_path: Path
+) -> None:
+    assert _train(tmp_path, originals, 2, "--end-to-end", batch=4) == 0
+    with (tmp_path / "end-to-end" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2"] and float(rows[0]["full/mpjpe_mm"]) > 0
+    before, after = (
+        load_pictures(tmp_path / folder / "features" / "picture", "calibration")
+        for folder in (".", "end-to-end")
+    )
+    moved = {n: float(np.nanmax(np.abs(after.tokens[n] - before.tokens[n]))) for n in ("lite", "full")}
+    assert moved["lite"] == 0 and 0 < moved["full"] < 0.5
+    assert {path.name for path in (tmp_path / "weights").glob("*.onnx")} == {
+        "detector.onnx", "full.onnx", "heavy.onnx", "lift.onnx", "lite.onnx",
+    }  # fmt: skip
 
 
 def test_export_makes_a_model_from_the_shipped_network(originals: Path, tmp_path: Path, capsys) -> None:

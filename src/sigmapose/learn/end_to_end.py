@@ -55,14 +55,14 @@ class FineTuning:
     pictures: int = 64
     """Pictures in a batch, and samples for Φ alone beside them; over all processes."""
     steps: int = 10_000
-    encoder_rate: float = 3e-5
+    encoder_rate: float = 1e-5
     head_rate: float = 2e-4
     warmup: int = 200
     landmark_weight: float = 0.3
     anchor_weight: float = 0.3
     """How firmly outputs without truth are held to those of the encoder that training started from."""
     bfloat16: bool = False
-    """Compute Θ's convolutions in bfloat16: about twice as fast on recent GPUs."""
+    """Compute Θ's convolutions in bfloat16, for recent GPUs; what reads positions stays in float32."""
     validate_every: int = 500
     save_minutes: float = 5.0
     workers: int = 2

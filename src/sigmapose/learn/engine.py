@@ -31,6 +31,7 @@ PATIENCE = timedelta(days=2)
 """How long processes wait for the main one while it validates or renders."""
 
 Model = TypeVar("Model", bound=nn.Module)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ def accelerator_for(*, unused: bool = False) -> Accelerator:
         DistributedDataParallelKwargs(find_unused_parameters=unused),
     ]
     return Accelerator(kwargs_handlers=handlers)
+
+
+def one_after_another(processes: Accelerator, work: Callable[[], Result]) -> Result:
+    """Work that writes files is done by the main process first; the others then find the files."""
+    results = []
+    for turn in range(processes.num_processes):
+        if turn == processes.process_index:
+            results.append(work())
+        processes.wait_for_everyone()
+    return results[0]
 
 
 def rate_factor(schedule: Schedule, step: int) -> float:

@@ -19,6 +19,10 @@ from tqdm import tqdm
 from sigmapose.data.features import View
 from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
+from sigmapose.learn.blazepose import Variant
+from sigmapose.learn.end_to_end import FineTuning
+from sigmapose.learn.end_to_end_stage import Tuned, fine_tune, tuned_features
+from sigmapose.learn.engine import accelerator_for, one_after_another
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.export import save_phi
 from sigmapose.learn.fit_calibrator import fit_calibrator
@@ -41,6 +45,8 @@ VIEWS: dict[View, dict[str, float]] = {
     "mirrored": {"lite": 0.15, "full": 0.4, "heavy": 0.1},
 }
 """Which part of the pictures every encoder sees, as they are and in a mirror."""
+TUNED: tuple[Variant, ...] = ("full",)
+"""The sizes of Θ that are trained end to end."""
 CLEAN_SHARE = 0.25
 """Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
 OCCLUDED_SHARE, SEVERITY = 0.75, (0.03, 0.8)
@@ -72,17 +78,59 @@ class TrainingPlan:
     batch: int | None = None
     seed: int = 0
     workers: int = 2
+    end_to_end: bool = False
+    """Whether the encoder is fine-tuned together with Φ afterwards."""
 
 
 def run(plan: TrainingPlan) -> Path:
-    """All stages in order; returns the folder with the ONNX files and the calibrator."""
-    encoders = make_encoders(plan)
-    bodies = make_bodies(plan)
-    pictures = make_pictures(plan, bodies, encoders)
+    """All stages in order; returns the folder with the ONNX files and the calibrator.
+
+    Under ``accelerate launch`` the main process makes the data and the weights, and all of them train.
+    """
+    processes = accelerator_for()
+    if processes.is_main_process:
+        make_pictures(plan, make_bodies(plan), make_encoders(plan))
+    processes.wait_for_everyone()
+    encoders, bodies, pictures = (plan.out / name for name in ("encoders", "bodies", "features"))
     phi = fit(plan, bodies, pictures)
     if plan.unlabelled is not None:
-        phi = fit(plan, bodies, pictures, teach(plan, phi, pictures, encoders))
-    return make_weights(plan, phi, pictures)
+        taught = one_after_another(processes, lambda: teach(plan, phi, pictures, encoders))
+        phi = fit(plan, bodies, pictures, taught)
+    tuned = tune(plan, phi, bodies, pictures) if plan.end_to_end else None
+    if processes.is_main_process:
+        if tuned is not None:
+            phi, pictures = tuned.phi, see_again(plan, tuned, encoders)
+        make_weights(plan, phi.cpu(), pictures, tuned)
+    processes.wait_for_everyone()
+    return plan.out / "weights"
+
+
+def tune(plan: TrainingPlan, phi: Head, bodies: Path, pictures: Path) -> Tuned:
+    """Fine-tune the default encoder together with Φ."""
+    from sigmapose.learn.convert_blazepose import landmark_file, load_encoder
+
+    recipe, originals = chosen_recipe(plan), original_models(plan)
+    tuning = FineTuning(workers=plan.workers, bfloat16=torch.cuda.is_available())
+    tuning = replace(tuning, steps=plan.steps or tuning.steps, pictures=plan.batch or tuning.pictures)
+    return fine_tune(
+        recipe,
+        tuning,
+        phi,
+        {name: load_encoder(originals[landmark_file(name)], name) for name in TUNED},
+        BatchSource.create(
+            annotated(plan, pictures), bodies_before_cameras(bodies, "train"), recipe.augmentation
+        ),
+        plan.out / "pictures",
+        plan.out / "end-to-end",
+    )
+
+
+def see_again(plan: TrainingPlan, tuned: Tuned, encoders: Path) -> Path:
+    """Features of the encoders as they are now; returns their folder."""
+    folder = plan.out / "end-to-end"
+    again = tuned_features(tuned, encoders, plan.out / "pictures", folder, VIEWS["picture"], plan.workers)
+    _follow(again, None, "features of the tuned encoder")
+    return folder / "features"
 
 
 def make_encoders(plan: TrainingPlan) -> Path:
@@ -205,7 +253,7 @@ def validation_batches(pictures: Pictures) -> dict[str, Batch]:
     return {name: _first(batch, VALIDATION_ROWS) for name, batch in chosen.items() if len(batch.tokens)}
 
 
-def make_weights(plan: TrainingPlan, phi: Head, pictures: Path) -> Path:
+def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | None = None) -> Path:
     """Calibrator on the calibration subjects, and one ONNX file per model."""
     from sigmapose.learn.blazepose import ARCHITECTURES
     from sigmapose.learn.convert_blazepose import (
@@ -230,9 +278,9 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path) -> Path:
     save_heavy_reader(phi, folder)
     originals = original_models(plan)
     for variant in ARCHITECTURES:
-        export_image_model(
-            load_encoder(originals[landmark_file(variant)], variant), phi, folder / f"{variant}.onnx"
-        )
+        changed = None if tuned is None else tuned.encoders.get(variant)
+        encoder = changed or load_encoder(originals[landmark_file(variant)], variant)
+        export_image_model(encoder, phi, folder / f"{variant}.onnx")
     export_detector(load_detector(originals[DETECTOR_FILE]), folder / "detector.onnx")
     store_float16(folder / "detector.onnx", folder / "detector.onnx")
     return folder
