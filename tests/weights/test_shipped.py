@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from importlib import resources
 from pathlib import Path
 
@@ -65,12 +67,16 @@ def test_image_network_equals_its_torch_modules(
             )
         got, landmarks = ImageNetwork(variant, threads=1)(*inputs)
         assert np.abs(got.relative - want[2].numpy()).max() * MM_PER_CROP < 0.1
-        assert np.abs(landmarks.landmarks - want[6].numpy())[..., :2].max() * 256 < 0.01
+        assert np.abs(landmarks.landmarks - want[-4].numpy())[..., :2].max() * 256 < 0.01
 
 
 def test_the_shipped_files_fit_into_the_wheel() -> None:
-    size = sum(f.stat().st_size for f in WEIGHTS.iterdir())
-    assert size < 29e6, f"weights take {size / 1e6:.1f} MB; the wheel must stay under 30 MB"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for file in WEIGHTS.iterdir():
+            wheel.write(file)
+    size = len(packed.getvalue()) / 1e6
+    assert size < 28.5, f"weights take {size:.1f} MB of the wheel, which must stay under 30 MB"
 
 
 def test_the_calibrator_knows_every_source() -> None:

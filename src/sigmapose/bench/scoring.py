@@ -15,15 +15,7 @@ from typing import Literal
 import numpy as np
 
 from sigmapose.bench.paired import beside_peer, growth, growth_numbers, with_ratios
-from sigmapose.bench.results import (
-    CLEAN,
-    Condition,
-    Growth,
-    JointResult,
-    MethodResult,
-    Results,
-    WorstSample,
-)
+from sigmapose.bench.results import CLEAN, Condition, Growth, JointResult, MethodResult, Results, WorstSample
 from sigmapose.bench.scorecard import current_commit, current_device
 from sigmapose.data.sample import Picture
 from sigmapose.errors import InputError

@@ -308,7 +308,10 @@ class DepthUncertaintyHead(nn.Module):
         seen = torch.cat((tokens.flatten(1), context), dim=1)
         embedded = self.embed(seen)
         if image is not None and self.config.image:
-            embedded = embedded + image.mask[:, None] * self.embed_image(self._read(image, context))
+            # with a bias of zeros, so that the exporter keeps the name of the weights
+            nothing = embedded.new_zeros(embedded.shape[-1])
+            read = nn.functional.linear(self._read(image, context), self.embed_image.weight, nothing)
+            embedded = embedded + image.mask[:, None] * read
         features = self.norm(self.blocks(embedded))
         mean = SCALE * (self.mean(features) + self.shortcut(seen)).unflatten(1, (JOINTS, 3))
         points = anchor + mean[..., :2]
