@@ -100,7 +100,9 @@ class EncoderBank:
     ) -> dict[str, np.ndarray]:
         """Outputs of one encoder as shard fields; rows that are not wanted are NaN."""
         count, session, rows = len(pictures), self._sessions[name], np.flatnonzero(wanted)
-        fields = {key: np.full((count, *shape), np.nan, np.float32) for key, shape in OUTPUTS.items()}
+        fields: dict[str, np.ndarray] = {
+            key: np.full((count, *shape), np.nan, np.float32) for key, shape in OUTPUTS.items()
+        }
         for output in session.get_outputs():
             if output.name in IMAGE_OUTPUTS:
                 fields[output.name] = np.full((count, *output.shape[1:]), np.nan, np.float16)
