@@ -21,7 +21,7 @@ from sigmapose.bench.options import Options
 from sigmapose.bench.results import CLEAN, Results
 from sigmapose.bench.scoring import Judge, Truth
 from sigmapose.data.sample import Sample
-from sigmapose.data.splits import Split, only
+from sigmapose.data.splits import Split, only, unit_of
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import cache_folder
@@ -54,7 +54,7 @@ def run(options: Options) -> Results:
     judge = Judge(LAYOUT, samples=options.samples)
     folder = prepare(options)
     samples = {s: people(folder, s, options) for s in (CLEAN, *_severities(options))}
-    refuse_test_calibrators(methods, {s.subject for some in samples.values() for s in some})
+    refuse_test_calibrators(methods, {unit_of(s.clip, s.subject) for some in samples.values() for s in some})
     rows = CropRows(
         methods, chosen_joints(BODY_26, JOINTS), chosen_joints(BLAZEPOSE_33, JOINTS), intervals=True
     )

@@ -47,6 +47,11 @@ def split_of(clip: str, subject: str) -> Split:
     return _BY_SUBJECT.get(subject, Split.TRAIN)
 
 
+def unit_of(clip: str, subject: str) -> str:
+    """Who or what decides the split of a clip: a part of a series (`salsa_1`), else the subject."""
+    return next((prefix for prefix in _BY_PREFIX if clip.startswith(prefix)), subject)
+
+
 def only(splits: Iterable[str], allowed: Split) -> None:
     """Check that every sample belongs to `allowed`.
 

@@ -17,6 +17,7 @@ import torch
 from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, Evidence, fit_source
 from sigmapose.calibrator import Calibrator, Provenance
 from sigmapose.camera import Camera
+from sigmapose.data.splits import unit_of
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
 from sigmapose.estimate.network import Answer
 from sigmapose.estimate.replay import Replay
@@ -62,8 +63,9 @@ def fit_calibrator(phi: Head, pictures: Pictures, name: str, fitted_on: str) -> 
         )
         scales[source], radii[source] = fit_source(evidence)
         samples[source] = len(replay) // 2
+    subjects = sorted(set(map(unit_of, pictures.clip.tolist(), pictures.subject.tolist())))
     provenance = Provenance(
-        data=(fitted_on,), split=SPLIT, subjects=tuple(sorted(set(pictures.subject.tolist()))),
+        data=(fitted_on,), split=SPLIT, subjects=tuple(subjects),
         clips=len(set(pictures.clip.tolist())), protocol=PROTOCOL, method=METHOD,
         date=date.today().isoformat(),
     )  # fmt: skip
