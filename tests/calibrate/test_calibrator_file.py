@@ -80,7 +80,7 @@ def test_radii_are_those_of_the_most_probable_class(shipped: Calibrator) -> None
     ("change", "complaint"),
     [({"version": 3}, "version 1 to 2, got 'sigmapose/calibrator' version 3"),
      ({"format": "other"}, "is not a sigmapose/calibrator file"),
-     ({"format": "sigmapose/peer-calibrator"}, "was fitted for predictions of 'gaussian3d-renders'"),
+     ({"format": "sigmapose/peer-calibrator"}, "was fitted for predictions of 'gaussian-pose-renders-photos'"),
      ({"sources": {"full": {"relative": [[1]]}}}, "damaged calibrator"),
      ({"sources": None}, "damaged calibrator")],
 )  # fmt: skip
@@ -102,7 +102,7 @@ def test_no_calibrator_no_scales() -> None:
     points = walking_pose().points_px[None]
     raw, usual = (sigmapose.lift_batch(points, skeleton="body_26", calibrator=c)[0] for c in ("none", None))
     assert raw.calibration == "none" and raw.regions is None
-    assert usual.calibration == "gaussian3d-renders" and not np.allclose(raw.cov_mm2, usual.cov_mm2)
+    assert usual.calibration == "gaussian-pose-renders-photos" and not np.allclose(raw.cov_mm2, usual.cov_mm2)
 
 
 def test_poses_json_keeps_the_regions(tmp_path: Path) -> None:
