@@ -80,7 +80,7 @@ def test_radii_are_those_of_the_most_probable_class(shipped: Calibrator) -> None
     ("change", "complaint"),
     [({"version": 3}, "version 1 to 2, got 'sigmapose/calibrator' version 3"),
      ({"format": "other"}, "is not a sigmapose/calibrator file"),
-     ({"format": "sigmapose/peer-calibrator"}, "was fitted for predictions of 'gaussian-pose-renders-photos'"),
+     ({"format": "sigmapose/peer-calibrator"}, "was fitted for predictions of 'gaussian-pose-renders"),
      ({"sources": {"full": {"relative": [[1]]}}}, "damaged calibrator"),
      ({"sources": None}, "damaged calibrator")],
 )  # fmt: skip
