@@ -244,6 +244,7 @@ def test_people_not_found_flatter_a_ranking_and_not_that_of_the_found() -> None:
     half = replace(
         half, **{n: getattr(half, n)[1::2] for n in ("predicted_mm", "truth_mm", "cluster", "cov_mm2")},
         visibility=None, predicted_visibility=None, root_mm=None, tilt_deg=None, clip=None, frame=None,
+        intervals=None, joint_intervals=None,
     )  # fmt: skip
     flat = scores(replace(people, doubt=np.ones((800, 26)))).metrics
     assert flat["auroc_100mm"] > 0.8 and flat["auroc_100mm_found"] == 0.5

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+import sigmapose
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.detect import Detection
 from sigmapose.estimate.follow import Follower
+from sigmapose.io.images import read_image
 
 MAN, WOMAN = (229, 105), (429, 263)
 
@@ -98,3 +100,9 @@ def test_nobody_and_broken_landmarks_give_nobody():
     assert follower.update(np.full((1, 39, 5), np.nan), np.ones(1)) == []
     assert follower.crops_for(image, lambda image, **_: []) == []
     assert follower.update(np.zeros((0, 39, 5)), np.zeros(0)) == []
+
+
+def test_too_small_a_crop_of_somebody_is_not_somebody_else(examples):
+    """The detector shows the man on the roof twice, once at two thirds of his size."""
+    people = sigmapose.load()(read_image(examples / "behind_tree.jpg"))
+    assert len(people) == 2

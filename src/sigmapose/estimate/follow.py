@@ -47,6 +47,9 @@ SAME_PERSON = 0.08
 """Two crops show one person when the landmarks lie closer than this on average, in crop widths."""
 SAME_PLACE = 0.25
 """... and when their centres do and one of them is in doubt: another reading of the half that is seen."""
+SAME_HIPS = 0.06
+"""... and when their centres, the hips, do, however sure both are: too small a crop around somebody shows
+another pose."""
 NEW_PERSON = 0.15
 """A detection is somebody new when the crop's centre, the hips, is this far from all others, in crop
 widths."""
@@ -295,7 +298,7 @@ class Follower:
             if np.linalg.norm(body - others, axis=-1).mean() < SAME_PERSON * smaller:
                 return True
             sure = looks.convincing(row) and looks.convincing(other)
-            return not sure and _gap(crops[row], crops[other]) < SAME_PLACE
+            return _gap(crops[row], crops[other]) < (SAME_HIPS if sure else SAME_PLACE)
 
         kept: list[int] = []
         for row in sorted(ranks, key=lambda r: ranks[r]):
