@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from sigmapose.cli import main
-from sigmapose.estimate.network import GRAPH_OUTPUTS, LANDMARK_NAMES
+from sigmapose.estimate.network import FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
 from sigmapose.learn.convert_blazepose import cached_models
 from sigmapose.learn.samples import load_pictures
 
@@ -44,17 +44,17 @@ def _train(out: Path, originals: Path, steps: int, *more: object, batch: int = 3
 def test_training_goes_from_nothing_to_weights_and_resumes(originals: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert _train(out, originals, 3) == 0
-    made = {p: p.stat().st_mtime_ns for p in [*out.glob("pictures/*/*.tar"), *out.glob("features/*/*.npz")]}
-    assert len(made) == 8, "a shard and its features for each of the four splits"
+    made = {p: p.stat().st_mtime_ns for p in [*out.glob("pictures/*/*.tar"), *out.glob("features/*/*/*.npz")]}
+    assert len(made) == 4 + 4 + 3, "shards, features, and those in a mirror but for test people"
     assert _train(out, originals, 6) == 0
     assert {path: path.stat().st_mtime_ns for path in made} == made
-    with (out / "phi" / "gaussian3d" / "log.csv").open() as file:
+    with (out / "phi" / "gaussian-pose" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["3", "6"]
     assert np.isfinite([float(row["loss"]) for row in rows]).all()
     for model in ("lite", "full", "heavy"):
         session = ort.InferenceSession(str(out / "weights" / f"{model}.onnx"))
-        assert {o.name for o in session.get_outputs()} == {*GRAPH_OUTPUTS, *LANDMARK_NAMES}
+        assert {o.name for o in session.get_outputs()} == {*GRAPH_OUTPUTS, FACTORS, *LANDMARK_NAMES}
     assert (out / "weights" / "calibrator.json").exists()
 
 
