@@ -180,15 +180,16 @@ class Pose:
 
 
 def uncertain_joints(poses: Sequence[Pose]) -> UncertainJoints:
-    """The joints of one or more poses, which must be of one kind: skeleton, levels of regions, rank of
-    factors."""
-    first = poses[0]
+    """The joints of one or more poses, which must be of one kind: skeleton, levels of regions. Factors are
+    filled up with zeros where another pose has more: one that was lifted has those of another network."""
+    first, factors = poses[0], [pose._factors() for pose in poses]
+    rank = max(f.shape[-1] for f in factors)
     measured = [pose.regions.joints for pose in poses if pose.regions is not None]
     return UncertainJoints(
         skeleton=first.skeleton,
         joints_mm=np.stack([pose.joints_mm for pose in poses]),
         cov_mm2=np.stack([pose.cov_mm2 for pose in poses]),
-        factors_mm=np.stack([pose._factors() for pose in poses]),
+        factors_mm=np.stack([np.pad(f, ((0, 0), (0, 0), (0, rank - f.shape[-1]))) for f in factors]),
         levels=() if first.regions is None else first.regions.levels,
         radii=np.stack(measured) if measured else np.zeros((len(poses), len(first.skeleton), 0)),
     )

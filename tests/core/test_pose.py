@@ -14,7 +14,7 @@ from scipy import stats
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius
-from sigmapose.pose import INTERVAL_NAMES, Frame, Pose
+from sigmapose.pose import INTERVAL_NAMES, Frame, Pose, uncertain_joints
 from sigmapose.skeleton import BODY_26, COCO_17
 
 # A person who stands facing the camera, arms hanging, feet pointing at it. mm from the mid-hip, y down.
@@ -175,6 +175,13 @@ def test_repr_shows_shapes_and_errors_teach() -> None:
         dataclasses.replace(pose, skeleton=COCO_17)
     with pytest.raises(dataclasses.FrozenInstanceError):
         pose.score = 0.1  # type: ignore[misc]
+
+
+def test_poses_of_two_networks_are_drawn_together() -> None:
+    coupled = dataclasses.replace(make(standing()), factors_mm=np.full((26, 3, 2), 5.0))
+    both = uncertain_joints((make(standing()), coupled))
+    assert both.factors_mm.shape == (2, 26, 3, 2) and not both.factors_mm[0].any()
+    np.testing.assert_array_equal(both.factors_mm[1], coupled.factors_mm)
 
 
 def test_frame_holds_poses() -> None:
