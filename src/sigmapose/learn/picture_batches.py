@@ -24,8 +24,8 @@ from sigmapose.data.features import clean_twin, crop_picture, mirror_truth, trut
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import Crop
-from sigmapose.learn.phi import JOINTS, ROOT, TOKEN_FEATURES
-from sigmapose.learn.samples import Batch, Features, Views, make_batch
+from sigmapose.learn.phi import JOINTS, TOKEN_FEATURES
+from sigmapose.learn.samples import Batch, Features, make_batch, views_of
 from sigmapose.shapes import Array, UInt8
 
 log = logging.getLogger(__name__)
@@ -164,18 +164,7 @@ def picture_batch_of(
     `known` (sample, 2): whether the size of the camera's picture and its focal length are told.
     """
     raw = {name: np.stack([truth[name] for truth in truths]) for name in (*NEEDED, "visibility", "crop")}
-    joints, camera = raw["joints_camera_mm"].astype(np.float64), raw["intrinsics"].astype(np.float64)
-    crop = raw["crop"].astype(np.float64)
-    views = Views(
-        points_px=raw["points_px"].astype(np.float64),
-        depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],
-        root_depth_mm=joints[:, ROOT, 2],
-        stature_mm=raw["stature_mm"].astype(np.float64),
-        focal_px=camera[:, 0],
-        principal_px=camera[:, 2:4],
-        image_size=raw["image_size"].astype(np.float64),
-        visibility=raw["visibility"].astype(np.int64),
-    )
+    crop, views = raw["crop"].astype(np.float64), views_of(raw)
     features = Features.none(len(pictures))
     features.rotation[:] = np.stack((np.cos(crop[:, 3]), np.sin(crop[:, 3])), axis=1)
     truth = make_batch(

@@ -8,6 +8,7 @@ All arrays are in the upright crop frame of :mod:`sigmapose.learn.phi`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
@@ -197,19 +198,7 @@ def load_pictures(folder: Path, split: str) -> Pictures:
     if not chosen:
         raise DataError(f"no '{split}' samples in '{folder}': build more shards or check the split")
     raw = _joined(chosen)
-    joints = raw["joints_camera_mm"].astype(np.float64)
-    crop = raw["crop"].astype(np.float64)
-    camera = raw["intrinsics"].astype(np.float64)
-    views = Views(
-        points_px=raw["points_px"].astype(np.float64),
-        depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],
-        root_depth_mm=joints[:, ROOT, 2],
-        stature_mm=raw["stature_mm"].astype(np.float64),
-        focal_px=camera[:, 0],
-        principal_px=camera[:, 2:4],
-        image_size=raw["image_size"].astype(np.float64),
-        visibility=raw["visibility"].astype(np.int64),
-    )
+    crop, views = raw["crop"].astype(np.float64), views_of(raw)
     rotation = torch.tensor(np.stack((np.cos(crop[:, 3]), np.sin(crop[:, 3])), axis=1), dtype=torch.float32)
     tokens, valid, image = {}, {}, {}
     for name in ENCODERS[1:]:
@@ -239,6 +228,21 @@ def load_pictures(folder: Path, split: str) -> Pictures:
         image=image,
         rotation=rotation.numpy(),
         annotated=np.ones(len(crop), dtype=bool),
+    )
+
+
+def views_of(raw: Mapping[str, np.ndarray]) -> Views:
+    """Views from the fields of `data.features.truth_fields`, a row each."""
+    joints, camera = raw["joints_camera_mm"].astype(np.float64), raw["intrinsics"].astype(np.float64)
+    return Views(
+        points_px=raw["points_px"].astype(np.float64),
+        depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],
+        root_depth_mm=joints[:, ROOT, 2],
+        stature_mm=raw["stature_mm"].astype(np.float64),
+        focal_px=camera[:, 0],
+        principal_px=camera[:, 2:4],
+        image_size=raw["image_size"].astype(np.float64),
+        visibility=raw["visibility"].astype(np.int64),
     )
 
 
