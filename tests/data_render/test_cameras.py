@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sigmapose.data.render.cameras import (
     MIN_DEPTH_MM,
     MIN_JOINTS_IN_PICTURE,
+    STRAYED,
     CropJitter,
     Crops,
     Views,
@@ -107,6 +108,18 @@ def test_jitter_stays_within_its_bounds(views: Views) -> None:
     assert np.hypot(*shift.T).max() <= np.sqrt(2) * jitter.shift + 1e-9
     turn = (crops.angle_rad - true.angle_rad + np.pi) % (2 * np.pi) - np.pi
     assert np.rad2deg(np.abs(turn)).max() <= jitter.angle_deg + 1e-9
+
+
+def test_a_share_of_the_crops_strays(views: Views) -> None:
+    points, jitter = views.points_px, CropJitter()
+    strayed = sample_crops(np.random.default_rng(1), points, stray_share=0.4)
+    scale = strayed.size_px / true_crops(points).size_px
+    near = (scale >= jitter.scale[0]) & (scale <= jitter.scale[1])
+    assert 0.1 < 1 - near.mean() < 0.4
+    assert STRAYED.scale[0] <= scale.min() < 0.65 and 1.6 < scale.max() <= STRAYED.scale[1]
+    none, few = (sample_crops(np.random.default_rng(1), points, stray_share=s).size_px for s in (0.0, 0.02))
+    assert np.array_equal(none, sample_crops(np.random.default_rng(1), points).size_px)
+    assert not np.array_equal(none, few)
 
 
 def test_crops_are_the_estimators_crops(views: Views) -> None:

@@ -36,6 +36,8 @@ class Synth:
     """Subjects to draw from; no subject is in two splits."""
     severity: Annotated[str, tyro.conf.arg(metavar="SHARE|LOW:HIGH")] = "0:0.8"
     """Share of the body that is to be hidden by objects, 0 to 0.8, or a range from which it is drawn."""
+    stray_share: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.0
+    """Share of the crops that stray from the person as those of somebody followed behind things do."""
     clean_twin: bool = False
     """Store every picture also with nothing in front of the person."""
     mocap: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -63,7 +65,8 @@ class Synth:
 
             plan = SynthPlan(
                 out=self.out, count=self.count, seed=self.seed, split=Split(self.split),
-                severity=_range(self.severity), clean_twin=self.clean_twin, mocap=self.mocap,
+                severity=_range(self.severity), stray_share=self.stray_share,
+                clean_twin=self.clean_twin, mocap=self.mocap,
                 bodies=self.bodies, backgrounds=self.backgrounds, occluders=self.occluders,
                 workers=self.workers, shard_size=self.shard_size, quality=self.quality,
             )  # fmt: skip

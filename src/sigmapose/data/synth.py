@@ -57,6 +57,8 @@ class SynthPlan:
     """Store every picture also without what stands in front of the person."""
     clean_share: float = 0.0
     """Share of the samples with nothing in front of the person and no camera faults."""
+    stray_share: float = 0.0
+    """Share of the crops that have strayed from the person as a tracker's do behind things."""
     mocap: Path | None = None
     """Folder of motion capture for the bodies; without one their poses are procedural."""
     bodies: Path | None = None
@@ -82,6 +84,8 @@ class SynthPlan:
         for name, least in (("count", 1), ("workers", 1), ("shard_size", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name.replace('_', ' ')} {getattr(self, name)}: give {least} or more")
+        if not 0 <= self.stray_share <= 1:
+            raise InputError(f"stray share {self.stray_share:g}: give 0 to 1")
         if not 1 <= self.quality <= 100:
             raise InputError(f"quality {self.quality}: give 1 to 100")
 
@@ -98,6 +102,7 @@ class SynthPlan:
             "bodies": _fingerprint(bodies / "corpus.json"),
             "backgrounds": pictures[self.backgrounds] if self.backgrounds else None,
             "occluders": pictures[self.occluders] if self.occluders else None,
+            **({"stray_share": self.stray_share} if self.stray_share else {}),
         }
 
 
@@ -239,7 +244,7 @@ class SampleMaker:
         rows = choose_rows(len(self.corpus), self.plan.seed, number * BLOCK, BLOCK)
         rng = np.random.default_rng([*self._seed, 2, number])
         views = sample_views(rng, self.corpus.joints_mm[rows])
-        crops = sample_crops(rng, views.points_px)
+        crops = sample_crops(rng, views.points_px, stray_share=self.plan.stray_share)
         return _Block(rows, views, crops, load_meshes(self.corpus, rows).vertices_mm)
 
 

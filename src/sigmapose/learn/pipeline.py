@@ -51,6 +51,8 @@ CLEAN_SHARE = 0.25
 """Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
 OCCLUDED_SHARE, SEVERITY = 0.75, (0.03, 0.8)
 """How many of the others have something in front of the person, and how much of them it aims to hide."""
+STRAY_SHARE = 0.25
+"""Share of crops that have strayed from the person, as those of somebody followed behind things do."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
             severity=SEVERITY,
             occluded_share=OCCLUDED_SHARE,
             clean_share=CLEAN_SHARE,
+            stray_share=STRAY_SHARE,
             bodies=bodies,
             backgrounds=plan.backgrounds,
             occluders=plan.occluders,

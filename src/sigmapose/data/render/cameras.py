@@ -262,14 +262,31 @@ class CropJitter:
     angle_deg: float = 12.0
 
 
+STRAYED = CropJitter(scale=(0.5, 1.9), shift=0.25, angle_deg=40.0)
+"""How far the crop of somebody followed behind things strays."""
+
+
 def sample_crops(
-    rng: np.random.Generator, points_px: Float[Array, "view 26 2"], jitter: CropJitter | None = None
+    rng: np.random.Generator,
+    points_px: Float[Array, "view 26 2"],
+    jitter: CropJitter | None = None,
+    stray_share: float = 0.0,
 ) -> Crops:
-    """True crops disturbed like a tracker's (triangular distributions peaked at no disturbance)."""
+    """True crops disturbed like a tracker's (triangular distributions peaked at no disturbance); a share of
+    them as `STRAYED`."""
     jitter = jitter or CropJitter()
     true, count = true_crops(points_px), len(points_px)
+    strayed = rng.random(count) < stray_share if stray_share else np.zeros(count, bool)
+    least, largest, shift, angle_deg = (
+        np.where(strayed, far, near) for near, far in zip(_limits(jitter), _limits(STRAYED), strict=True)
+    )
+    size_px = true.size_px * np.exp(rng.triangular(least, 0.0, largest))
+    moved = rng.triangular(-shift[:, None], 0.0, shift[:, None], (count, 2)) * size_px[:, None]
+    angle = true.angle_rad + np.deg2rad(rng.triangular(-angle_deg, 0.0, angle_deg))
+    return Crops(true.center_px + moved, size_px, (angle + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _limits(jitter: CropJitter) -> tuple[float, float, float, float]:
+    """Least and largest ln scale, shift and angle (degrees)."""
     low, high = np.log(jitter.scale)
-    size_px = true.size_px * np.exp(rng.triangular(low, 0.0, high, count))
-    shift = rng.triangular(-jitter.shift, 0.0, jitter.shift, (count, 2)) * size_px[:, None]
-    angle = true.angle_rad + np.deg2rad(rng.triangular(-jitter.angle_deg, 0.0, jitter.angle_deg, count))
-    return Crops(true.center_px + shift, size_px, (angle + np.pi) % (2 * np.pi) - np.pi)
+    return float(low), float(high), jitter.shift, jitter.angle_deg
