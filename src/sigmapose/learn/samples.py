@@ -33,9 +33,9 @@ from sigmapose.learn.phi import (
 from sigmapose.skeleton import BODY_26
 
 IGNORE = -1
-LEAST_FLAG = 0.1
-"""Pictures in which Θ sees a person with less probability are left out: somebody who is followed keeps being
-looked at when largely hidden, nobody is when Θ sees none."""
+NOT_SEEN = 0.15
+"""Crop widths: where Θ's points are further off than this on average it did not see the person. Φ has to say
+so; the mistakes of a keypoint detector are not of that kind."""
 TRUNCATED = 3
 FLIP = np.array(BODY_26.flip)
 _MIRRORED_ROWS = torch.tensor([[-1.0], [1.0], [1.0]])
@@ -211,9 +211,7 @@ def load_pictures(folder: Path, split: str) -> Pictures:
             )
         )
         tokens[name] = encoder_tokens(evidence, rotation).numpy()
-        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (
-            raw[f"flag_{name}"].astype(np.float32) > LEAST_FLAG
-        )
+        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2))
         if f"whole_{name}" in raw:
             image[name] = in_slots(raw[f"local_{name}"]), raw[f"whole_{name}"]
     return Pictures(
@@ -271,13 +269,16 @@ def in_slots(local: Float[np.ndarray, "sample 39 channel"]) -> Float[np.ndarray,
 def detector_errors(
     pictures: Pictures,
 ) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
-    """Real 2D errors of Θ (crop widths) with the score logits that came with them, pose by pose."""
+    """Real 2D errors of Θ (crop widths) with the score logits that came with them, pose by pose, of people it
+    saw at all."""
     truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]
     errors, scores = [], []
     for name, tokens in pictures.tokens.items():
-        rows = pictures.valid[name]
-        errors.append((tokens[rows, :, :2] - truth[rows])[:, NOISE_OF])
-        scores.append(tokens[rows, :, 3][:, NOISE_OF])
+        rows = np.flatnonzero(pictures.valid[name])
+        off = tokens[rows, :, :2] - truth[rows]
+        seen = np.linalg.norm(off[:, IN_ENCODER], axis=-1).mean(1) < NOT_SEEN
+        errors.append(off[seen][:, NOISE_OF])
+        scores.append(tokens[rows[seen], :, 3][:, NOISE_OF])
     return np.concatenate(errors).astype(np.float32), np.concatenate(scores).astype(np.float32)
 
 
