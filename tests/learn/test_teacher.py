@@ -18,12 +18,12 @@ from sigmapose.io.images import read_image
 from sigmapose.learn.augment import Augmentation, BatchSource, picture_batch
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.samples import FLIP, Pictures, make_batch
-from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, agreed
+from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, agreed, sigma_of
 from sigmapose.learn.teacher.judge import errors_of, fitted_variance, report
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.learn.teacher.model_file import teach_with_model
 from sigmapose.learn.teacher.peer import BlazePoseTeacher
-from sigmapose.learn.teacher.pictures import taught
+from sigmapose.learn.teacher.pictures import of_each_person, taught
 from sigmapose.skeleton import BODY_26
 from taught_samples import SaysTheTruth, ring, true_lesson, walk
 
@@ -220,3 +220,19 @@ def test_a_shipped_model_teaches_from_a_real_photo(photo_lesson: Lesson) -> None
     heads, feet = photo_lesson.points[:, BODY_26.index("nose"), 1], photo_lesson.points[:, 15, 1]
     assert (heads < feet).all()
     assert (np.linalg.eigvalsh(np.delete(photo_lesson.cov, ROOT, 1)) > 0).all()
+
+
+def test_what_is_said_of_a_person_serves_every_crop_of_them(pictures: Pictures) -> None:
+    said = SaysTheTruth(0.05).teach(pictures).take(np.arange(4))
+    some = replace(
+        said,
+        cov=said.cov * np.array([3.0, 2.0, 4.0, 1.0])[:, None, None, None],
+        id=np.array(["a/0/0", "a/0/2", "b/0/1", "c/0/0"]),
+        kept=np.array([True, True, True, False]),
+    )
+    sigma = sigma_of(some)
+    shared = of_each_person(some, np.array(["a/0/0", "a/0/1", "b/0/7", "c/0/0", "d/0/0"]))
+    assert shared.id.tolist() == ["a/0/0", "a/0/1", "b/0/7"]
+    assert np.allclose(sigma_of(shared), [sigma[:2].min(), sigma[:2].min(), sigma[2]])
+    with pytest.raises(DataError, match="keeps none"):
+        of_each_person(replace(some, kept=np.zeros(4, bool)), shared.id)

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from sigmapose.data.found_people import FoundPerson, Gate, PeopleFinder, list_files
 from sigmapose.data.pictures import PackedPictures, pack_pictures
 from sigmapose.data.pool import run_jobs
-from sigmapose.data.render.cameras import CropJitter
+from sigmapose.data.render.cameras import STRAYED, CropJitter
 from sigmapose.data.render.degrade import CameraFaults, degrade
 from sigmapose.data.render.occluders import PictureFolder, over
 from sigmapose.data.sample import Picture, Sample
@@ -81,6 +81,8 @@ class UnlabelledPlan:
     """Landmark network that finds people."""
     gate: Gate = field(default_factory=Gate)
     jitter: CropJitter = field(default_factory=CropJitter)
+    stray_share: float = 0.25
+    """Share of the crops that have strayed from the person as a tracker's do behind things."""
     workers: int = 2
     """Processes; the result does not depend on it."""
     shard_size: int = 500
@@ -91,6 +93,8 @@ class UnlabelledPlan:
             raise InputError(f"severity {low:g} to {high:g}: give least and largest share, from 0 to 1")
         if not 0 <= self.val_share <= 1:
             raise InputError(f"val share {self.val_share:g}: give 0 to 1")
+        if not 0 <= self.stray_share <= 1:
+            raise InputError(f"stray share {self.stray_share:g}: give 0 to 1")
         for name in ("variants", "workers", "shard_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name.replace('_', ' ')} {getattr(self, name)}: give 1 or more")
@@ -199,6 +203,7 @@ def _settings(plan: UnlabelledPlan, people: list[FoundPerson]) -> dict[str, Any]
         "severity": list(plan.severity),
         "occluded_share": plan.occluded_share,
         "jitter": [*plan.jitter.scale, plan.jitter.shift, plan.jitter.angle_deg],
+        "stray_share": plan.stray_share,
         "shard_size": plan.shard_size,
         "people": hashlib.sha256(names).hexdigest()[:16],
         "occluders": occluders,
@@ -241,7 +246,8 @@ def make_variant(
     name = hashlib.blake2b(person.name.encode(), digest_size=8).digest()
     rng = np.random.default_rng([plan.seed, int.from_bytes(name, "big"), variant])
     x, y, size, angle = person.crop
-    crop = jittered(rng, Crop((x, y), size, angle), plan.jitter)
+    strayed = rng.random() < plan.stray_share
+    crop = jittered(rng, Crop((x, y), size, angle), STRAYED if strayed else plan.jitter)
     landmarks = crop.to_crop(np.array(person.landmarks_px))
     inside = pixels_inside(image.shape[:2], crop)
     coarse = cv2.resize(inside.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)

@@ -16,6 +16,7 @@ from sigmapose.errors import DataError
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
 from sigmapose.learn.mixing import join
 from sigmapose.learn.samples import IGNORE, Pictures, Views, load_pictures
+from sigmapose.learn.teacher.encoder import sigma_of
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 
 OBJECT_OCCLUDED = 2
@@ -46,13 +47,40 @@ def pseudo_labelled(
     lesson = teacher.teach(
         load_pictures(clean, split), None if mirrored is None else load_pictures(mirrored, split)
     )
-    parts = [taught(load_pictures(student, split), lesson)]
+    shown = load_pictures(student, split)
+    lesson = of_each_person(lesson, shown.id)
+    parts = [taught(shown, lesson)]
     if student_mirrored is not None:
         turned = load_pictures(student_mirrored, split)
         rows = lesson.rows_of(turned.id)
         turned, found = turned.take(np.flatnonzero(rows >= 0)), lesson.take(rows[rows >= 0])
         parts.append(taught(turned, found.mirrored(turned.views.image_size[:, 0])))
     return join(parts)
+
+
+def of_each_person(lesson: Lesson, ids: np.ndarray) -> Lesson:
+    """What the teacher says of a person where it is surest, for every crop of that person.
+
+    Args:
+        lesson: of some crops of them.
+        ids: of all crops, PERSON/VARIANT as `sigmapose.data.unlabelled` names them.
+
+    Raises:
+        DataError: the teacher stands by none of its answers.
+    """
+    surest = np.argsort(np.where(lesson.kept, sigma_of(lesson), np.inf), kind="stable")
+    surest = surest[lesson.kept[surest]]
+    if not len(surest):
+        raise DataError(f"the teacher keeps none of {len(lesson)} samples: open the gate, or train it longer")
+    row: dict[str, int] = {}
+    for k in surest.tolist():
+        row.setdefault(_person(lesson.id[k]), k)
+    told = np.array([name for name in ids.astype(str).tolist() if _person(name) in row])
+    return replace(lesson.take(np.array([row[_person(name)] for name in told.tolist()], np.int64)), id=told)
+
+
+def _person(name: str) -> str:
+    return str(name).rsplit("/", 1)[0]
 
 
 def taught(student: Pictures, lesson: Lesson) -> Pictures:
