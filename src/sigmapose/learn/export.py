@@ -55,8 +55,9 @@ def answer_names(phi: Head) -> tuple[str, ...]:
 
 def _packed(tril: Tensor) -> Tensor:
     """Lower triangle row by row; the product with its transpose is cheaper outside of the graph."""
-    size = tril.shape[-1]
-    return torch.stack([tril[..., i, j] for i in range(size) for j in range(i + 1)], dim=-1)
+    size = int(tril.shape[-1])
+    kept = [i * size + j for i in range(size) for j in range(i + 1)]
+    return tril.reshape(-1, JOINTS, size * size)[..., kept]
 
 
 class ImageModel(nn.Module):
@@ -69,7 +70,7 @@ class ImageModel(nn.Module):
     def forward(self, crops: Tensor, rotation: Tensor, context: Tensor) -> tuple[Tensor, ...]:
         seen = self.encoder(crops)
         tokens = encoder_tokens(Evidence(seen.landmarks, seen.world, seen.spread, seen.heat), rotation)
-        image = image_evidence(seen.local, seen.whole, rotation)
+        image = image_evidence(seen.local, seen.whole, rotation)._replace(mask=None)
         return (
             *answer_arrays(self.phi(tokens, context, image)),
             seen.landmarks,

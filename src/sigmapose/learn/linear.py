@@ -1,4 +1,8 @@
-"""Small linear algebra, unrolled: much faster than batched solvers on a CPU, and exportable."""
+"""Small linear algebra, unrolled: much faster than batched solvers on a CPU, and exportable.
+
+Entries stay columns of a matrix with a row for each member of the batch: taken out as scalars and stacked again, each
+would cost a node of its own in an exported graph.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,22 @@ from torch import Tensor
 
 def cholesky(cov: Float[Tensor, "*batch dim dim"], floor: float) -> Float[Tensor, "*batch dim dim"]:
     """Lower Cholesky factor, unrolled so that it can be exported; its diagonal is at least `floor`."""
-    size = cov.shape[-1]
+    size = int(cov.shape[-1])
+    entry = cov.reshape(-1, size * size).split(1, dim=-1)
     rows: list[list[Tensor]] = []
-    zero = 0.0 * cov[..., 0, 0]
     for i in range(size):
         row: list[Tensor] = []
         for j in range(i):
-            done = sum((row[k] * rows[j][k] for k in range(j)), zero)
-            row.append((cov[..., i, j] - done) / rows[j][j])
-        left = cov[..., i, i] - sum((value * value for value in row), zero)
+            row.append(_less(entry[i * size + j], row, rows[j]) / rows[j][j])
+        left = _less(entry[i * size + i], row, row)
         row.append(torch.sqrt(left.clamp_min(floor**2)))
         rows.append(row)
-    full = [torch.stack([*row, *[zero] * (size - len(row))], dim=-1) for row in rows]
-    return torch.stack(full, dim=-2)
+    zero = 0.0 * entry[0]
+    full = [value for row in rows for value in (*row, *[zero] * (size - len(row)))]
+    return torch.cat(full, dim=-1).reshape_as(cov)
+
+
+def _less(value: Tensor, left: list[Tensor], right: list[Tensor]) -> Tensor:
+    for a, b in zip(left, right, strict=False):
+        value = value - a * b
+    return value

@@ -77,8 +77,8 @@ class ImageEvidence(NamedTuple):
     whole: Float[Tensor, "batch 1152"]
     rotation: Float[Tensor, "batch 2"]
     """(cos, sin) of the crop's angle: features are of the turned crop, all else is upright."""
-    mask: Float[Tensor, " batch"]
-    """0 where there are none."""
+    mask: Float[Tensor, " batch"] | None
+    """0 where there are none; None: there are some everywhere."""
 
 
 class Evidence(NamedTuple):
@@ -90,76 +90,94 @@ class Evidence(NamedTuple):
     heat: Float[Tensor, "batch 39 3"]
 
 
-def _rotate(xy: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    x, y = xy[..., 0], xy[..., 1]
-    return torch.stack((cos * x - sin * y, sin * x + cos * y), dim=-1)
+def _rotate(x: Tensor, y: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    return cos * x - sin * y, sin * x + cos * y
 
 
 def _logit(probability: Tensor) -> Tensor:
     p = probability.clamp(1e-4, 1 - 1e-4)
-    return (torch.log(p) - torch.log1p(-p)) / LOGIT_CLIP
+    return torch.log(p / (1 - p)) / LOGIT_CLIP
+
+
+# Columns of (landmarks, world, spread, heat): what turns with the crop by its x and by its y, then depths and scores.
+_EVIDENCE_COLUMNS = [0, 11, 5, 8, 9] + [1, 12, 6, 9, 10] + [2, 7] + [3, 13, 4]
+_TOKEN_ORDER = [0, 1, 14, 7, 2, 3, 4, 5, 6, 8, 10, 9, 11, 12, 13, 14]
 
 
 def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 26 16"]:
-    """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle."""
-    source = torch.tensor([s for s, _ in BLAZEPOSE_TO_TOKEN], device=rotation.device)
-    landmarks, world = evidence.landmarks[:, source], evidence.world[:, source]
-    spread, heat = evidence.spread[:, source], evidence.heat[:, source]
-    cos, sin = rotation[:, 0:1], rotation[:, 1:2]
-    uv = _rotate(landmarks[..., :2], cos, sin)
-    heat_offset = _rotate(heat[..., :2] - landmarks[..., :2], cos, sin)
-    xx, xy, yy = spread.unbind(-1)
-    c2, s2, cs = cos * cos, sin * sin, cos * sin
-    upright_xx = c2 * xx - 2 * cs * xy + s2 * yy
-    upright_yy = s2 * xx + 2 * cs * xy + c2 * yy
-    upright_xy = cs * (xx - yy) + (c2 - s2) * xy
-    world_xy = _rotate(world[..., :2], cos, sin)
-    ones = torch.ones_like(xx)
-    features = torch.stack(
+    """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle.
+
+    Columns stay matrices of one column, and what is alike is computed at once: every step is a node of the exported
+    graph, and costs more than its arithmetic.
+    """
+    told = _at_joints(torch.cat(tuple(evidence), dim=-1))
+    cos, sin = rotation[:, :1, None], rotation[:, 1:, None]
+    x, y, z, world_z, scores = told[..., _EVIDENCE_COLUMNS].split((5, 5, 1, 1, 3), dim=-1)
+    x, y = _rotate(x, y, cos, sin)
+    u, heat_u, world_x, xx, yx = x.split(1, dim=-1)
+    v, heat_v, world_y, xy, yy = y.split(1, dim=-1)
+    # covariances turn as R C R^T: their columns above, now their rows
+    upright_xx, _ = _rotate(xx, yx, cos, sin)
+    upright_xy, upright_yy = _rotate(xy, yy, cos, sin)
+    variances = torch.cat((upright_xx, upright_yy), dim=-1)
+    ones = torch.ones_like(z)
+    features = torch.cat(
         (
-            uv[..., 0],
-            uv[..., 1],
-            ones,
-            _logit(landmarks[..., 3]),
-            0.25 * torch.log(upright_xx.clamp_min(1e-6)) + 1.5,
-            0.25 * torch.log(upright_yy.clamp_min(1e-6)) + 1.5,
+            u,
+            v,
+            0.25 * torch.log(variances.clamp_min(1e-6)) + 1.5,
             upright_xy / torch.sqrt(upright_xx * upright_yy).clamp_min(1e-6),
-            heat_offset[..., 0],
-            heat_offset[..., 1],
-            _logit(heat[..., 2]),
-            ENCODER_DEPTH * landmarks[..., 2],
-            _logit(landmarks[..., 4]),
-            world_xy[..., 0],
-            world_xy[..., 1],
-            world[..., 2],
+            heat_u - u,
+            heat_v - v,
+            _logit(scores),
+            ENCODER_DEPTH * z,
+            world_x,
+            world_y,
+            world_z,
             ones,
         ),
         dim=-1,
     )
-    return into_slots(features)
+    return features[..., _TOKEN_ORDER] * _filled(features)
 
 
 def into_slots(rows: Float[Tensor, "batch landmark _"]) -> Float[Tensor, "batch 26 _"]:
-    """Rows of the landmarks in `BLAZEPOSE_TO_TOKEN` at their body_26 joints, zeros elsewhere."""
-    slots = [-1] * JOINTS  # an empty slot reads the zero row appended below
-    for row, (_, joint) in enumerate(BLAZEPOSE_TO_TOKEN):
-        slots[joint] = row
-    padded = nn.functional.pad(rows, (0, 0, 0, 1))
-    order = torch.tensor([row if row >= 0 else len(BLAZEPOSE_TO_TOKEN) for row in slots], device=rows.device)
-    return padded[:, order]
+    """Rows of the encoder's landmarks at the body_26 joints they stand for, zeros elsewhere."""
+    at_joints = _at_joints(rows)
+    return at_joints * _filled(at_joints)
+
+
+def _at_joints(rows: Tensor) -> Tensor:
+    """Joints for which no landmark stands get the first one's row."""
+    landmark = dict((joint, source) for source, joint in BLAZEPOSE_TO_TOKEN)
+    return rows[:, [landmark.get(joint, 0) for joint in range(JOINTS)]]
+
+
+def _filled(like: Tensor) -> Float[Tensor, "26 1"]:
+    """1 for the joints for which a landmark stands."""
+    stood_for = {joint for _, joint in BLAZEPOSE_TO_TOKEN}
+    return like.new_tensor([[float(joint in stood_for)] for joint in range(JOINTS)])
 
 
 def image_evidence(
     local: Float[Tensor, "batch 39 c"], whole: Float[Tensor, "batch g"], rotation: Float[Tensor, "batch 2"]
 ) -> ImageEvidence:
     """Image features of one size of Θ as Φ takes them."""
-    source = torch.tensor([s for s, _ in BLAZEPOSE_TO_TOKEN], device=local.device)
     return ImageEvidence(
-        nn.functional.pad(into_slots(local[:, source]), (0, LOCAL_FEATURES - local.shape[-1])),
-        nn.functional.pad(whole, (0, WHOLE_FEATURES - whole.shape[-1])),
+        _widened(into_slots(local), LOCAL_FEATURES),
+        _widened(whole, WHOLE_FEATURES),
         rotation,
         torch.ones_like(whole[:, 0]),
     )
+
+
+def _widened(features: Tensor, width: int) -> Tensor:
+    missing = width - int(features.shape[-1])
+    return nn.functional.pad(features, (0, missing)) if missing else features
+
+
+def _narrowed(features: Tensor, width: int) -> Tensor:
+    return features if int(features.shape[-1]) == width else features[..., :width]
 
 
 def keypoint_tokens(
@@ -208,11 +226,14 @@ class FeatureReader(nn.Module):
         self.whole = nn.Linear(whole, config.whole_width)
 
     def forward(self, image: ImageEvidence) -> Float[Tensor, "batch feature"]:
-        local, whole = self.sizes
+        local, whole = (
+            _narrowed(part, size) for part, size in zip((image.local, image.whole), self.sizes, strict=True)
+        )
         # joints as rows of a matrix: the exporter keeps the names of such layers' weights
-        at_joints = self.local(self.drop(image.local[..., :local] / FEATURE_RANGE).flatten(0, 1))
-        of_crop = torch.relu(self.whole(self.drop(image.whole[:, :whole] / FEATURE_RANGE)))
-        return torch.cat((at_joints.unflatten(0, (-1, JOINTS)).flatten(1), of_crop, image.rotation), dim=1)
+        at_joints = self.local(self.drop(local / FEATURE_RANGE).flatten(0, 1))
+        of_crop = torch.relu(self.whole(self.drop(whole / FEATURE_RANGE)))
+        by_person = at_joints.reshape(-1, JOINTS * self.local.out_features)
+        return torch.cat((by_person, of_crop, image.rotation), dim=1)
 
 
 class ResidualBlock(nn.Module):
@@ -309,25 +330,22 @@ class DepthUncertaintyHead(nn.Module):
         embedded = self.embed(seen)
         if image is not None and self.config.image:
             # with a bias of zeros, so that the exporter keeps the name of the weights
-            nothing = embedded.new_zeros(embedded.shape[-1])
+            nothing = embedded.new_zeros(self.config.width)
             read = nn.functional.linear(self._read(image, context), self.embed_image.weight, nothing)
-            embedded = embedded + image.mask[:, None] * read
+            embedded = embedded + (read if image.mask is None else image.mask[:, None] * read)
         features = self.norm(self.blocks(embedded))
-        mean = SCALE * (self.mean(features) + self.shortcut(seen)).unflatten(1, (JOINTS, 3))
-        points = anchor + mean[..., :2]
-        planar = points - points[:, ROOT : ROOT + 1]
-        depth = mean[..., 2:] - mean[:, ROOT : ROOT + 1, 2:]
+        offset = SCALE * (self.mean(features) + self.shortcut(seen)).reshape(-1, JOINTS, 3)
+        mean = torch.cat((anchor + offset[..., :2], offset[..., 2:]), dim=-1)
         points_tril, own_tril = self._covariance(features)
         factors, relative_tril = self._coupled(features, own_tril)
-        stature = self.stature(features)
-        log_stature = torch.stack((stature[:, 0], 0.02 + 0.1 * nn.functional.softplus(stature[:, 1])), dim=1)
+        stature, doubt = self.stature(features).split(1, dim=1)
         return Gaussian25D(
-            points=points,
+            points=mean[..., :2],
             points_tril=points_tril,
-            relative=torch.cat((planar, depth), dim=-1),
+            relative=mean - mean[:, ROOT : ROOT + 1],
             relative_tril=relative_tril,
-            visibility_logits=self.visibility(features).unflatten(1, (JOINTS, 4)),
-            log_stature=log_stature,
+            visibility_logits=self.visibility(features).reshape(-1, JOINTS, 4),
+            log_stature=torch.cat((stature, 0.02 + 0.1 * nn.functional.softplus(doubt)), dim=1),
             factors=factors,
             own_tril=own_tril,
         )
@@ -339,7 +357,7 @@ class DepthUncertaintyHead(nn.Module):
         read = image.whole.new_zeros(len(context), self.embed_image.in_features)
         for name, reader in self.readers.items():
             rows = context[:, first + ENCODERS.index(name)] > 0.5
-            some = ImageEvidence(*(part[rows] for part in image))
+            some = ImageEvidence(image.local[rows], image.whole[rows], image.rotation[rows], None)
             read = read.index_put((rows,), reader(some))
         return read
 
@@ -347,31 +365,25 @@ class DepthUncertaintyHead(nn.Module):
         """U, and the Cholesky factors of the joints' whole covariances."""
         if self.factors is None:
             return own_tril[..., :0], own_tril
-        factors = 0.02 * self.factors(features).unflatten(1, (JOINTS, 3, self.config.rank))
         # the root is where everything is measured from
-        factors = torch.cat((factors[:, :ROOT], 0.0 * factors[:, ROOT : ROOT + 1], factors[:, ROOT + 1 :]), 1)
-        cov = own_tril @ own_tril.transpose(-1, -2) + factors @ factors.transpose(-1, -2)
-        return factors, cholesky(cov, SIGMA_FLOOR)
+        scale = features.new_tensor([0.0 if joint == ROOT else 0.02 for joint in range(JOINTS)])
+        factors = scale[:, None, None] * self.factors(features).reshape(-1, JOINTS, 3, self.config.rank)
+        root = torch.cat((own_tril, factors), dim=-1)
+        return factors, cholesky(root @ root.transpose(-1, -2), SIGMA_FLOOR)
 
     def _covariance(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        raw = self.tril(features).unflatten(1, (JOINTS, 9)).clamp(-LOGIT_CLIP, LOGIT_CLIP)
-        learned = SIGMA_FLOOR + 0.05 * nn.functional.softplus(raw[..., (0, 1, 3, 4, 5)])
-        # not full_like and zeros_like: the exporter would freeze their batch size
-        fixed, zero = 0.0 * learned + self.config.fixed_sigma, 0.0 * raw[..., 0]
-        if self.config.covariance == "full":
-            diagonal, off = learned, 0.05 * raw[..., (2, 6, 7, 8)]
-        elif self.config.covariance == "depth":
-            diagonal, off = (
-                torch.cat((fixed[..., :4], self.config.depth_scale * learned[..., 4:]), dim=-1),
-                torch.stack([zero] * 4, dim=-1),
+        raw = self.tril(features).reshape(-1, JOINTS, 9).clamp(-LOGIT_CLIP, LOGIT_CLIP)
+        diagonal = SIGMA_FLOOR + 0.05 * nn.functional.softplus(raw[..., (0, 1, 3, 4, 5)])
+        off = 0.05 * raw[..., (2, 6, 7, 8)]
+        if self.config.covariance != "full":
+            # not full_like and zeros_like: the exporter would freeze their batch size
+            fixed, off = 0.0 * diagonal + self.config.fixed_sigma, 0.0 * off
+            depth = self.config.depth_scale * diagonal[..., 4:]
+            diagonal = (
+                torch.cat((fixed[..., :4], depth), dim=-1) if self.config.covariance == "depth" else fixed
             )
-        else:
-            diagonal, off = fixed, torch.stack([zero] * 4, dim=-1)
-        a, b, d, e, f = diagonal.unbind(-1)
-        ba, ed, fd, fe = off.unbind(-1)
-        points_tril = torch.stack((torch.stack((a, zero), -1), torch.stack((ba, b), -1)), -2)
-        relative_tril = torch.stack(
-            (torch.stack((d, zero, zero), -1), torch.stack((ed, e, zero), -1), torch.stack((fd, fe, f), -1)),
-            -2,
-        )
+        # u, v | x, y, z | vu | yx, zx, zy | 0
+        entries = torch.cat((diagonal, off, 0.0 * off[..., :1]), dim=-1)
+        points_tril = entries[..., (0, 9, 5, 1)].reshape(-1, JOINTS, 2, 2)
+        relative_tril = entries[..., (2, 9, 9, 6, 3, 9, 7, 8, 4)].reshape(-1, JOINTS, 3, 3)
         return points_tril, relative_tril
