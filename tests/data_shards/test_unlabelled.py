@@ -26,6 +26,7 @@ from sigmapose.data.unlabelled import (
     UnlabelledPlan,
     jittered,
     make_unlabelled,
+    make_variant,
     mask_text,
     pasted_over,
     pixels_inside,
@@ -99,6 +100,18 @@ def test_nobody_in_the_photos(tmp_path: Path) -> None:
         list(make_unlabelled(UnlabelledPlan(tmp_path / "out", tmp_path / "out2", workers=1)))
     with pytest.raises(InputError, match=r"severity 0\.9 to 0\.2"):
         UnlabelledPlan(tmp_path, tmp_path, severity=(0.9, 0.2))
+    with pytest.raises(InputError, match=r"stray share 1\.5"):
+        UnlabelledPlan(tmp_path, tmp_path, stray_share=1.5)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_the_crops_strays(share: float) -> None:
+    photo = read_image(EXAMPLES / "behind_tree.jpg")
+    person = PeopleFinder().in_picture(photo, "tree.jpg")[0]
+    plan = UnlabelledPlan(EXAMPLES, EXAMPLES, stray_share=share)
+    made = [make_variant(plan, Split.TRAIN, person, photo, k, NO_CUTOUTS).crop for k in range(20)]
+    turned = max(abs(crop[3] - person.crop[3]) for crop in made if crop is not None)
+    assert (turned > np.deg2rad(12.1)) == (share == 1.0)
 
 
 def test_found_crops_hold_the_person() -> None:
