@@ -17,6 +17,7 @@ from sigmapose.errors import ModelError
 from sigmapose.estimate.network import CONFIG_KEY, FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
 from sigmapose.learn.blazepose import ARCHITECTURES, PoseEncoder, Variant
 from sigmapose.learn.ensemble import EnsembleHead, Head
+from sigmapose.learn.onnx_rewrite import rewrite
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import (
     CONTEXT_FEATURES,
@@ -245,5 +246,5 @@ def _export(
             opset_version=OPSET,
             dynamo=False,
         )
-    store_float16(whole, out)
+    store_float16(rewrite(onnx.load(str(whole))), out)
     whole.unlink()

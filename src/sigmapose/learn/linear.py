@@ -1,7 +1,7 @@
 """Small linear algebra, unrolled: much faster than batched solvers on a CPU, and exportable.
 
-Entries stay columns of a matrix with a row for each member of the batch: taken out as scalars and stacked again, each
-would cost a node of its own in an exported graph.
+Entries stay columns of a matrix with a row for each member of the batch: taking each out and stacking them
+again would be as many nodes of an exported graph as the arithmetic.
 """
 
 from __future__ import annotations

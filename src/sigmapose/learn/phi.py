@@ -99,38 +99,44 @@ def _logit(probability: Tensor) -> Tensor:
     return torch.log(p / (1 - p)) / LOGIT_CLIP
 
 
-# Columns of (landmarks, world, spread, heat): what turns with the crop by its x and by its y, then depths and scores.
-_EVIDENCE_COLUMNS = [0, 11, 5, 8, 9] + [1, 12, 6, 9, 10] + [2, 7] + [3, 13, 4]
-_TOKEN_ORDER = [0, 1, 14, 7, 2, 3, 4, 5, 6, 8, 10, 9, 11, 12, 13, 14]
+_EVIDENCE = "x y z visible present world_x world_y world_z xx xy yy heat_x heat_y peak"
+_ALIKE = "x heat_x world_x xx xy  y heat_y world_y xy yy  z  world_z  visible present peak"
+_ALIKE_COLUMNS = [_EVIDENCE.split().index(column) for column in _ALIKE.split()]
 
 
 def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 26 16"]:
     """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle.
 
-    Columns stay matrices of one column, and what is alike is computed at once: every step is a node of the exported
-    graph, and costs more than its arithmetic.
+    A step is a node of the exported graph and costs more than its arithmetic, so what is alike is computed at
+    once, and columns stay matrices of one column.
     """
-    told = _at_joints(torch.cat(tuple(evidence), dim=-1))
+    told = _at_joints(torch.cat(tuple(evidence), dim=-1))[..., _ALIKE_COLUMNS]
+    x, y, z, world_z, scores = told.split((5, 5, 1, 1, 3), dim=-1)
     cos, sin = rotation[:, :1, None], rotation[:, 1:, None]
-    x, y, z, world_z, scores = told[..., _EVIDENCE_COLUMNS].split((5, 5, 1, 1, 3), dim=-1)
     x, y = _rotate(x, y, cos, sin)
     u, heat_u, world_x, xx, yx = x.split(1, dim=-1)
     v, heat_v, world_y, xy, yy = y.split(1, dim=-1)
-    # covariances turn as R C R^T: their columns above, now their rows
+    # a covariance turns as R C R^T: its columns were turned above, its rows are here
     upright_xx, _ = _rotate(xx, yx, cos, sin)
     upright_xy, upright_yy = _rotate(xy, yy, cos, sin)
     variances = torch.cat((upright_xx, upright_yy), dim=-1)
-    ones = torch.ones_like(z)
+    spread_x, spread_y = (0.25 * torch.log(variances.clamp_min(1e-6)) + 1.5).split(1, dim=-1)
+    visible, present, peak = _logit(scores).split(1, dim=-1)
+    ones = 0.0 * z + 1.0  # not ones_like: the exporter would freeze its batch size
     features = torch.cat(
         (
             u,
             v,
-            0.25 * torch.log(variances.clamp_min(1e-6)) + 1.5,
+            ones,
+            visible,
+            spread_x,
+            spread_y,
             upright_xy / torch.sqrt(upright_xx * upright_yy).clamp_min(1e-6),
             heat_u - u,
             heat_v - v,
-            _logit(scores),
+            peak,
             ENCODER_DEPTH * z,
+            present,
             world_x,
             world_y,
             world_z,
@@ -138,7 +144,7 @@ def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Fl
         ),
         dim=-1,
     )
-    return features[..., _TOKEN_ORDER] * _filled(features)
+    return features * _filled(features)
 
 
 def into_slots(rows: Float[Tensor, "batch landmark _"]) -> Float[Tensor, "batch 26 _"]:
@@ -149,7 +155,7 @@ def into_slots(rows: Float[Tensor, "batch landmark _"]) -> Float[Tensor, "batch 
 
 def _at_joints(rows: Tensor) -> Tensor:
     """Joints for which no landmark stands get the first one's row."""
-    landmark = dict((joint, source) for source, joint in BLAZEPOSE_TO_TOKEN)
+    landmark = {joint: source for source, joint in BLAZEPOSE_TO_TOKEN}
     return rows[:, [landmark.get(joint, 0) for joint in range(JOINTS)]]
 
 
