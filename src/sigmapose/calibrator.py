@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class ConformalRadii:
     quantity_groups: dict[str, RadiusGroup] = field(default_factory=dict)
     """Radii of the intervals of angles and lengths, by kind (`knee_angle`); empty where not measured."""
 
-    @property
+    @cached_property
     def quantity_radii(self) -> QuantityRadii | None:
         """What poses carry of `quantity_groups`."""
         if not self.quantity_groups:
