@@ -13,19 +13,21 @@ import torch
 from torch import nn
 
 from sigmapose.learn.blazepose import Decoder, Separable
+from sigmapose.learn.blazepose_detector import AnchorHead
 from sigmapose.learn.onnx_rewrite import rewrite
 
 
 class HalvedAndEnlarged(nn.Module):
-    """A block with zeros on two sides only, and the decoder's sums."""
+    """A block with zeros on two sides only, the decoder's sums, and the detector's unfolding."""
 
     def __init__(self) -> None:
         super().__init__()
         self.halve = Separable(16, 32, 2)
         self.decode = Decoder(32, (16,), 16)
+        self.read = AnchorHead(16, 2, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.decode([x], self.halve(x))
+        return self.read(self.decode([x], self.halve(x)))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,15 @@ def test_zeros_on_two_sides_are_the_convolutions_own(exported: onnx.ModelProto) 
     after = rewrite(exported)
     assert before == 2 and len(pads(exported)) == 2, "the model given is left as it was"
     assert len(pads(after)) == 1, "channels of zeros stay: no convolution reads them"
+
+
+def test_channels_are_unfolded_by_one_node_and_nothing_is_left_over(exported: onnx.ModelProto) -> None:
+    graph = rewrite(exported).graph
+    assert sum(node.op_type == "DepthToSpace" for node in graph.node) == 1
+    assert not any(n.op_type == "Transpose" and len(n.attribute[0].ints) == 6 for n in graph.node)
+    read = {name for node in graph.node for name in node.input} | {"y"}
+    assert {tensor.name for tensor in graph.initializer} <= read
+    assert all(read & set(node.output) for node in graph.node)
 
 
 def test_enlarged_features_say_their_size(exported: onnx.ModelProto) -> None:

@@ -75,8 +75,10 @@ class Merge(nn.Module):
     def forward(
         self, coarse: Float[Tensor, "b c h w"], fine: Float[Tensor, "b d i j"]
     ) -> Float[Tensor, "b e i j"]:
-        doubled = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.refine(F.relu6(self.up(doubled)) + self.lateral(fine))
+        # The original enlarges first: the same, since the weights of a bilinear sample add up to one, at four
+        # times the cost.
+        doubled = F.interpolate(self.up(coarse), scale_factor=2.0, mode="bilinear", align_corners=False)
+        return self.refine(F.relu6(doubled) + self.lateral(fine))
 
 
 class AnchorHead(nn.Module):
@@ -91,13 +93,14 @@ class AnchorHead(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b anchors values"]:
         y = self.read(self.filter(_depth_to_space(x)))
-        return y.permute(0, 2, 3, 1).reshape(x.shape[0], -1, self.values)
+        _, values, height, width = map(int, y.shape)
+        return y.permute(0, 2, 3, 1).reshape(-1, height * width * values // self.values, self.values)
 
 
 def _depth_to_space(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
     """Blocks of 2x2 from the channels, block index slowest: TensorFlow's order, not that of
     `pixel_shuffle`."""
-    _, channels, height, width = x.shape
+    _, channels, height, width = map(int, x.shape)
     blocks = x.reshape(-1, 2, 2, channels // 4, height, width).permute(0, 3, 4, 1, 5, 2)
     return blocks.reshape(-1, channels // 4, height * 2, width * 2)
 

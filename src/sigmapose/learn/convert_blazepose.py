@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 import tyro
 from safetensors.torch import save_file
@@ -31,6 +32,7 @@ from torch import nn
 from sigmapose.errors import DataError, ModelError, SigmaposeError
 from sigmapose.learn.blazepose import ARCHITECTURES, CROP_SIZE, EncoderOutput, PoseEncoder, Variant
 from sigmapose.learn.blazepose_detector import DETECTOR_SIZE, DetectorOutput, PoseDetectorNet
+from sigmapose.learn.onnx_rewrite import rewrite
 from sigmapose.learn.tflite import Graph, Operator, read_tflite
 
 log = logging.getLogger(__name__)
@@ -152,6 +154,7 @@ def _export(module: nn.Module, sample: torch.Tensor, name: str, outputs: tuple[s
             output_names=list(outputs),
             dynamic_axes={axis: {0: "batch"} for axis in (name, *outputs)},
         )
+    onnx.save(rewrite(onnx.load(str(path))), str(path))
 
 
 # ---- packages

@@ -22,6 +22,8 @@ def rewrite(model: onnx.ModelProto) -> onnx.ModelProto:
     graph = _Graph(model)
     for node in list(graph.proto.node):
         _pad_within(graph, node)
+        _unfold(graph, node)
+    _drop_unread(graph)
     _state_sizes(graph)
     onnx.checker.check_model(graph.model)
     return graph.model
@@ -74,6 +76,23 @@ def _pad_within(graph: _Graph, node: onnx.NodeProto) -> None:
     graph.proto.node.remove(node)
 
 
+def _unfold(graph: _Graph, node: onnx.NodeProto) -> None:
+    """Blocks of 2x2 from the channels by the node made for it."""
+    if node.op_type != "Transpose" or _facts(node)["perm"] != [0, 3, 4, 1, 5, 2]:
+        return
+    blocks, whole = graph.made_by.get(node.input[0]), graph.only_user(node.output[0], "Reshape")
+    if blocks is None or blocks.op_type != "Reshape" or whole is None:
+        return
+    split = graph.constant(blocks.input[1])
+    if split is None or list(split[1:3]) != [2, 2]:
+        return
+    unfolded = helper.make_node(
+        "DepthToSpace", [blocks.input[0]], whole.output, name=node.name, blocksize=2, mode="DCR"
+    )
+    whole.CopyFrom(unfolded)
+    graph.proto.node.remove(node)
+
+
 def _state_sizes(graph: _Graph) -> None:
     """Enlarging keeps the batch: told so, ONNX Runtime adds the result as it lies to what is of its size."""
     batch = graph.proto.input[0].type.tensor_type.shape.dim[0].dim_param
@@ -82,6 +101,19 @@ def _state_sizes(graph: _Graph) -> None:
         if batch and value.name in graph.made_by and graph.made_by[value.name].op_type == "Resize":
             value.type.tensor_type.shape.dim[0].dim_param = batch
             graph.proto.value_info.append(value)
+
+
+def _drop_unread(graph: _Graph) -> None:
+    """What led to the nodes that are gone."""
+    read = {value.name for value in graph.proto.output}
+    for node in reversed(list(graph.proto.node)):
+        if read.isdisjoint(node.output):
+            graph.proto.node.remove(node)
+        else:
+            read.update(node.input)
+    kept = [tensor for tensor in graph.proto.initializer if tensor.name in read]
+    del graph.proto.initializer[:]
+    graph.proto.initializer.extend(kept)
 
 
 def _facts(node: onnx.NodeProto) -> dict[str, Any]:
