@@ -24,7 +24,7 @@ from sigmapose.estimate.replay import Replay
 from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.ensemble import Head
 from sigmapose.learn.phi import ROOT, Gaussian25D
-from sigmapose.learn.samples import Batch, Pictures, Views, concatenate, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, Views, concatenate, load_pictures
 from sigmapose.skeleton import BODY_26
 
 SPLIT = "calibration"
@@ -129,7 +129,7 @@ def main() -> None:
     from sigmapose.learn.export import load_phi
 
     options = tyro.cli(FitCalibrator)
-    pictures = load_pictures(options.pictures, SPLIT)
+    pictures = load_pictures(options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
     fitted_on = f"{len(pictures)} rendered pictures, calibration subjects"
     fit_calibrator(load_phi(weights_path("lift")), pictures, options.name, fitted_on).save(options.out)
     sys.stdout.write(f"wrote {options.out}\n")

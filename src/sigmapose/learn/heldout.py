@@ -22,7 +22,7 @@ from sigmapose.learn.export import load_phi
 from sigmapose.learn.fit_calibrator import replay_of
 from sigmapose.learn.objective import auroc
 from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
 from sigmapose.regions import radius_at
 from sigmapose.skeleton import VISIBILITY
 
@@ -73,7 +73,7 @@ def main() -> None:
     options = tyro.cli(HeldOut)
     phi, calibrator = load_phi(weights_path("lift")), resolve_calibrator(None)
     assert calibrator is not None
-    pictures = load_pictures(options.pictures, "test")
+    pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
     for source in (*pictures.tokens, "none"):
         numbers = measure(phi, calibrator, pictures, source)
         sys.stdout.write(f"{source:6s} " + "  ".join(f"{k} {v:.3g}" for k, v in numbers.items()) + "\n")

@@ -22,7 +22,7 @@ from sigmapose.evaluate.intervals import Held, held_intervals, independent
 from sigmapose.learn.ensemble import Head
 from sigmapose.learn.export import load_phi
 from sigmapose.learn.fit_calibrator import SPLIT, fit_calibrator, replay_of
-from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
 from sigmapose.quantities import KINDS, QuantityRadii, UncertainJoints, reaches
 
 SEED = 20_002
@@ -117,8 +117,8 @@ def main() -> None:
 
     options = tyro.cli(HeldOutIntervals)
     phi = load_phi(options.phi or weights_path("lift"))
-    test = load_pictures(options.pictures, "test")
-    told = load_pictures(options.calibration or options.pictures, SPLIT)
+    test = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
+    told = load_pictures(options.calibration or options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
     calibrator = _calibrator(options, phi, told)
     for source in options.sources:
         radii = radii_of(phi, calibrator, told, source, 2 * options.people)

@@ -32,7 +32,7 @@ from sigmapose.learn.mixing import join, take_fraction
 from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
-from sigmapose.learn.samples import Batch, Pictures, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
 from sigmapose.learn.sources import bodies_before_cameras
 
 log = logging.getLogger(__name__)
@@ -240,7 +240,7 @@ def fit(plan: TrainingPlan, bodies: Path, pictures: Path, taught: Pictures | Non
     source = BatchSource.create(
         annotated(plan, pictures), bodies_before_cameras(bodies, "train"), recipe.augmentation, taught
     )
-    validation = validation_batches(load_pictures(pictures / "picture", Split.VAL))
+    validation = validation_batches(load_pictures(pictures / "picture", Split.VAL, least_flag=ANSWERED_FLAG))
     folder = plan.out / "phi" / (recipe.name if taught is None else f"{recipe.name}-taught")
     if recipe.members == 1:
         return train(recipe, source, validation, folder)
@@ -274,7 +274,7 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
     if isinstance(phi, DepthUncertaintyHead) and chosen_recipe(plan).loss == "eq1":
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
-    seen = load_pictures(pictures / "picture", Split.CALIBRATION)
+    seen = load_pictures(pictures / "picture", Split.CALIBRATION, least_flag=ANSWERED_FLAG)
     fit_calibrator(phi, seen, f"{plan.recipe}-renders", fitted_on).save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")

@@ -33,6 +33,9 @@ from sigmapose.learn.phi import (
 from sigmapose.skeleton import BODY_26
 
 IGNORE = -1
+ANSWERED_FLAG = 0.1
+"""Whom Θ sees with less probability gets no answer, not even who is followed in a video
+(`estimate.follow.DOUBT_FLAG`): such people are learned from, but calibrators and results leave them out."""
 NOT_SEEN = 0.15
 """Crop widths: where Θ's points are further off than this on average it did not see the person. Φ has to say
 so; the mistakes of a keypoint detector are not of that kind."""
@@ -178,8 +181,13 @@ class Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
-def load_pictures(folder: Path, split: str) -> Pictures:
+def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictures:
     """Read all feature shards of a folder and of the folders in it, samples of one split only.
+
+    Args:
+        folder: of `sigmapose.data.features`.
+        split: of the samples.
+        least_flag: what an encoder sees of a person with less probability than that is not valid.
 
     Raises:
         DataError: no shards, or none of that split.
@@ -211,7 +219,9 @@ def load_pictures(folder: Path, split: str) -> Pictures:
             )
         )
         tokens[name] = encoder_tokens(evidence, rotation).numpy()
-        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2))
+        valid[name] = np.isfinite(tokens[name]).all(axis=(1, 2)) & (
+            raw[f"flag_{name}"].astype(np.float32) >= least_flag
+        )
         if f"whole_{name}" in raw:
             image[name] = in_slots(raw[f"local_{name}"]), raw[f"whole_{name}"]
     return Pictures(

@@ -24,7 +24,7 @@ from sigmapose.learn.ensemble import Head
 from sigmapose.learn.losses import solve_lower
 from sigmapose.learn.objective import auroc
 from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
 from sigmapose.learn.study import Study, variants_of
 from sigmapose.learn.study_data import of_view
 from sigmapose.learn.study_run import assembled, heads_file
@@ -119,7 +119,7 @@ def compare(study: Study) -> str:
     Raises:
         InputError: nothing is trained yet. DataError: no features of the test split.
     """
-    found, pictures = {}, load_pictures(of_view(study.features, "test"), "test")
+    found, pictures = {}, load_pictures(of_view(study.features, "test"), "test", least_flag=ANSWERED_FLAG)
     for variant in variants_of("all"):
         heads = heads_file(study.out, variant.name)
         if (study.only and variant.name not in (*study.only, REFERENCE)) or not heads.exists():

@@ -22,7 +22,7 @@ from sigmapose.data.features import View
 from sigmapose.errors import DataError
 from sigmapose.learn.ensemble import Head
 from sigmapose.learn.mixing import join
-from sigmapose.learn.samples import Pictures, Views, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, Views, load_pictures
 from sigmapose.learn.sources import bodies_before_cameras
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
 from sigmapose.learn.teacher.judge import fitted_variance, report
@@ -101,12 +101,12 @@ class Material:
     """Features of pictures that nobody annotated."""
 
     def split(self, name: str) -> Pictures:
-        """All annotated pictures of one split, as they are.
+        """The annotated pictures of one split in which somebody gets an answer, as they are.
 
         Raises:
             DataError: no features of it.
         """
-        return load_pictures(of_view(self.features, name), name)
+        return load_pictures(of_view(self.features, name), name, least_flag=ANSWERED_FLAG)
 
     @cached_property
     def train(self) -> Pictures:

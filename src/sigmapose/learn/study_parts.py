@@ -13,7 +13,7 @@ from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.ensemble import EnsembleHead
 from sigmapose.learn.export import load_phi
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
-from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
 from sigmapose.learn.study import Study
 from sigmapose.learn.study_data import of_view
 from sigmapose.learn.study_run import heads_file
@@ -33,7 +33,8 @@ def parts(study: Study) -> str:
         raise InputError(f"no ensemble in '{study.out}': train it first, with the study `phases`")
     folders = [study.out / "runs" / name for name in json.loads(heads.read_text())["heads"]]
     ensemble = EnsembleHead([_member(folder) for folder in folders]).eval()
-    return table(sigmas(ensemble, load_pictures(of_view(study.features, "test"), "test"), study.encoder))
+    pictures = load_pictures(of_view(study.features, "test"), "test", least_flag=ANSWERED_FLAG)
+    return table(sigmas(ensemble, pictures, study.encoder))
 
 
 def _member(folder: Path) -> DepthUncertaintyHead:
