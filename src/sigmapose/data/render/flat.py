@@ -11,14 +11,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sigmapose.data.render.occluders import PictureFolder
-from sigmapose.data.render.placement import MOST_THINGS, TOLERANCE, flat_thing
+from sigmapose.data.render.occluders import Paste, PictureFolder, procedural_texture
+from sigmapose.data.render.placement import MOST_THINGS, TOLERANCE, Found, flat_thing
 from sigmapose.data.render.stage import GRID
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33
 
 TRIES = 9
+PANEL_SHARE, BAND_SHARE = 0.45, 0.3
+"""How many things are straight-edged surfaces, and how many of those are narrow."""
+_SIDES_DEG, _SIDES_SHARE = (90.0, 0.0, 180.0, 270.0), (0.5, 0.2, 0.2, 0.1)
+"""Where surfaces come in: from below (desks), from the sides (walls, doors), from above."""
+_PANEL_REACH, _PANEL_PX = 2.0, 128
 FINE = 4
 """Silhouettes are drawn this much finer than the grid."""
 _TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
@@ -94,6 +99,33 @@ class Covering:
         return f"Covering(hides {self.hidden:.2f})"
 
 
+def panel(rng: np.random.Generator, aim: float, shown: Float[Array, "grid grid"]) -> Found:
+    """A straight-edged surface (desk, wall, door frame, pole) that hides `aim` of what is shown."""
+    angle = np.deg2rad(rng.choice(_SIDES_DEG, p=_SIDES_SHARE) + rng.normal(0, 7))
+    normal = np.array([np.cos(angle), np.sin(angle)])
+    along = np.array([-normal[1], normal[0]])
+    cells = (np.indices(shown.shape)[::-1].reshape(2, -1).T + 0.5) / GRID - 0.5
+    depth, weight = cells @ normal, shown.reshape(-1)
+    order = np.argsort(depth)
+    reached = np.cumsum(weight[order]) / max(float(weight.sum()), 1e-6)
+    aim = min(aim, 1.0)
+    low = float(rng.uniform(0, 1 - aim)) if rng.random() < BAND_SHARE else 1 - aim
+    near, far = (
+        float(depth[order[min(np.searchsorted(reached, q), len(order) - 1)]]) for q in (low, low + aim)
+    )
+    if low == 1 - aim:
+        far = near + _PANEL_REACH
+    texture = procedural_texture(rng, _PANEL_PX)
+    if rng.random() < 0.6:
+        texture = 0.2 * texture + 0.8 * rng.random(3)
+    light = 1 + rng.uniform(-0.3, 0.3) * np.linspace(-1, 1, _PANEL_PX)[:, None, None]
+    rgb = np.clip(255 * texture * light, 0, 255).astype(np.uint8)
+    item = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+    sides = along * 2 * _PANEL_REACH / _PANEL_PX, normal * max(far - near, 1 / GRID) / _PANEL_PX
+    paste = Paste(item, np.column_stack([*sides, near * normal - _PANEL_REACH * along]))
+    return Found("panel", paste.layer(GRID)[..., 3], paste=paste)
+
+
 def cover(
     rng: np.random.Generator,
     cutouts: PictureFolder,
@@ -120,7 +152,9 @@ def cover(
         if things == MOST_THINGS or missing <= TOLERANCE or total < 4:
             break
         part = missing * total / max(float(shown.sum()), 1e-6)
-        found = flat_thing(rng, cutouts, part * float(rng.choice([1.0, 0.5])), shown)
+        part *= float(rng.choice([1.0, 0.5]))
+        plain = rng.random() < PANEL_SHARE
+        found = panel(rng, part, shown) if plain else flat_thing(rng, cutouts, part, shown)
         left = shown * (1 - found.covered)
         if 1 - float(left.sum()) / total > aim + 2 * TOLERANCE:
             continue
