@@ -97,7 +97,7 @@ def run(plan: TrainingPlan) -> Path:
     phi = fit(plan, bodies, pictures)
     if plan.unlabelled is not None:
         taught = one_after_another(processes, lambda: teach(plan, phi, pictures, encoders))
-        phi = fit(plan, bodies, pictures, taught)
+        phi = phi if taught is None else fit(plan, bodies, pictures, taught)
     tuned = tune(plan, phi, bodies, pictures) if plan.end_to_end else None
     if processes.is_main_process:
         if tuned is not None:
@@ -202,10 +202,12 @@ def annotated(plan: TrainingPlan, pictures: Path) -> Pictures:
     return take_fraction(join(both), plan.annotated_fraction, plan.seed)
 
 
-def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pictures:
+def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pictures | None:
     """Photos that nobody annotated: people in them covered in part, and what a teacher with this Φ says of
-    the same people uncovered. How wrong the teacher is, it learns on the validation subjects."""
+    the same people uncovered. How wrong the teacher is, it learns on the validation subjects; None, and a
+    warning, where it is sure of nobody, as after a short training."""
     from sigmapose.data.unlabelled import UnlabelledPlan, make_unlabelled
+    from sigmapose.learn.teacher.pictures import NothingTaughtError
     from sigmapose.learn.unlabelled_stage import TeachingPlan, make_teacher, make_views, taught_pictures
 
     assert plan.unlabelled is not None
@@ -225,7 +227,11 @@ def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pict
         workers=plan.workers,
     )
     _follow(make_views(teaching, Split.TRAIN), None, "people in photos as encoders see them")
-    return taught_pictures(teaching, make_teacher(teaching))
+    try:
+        return taught_pictures(teaching, make_teacher(teaching))
+    except NothingTaughtError as error:
+        log.warning("the photos of '%s' are left out: %s", plan.unlabelled, error)
+        return None
 
 
 def chosen_recipe(plan: TrainingPlan) -> Recipe:

@@ -22,6 +22,10 @@ from sigmapose.learn.teacher.lesson import Lesson, Teacher
 OBJECT_OCCLUDED = 2
 
 
+class NothingTaughtError(DataError):
+    """A teacher stands by none of its answers."""
+
+
 def pseudo_labelled(
     clean: Path,
     student: Path,
@@ -66,34 +70,36 @@ def of_each_person(lesson: Lesson, ids: np.ndarray) -> Lesson:
         ids: of all crops, PERSON/VARIANT as `sigmapose.data.unlabelled` names them.
 
     Raises:
-        DataError: the teacher stands by none of its answers.
+        NothingTaughtError: the teacher stands by none of its answers.
     """
     surest = np.argsort(np.where(lesson.kept, sigma_of(lesson), np.inf), kind="stable")
     surest = surest[lesson.kept[surest]]
     if not len(surest):
-        raise DataError(f"the teacher keeps none of {len(lesson)} samples: open the gate, or train it longer")
+        raise NothingTaughtError(
+            f"the teacher keeps none of {len(lesson)} samples: open the gate, or train it longer"
+        )
     row: dict[str, int] = {}
     for k in surest.tolist():
-        row.setdefault(_person(lesson.id[k]), k)
+        row.setdefault(_person(str(lesson.id[k])), k)
     told = np.array([name for name in ids.astype(str).tolist() if _person(name) in row])
     return replace(lesson.take(np.array([row[_person(name)] for name in told.tolist()], np.int64)), id=told)
 
 
 def _person(name: str) -> str:
-    return str(name).rsplit("/", 1)[0]
+    return name.rsplit("/", 1)[0]
 
 
 def taught(student: Pictures, lesson: Lesson) -> Pictures:
     """What the student is shown, with the lesson in place of the truth; matched by id, the rest left out.
 
     Raises:
-        DataError: nothing is left.
+        NothingTaughtError: nothing is left.
     """
     rows = lesson.rows_of(student.id)
     chosen = np.flatnonzero(rows >= 0)
     chosen = chosen[lesson.kept[rows[chosen]]]
     if not len(chosen):
-        raise DataError(
+        raise NothingTaughtError(
             f"the teacher keeps {int(lesson.kept.sum())} of {len(lesson)} samples, and none of the student's "
             f"{len(student)}: make the features of both of the same shards, or open the gate"
         )
