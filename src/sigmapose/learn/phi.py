@@ -80,6 +80,11 @@ class ImageEvidence(NamedTuple):
     mask: Float[Tensor, " batch"] | None
     """0 where there are none; None: there are some everywhere."""
 
+    def take(self, rows: slice) -> ImageEvidence:
+        """Of some samples."""
+        mask = None if self.mask is None else self.mask[rows]
+        return ImageEvidence(self.local[rows], self.whole[rows], self.rotation[rows], mask)
+
 
 class Evidence(NamedTuple):
     """What Φ sees of a picture, as Θ gives it: crop axes, before the crop's rotation is undone."""

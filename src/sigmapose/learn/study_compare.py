@@ -73,7 +73,7 @@ def judge(head: Head, pictures: Pictures, encoder: str) -> Judged:
     errors, sigmas, inside = [], [], []
     for first in range(0, len(chosen), ROWS):
         rows = slice(first, first + ROWS)
-        image = type(batch.image)(*(part[rows] for part in batch.image))
+        image = batch.image.take(rows)
         with torch.no_grad():
             answer = head(batch.tokens[rows], batch.context[rows], image)
         error = (batch.relative[rows] - answer.relative)[:, others]

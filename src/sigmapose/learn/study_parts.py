@@ -51,7 +51,7 @@ def sigmas(ensemble: EnsembleHead, pictures: Pictures, encoder: str) -> dict[str
     found = []
     for first in range(0, len(batch.tokens), ROWS):
         rows = slice(first, first + ROWS)
-        image = type(batch.image)(*(part[rows] for part in batch.image))
+        image = batch.image.take(rows)
         shown = (batch.tokens[rows], batch.context[rows], image)
         with torch.no_grad():
             own, between = ensemble.parts(*shown)
