@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from data_readers.test_3dpw import Python2Pickler, sequence
+from sigmapose.bench.occluded_video import SEVERITIES
+from sigmapose.bench.options import Options
+from sigmapose.errors import InputError
 
 
 @pytest.fixture
@@ -68,6 +71,20 @@ def test_expectations_are_looked_at_before_the_work(run, threedpw: Path, tmp_pat
         "bench", "3dpw", "--source", threedpw, "--quick", "--check", expectations(tmp_path, 1.0)
     ).refusal()
     assert line == "claims are about whole runs: leave out --quick or --check"
+    line = run(
+        "bench", "3dpw", "--source", threedpw, "--severities", "0.4", "--check", expectations(tmp_path, 1.0)
+    ).refusal()
+    assert line == "claims are about whole runs: leave out --severities or --check"
+
+
+def test_severities_are_the_protocols() -> None:
+    some = Options(severities=(0.4, 0.8))
+    assert some.hidden(SEVERITIES, (0.2,)) == (0.4, 0.8)
+    assert some.named("synth-occ@1") == "synth-occ@1 (40, 80 % hidden only)"
+    assert Options().hidden(SEVERITIES, (0.2,)) == SEVERITIES and Options().named("x") == "x"
+    assert Options(quick=True).hidden(SEVERITIES, (0.2,)) == (0.2,)
+    with pytest.raises(InputError, match=r"severity 0\.5 is none of the protocol's: choose of 0\.2, 0\.4"):
+        Options(severities=(0.5,)).hidden(SEVERITIES, (0.2,))
 
 
 def test_data_that_are_not_there(run, tmp_path: Path) -> None:

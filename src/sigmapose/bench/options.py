@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigmapose.errors import InputError
+
 SAMPLES, QUICK_SAMPLES = 1000, 200
 
 
@@ -26,6 +28,29 @@ class Options:
     """A small part only, to see that it works."""
     people: int | None = None
     """Of `synth-occ`, at every severity."""
+    severities: tuple[float, ...] = ()
+    """Shares hidden, of the protocol's; empty: all of them. Nothing hidden is always there."""
+
+    def hidden(self, whole: tuple[float, ...], quick: tuple[float, ...]) -> tuple[float, ...]:
+        """The severities of a run.
+
+        Args:
+            whole: all of the protocol's. quick: those of `--quick`.
+
+        Raises:
+            InputError: one that is not the protocol's.
+        """
+        for share in self.severities:
+            if share not in whole:
+                known = ", ".join(f"{s:g}" for s in whole)
+                raise InputError(f"severity {share:g} is none of the protocol's: choose of {known}")
+        return self.severities or (quick if self.quick else whole)
+
+    def named(self, name: str) -> str:
+        """The protocol's name, with the severities if they are not all."""
+        if not self.severities:
+            return name
+        return f"{name} ({', '.join(f'{100 * s:g}' for s in self.severities)} % hidden only)"
 
     @property
     def samples(self) -> int:

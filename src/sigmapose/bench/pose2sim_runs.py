@@ -60,7 +60,7 @@ def run_occluded(options: Options) -> Results:
     judge = Judge(LAYOUT, samples=options.samples, min_group=MIN_GROUP)
     protocol = pose2sim.load_protocol(options.source, limit=QUICK_FRAMES if options.quick else None)
     notes: list[str] = []
-    for severity in (CLEAN, *(QUICK_SEVERITIES if options.quick else SEVERITIES)):
+    for severity in (CLEAN, *options.hidden(SEVERITIES, QUICK_SEVERITIES)):
         occluded = make_occluded(protocol, severity)
         rows, notes = _rows(occluded.protocol, methods, timed=False)
         judge.add(truth_of(occluded.protocol, "pose2sim-occ", occluded), rows, severity)
@@ -154,6 +154,7 @@ def _tilt_deg(rotation: Float[Array, "3 3"]) -> float:
 
 
 def _named(name: str, protocol: Pose2SimProtocol, options: Options) -> str:
+    name = options.named(name)
     return f"{name} (first {protocol.frames} frames)" if options.quick else name
 
 

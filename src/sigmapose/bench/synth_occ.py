@@ -85,14 +85,14 @@ def run(options: Options) -> Results:
     name = "synth-occ@1" + ("" if options.mocap is None else ", motion capture")
     name += f", {len(clean)} people" if len(clean) != PEOPLE and not options.quick else ""
     name += f" (first {len(clean)} people)" if options.quick else ""
-    return judge.results(name, TITLE, statement=statement, notes=notes)
+    return judge.results(options.named(name), TITLE, statement=statement, notes=notes)
 
 
 INDEX = [BODY_26.index(name) for name in JOINTS]
 
 
 def _severities(options: Options) -> tuple[float, ...]:
-    return QUICK_SEVERITIES if options.quick else SEVERITIES
+    return options.hidden(SEVERITIES, QUICK_SEVERITIES)
 
 
 def prepare(options: Options) -> Path:

@@ -40,6 +40,8 @@ class Bench:
     """The original recordings, for h36m; without them its 2D detections are lifted."""
     people: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """How many people synth-occ renders at every severity; 128 when not given."""
+    severities: Annotated[tuple[float, ...], tyro.conf.arg(metavar="SHARE ...")] = ()
+    """Only these of the shares hidden, for pose2sim-occ and synth-occ, e.g. 0.4."""
     quick: bool = False
     """A small part only, to see that it works."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -62,14 +64,15 @@ class Bench:
         protocol = get_protocol(self.name)
         if self.check is not None:
             read_claims(self.check, protocol.full_name)
-            if self.quick:
-                raise InputError("claims are about whole runs: leave out --quick or --check")
+            if self.quick or self.severities:
+                given = "--quick" if self.quick else "--severities"
+                raise InputError(f"claims are about whole runs: leave out {given} or --check")
         for file in (self.json, self.report):
             if file is not None and not file.absolute().parent.is_dir():
                 raise OutputError(f"{file}: no such folder: make it, or choose another file")
         options = Options(
             self.source, self.models or installed_sizes(), self.heads, self.mocap, self.videos, self.quick,
-            self.people,
+            self.people, self.severities,
         )  # fmt: skip
         results = run(self.name, options)
         card = card_of(results)
