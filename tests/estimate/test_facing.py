@@ -24,11 +24,12 @@ def walker(frames: int, yaw: np.ndarray) -> np.ndarray:
     return np.stack([x, y], -1) + 300 + rng.normal(0, 2, (frames, 33, 2))
 
 
-def run(points: np.ndarray, confused: np.ndarray) -> np.ndarray:
+def run(points: np.ndarray, confused: np.ndarray, sure: np.ndarray | None = None) -> np.ndarray:
     facing, said = Facing(), []
-    for frame, wrong in zip(points, confused, strict=True):
+    sure = np.ones(len(points)) if sure is None else sure
+    for frame, wrong, weight in zip(points, confused, sure.tolist(), strict=True):
         facing.next_frame()
-        said.append(facing.exchanged(0, frame[FLIP] if wrong else frame, SIZE_PX))
+        said.append(facing.exchanged(0, frame[FLIP] if wrong else frame, SIZE_PX, weight))
     return np.array(said)
 
 
@@ -43,6 +44,14 @@ def test_a_wrong_start_is_outvoted_within_its_own_length() -> None:
     confused[:12] = True
     said = run(walker(120, np.zeros(120)), confused)
     np.testing.assert_array_equal(said[30:], confused[30:])
+
+
+def test_the_sure_frames_decide_against_most_of_the_others() -> None:
+    confused = np.random.default_rng(2).random(200) < 0.65
+    doubted = np.where(confused, 0.25, 1.0)
+    points = walker(200, np.zeros(200))
+    assert (run(points, confused, doubted)[40:] == confused[40:]).all()
+    assert (run(points, confused)[40:] != confused[40:]).mean() > 0.5
 
 
 def test_long_runs_the_wrong_way_round_are_bridged() -> None:

@@ -206,7 +206,7 @@ class Estimator:
         if facing is not None:
             poses = [
                 self._exchange_sides(pose, person, seen, height_mm)
-                if facing.exchanged(person.track, seen[:, :2], person.crop.size_px)
+                if facing.exchanged(person.track, seen[:, :2], person.crop.size_px, _sureness(pose))
                 else pose
                 for pose, person in zip(poses, people, strict=True)
                 for seen in (_in_picture(landmarks, person),)
@@ -276,6 +276,11 @@ class Estimator:
             score=landmarks.flag[rows],
             track=tuple(person.track for person in people),
         )
+
+
+def _sureness(pose: Pose) -> float:
+    """Inverse of the mean squared sigma of a pose's joints, 1 at 100 mm."""
+    return float(100.0**2 / max(np.mean(pose.sigma_mm**2), 1e-6))
 
 
 def _in_picture(landmarks: Landmarks, person: Followed) -> Float[Array, "33 3"]:

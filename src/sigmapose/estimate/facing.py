@@ -3,7 +3,8 @@
 From one picture the encoder now and then takes a person's front for the back: in a frontal view all sides
 change places from one frame to the next, and depth with them. Nobody turns that fast. Sides are therefore
 chained from frame to frame by which assignment moves less, and a vote of the recent frames says which of the
-two ways of reading the whole chain is right. A person who really turns does so through a side view, where
+two ways of reading the whole chain is right. Frames weigh as much as their poses are sure: where front is taken
+for back Φ's sigmas are 1.4 to 2 times as large (docs/experiments.md). A person who really turns does so through a side view, where
 both assignments move little, and is followed.
 """
 
@@ -33,7 +34,7 @@ class _Chain:
     trunk_px: Float[Array, "4 2"]
     """Corners of the trunk in the last frame, sides as chained."""
     vote: float
-    """Positive while the encoder mostly agrees with the chain."""
+    """Positive while the encoder, where it is sure, mostly agrees with the chain."""
     frame: int
 
 
@@ -49,21 +50,24 @@ class Facing:
         self._frame += 1
         self._chains = {n: c for n, c in self._chains.items() if c.frame >= self._frame - 1}
 
-    def exchanged(self, track: int, points_px: Float[Array, "33 2"], size_px: float) -> bool:
+    def exchanged(
+        self, track: int, points_px: Float[Array, "33 2"], size_px: float, sureness: float = 1.0
+    ) -> bool:
         """Whether the encoder has left and right the wrong way round in this frame.
 
         Args:
             track: the person's number.
             points_px: BlazePose's landmarks.
             size_px: side of the crop.
+            sureness: weight of this frame among its neighbours, in any unit: inverse variance of the pose.
         """
         trunk, other = points_px[TRUNK], points_px[TRUNK_SWAPPED]
         chain = self._chains.get(track)
         if chain is None:
-            self._chains[track] = _Chain(trunk, 1.0, self._frame)
+            self._chains[track] = _Chain(trunk, sureness, self._frame)
             return False
         stay, swap = (float(np.linalg.norm(t - chain.trunk_px, axis=-1).mean()) for t in (trunk, other))
         jumped = stay > LEAST_WIDTH * size_px and swap < JUMP * stay
-        vote = MEMORY * chain.vote + (-1.0 if jumped else 1.0)
+        vote = MEMORY * chain.vote + (-sureness if jumped else sureness)
         self._chains[track] = _Chain(other if jumped else trunk, vote, self._frame)
         return jumped != (vote < 0)
