@@ -56,6 +56,8 @@ def test_training_goes_from_nothing_to_weights_and_resumes(originals: Path, tmp_
         session = ort.InferenceSession(str(out / "weights" / f"{model}.onnx"))
         assert {o.name for o in session.get_outputs()} == {*GRAPH_OUTPUTS, FACTORS, *LANDMARK_NAMES}
     assert (out / "weights" / "calibrator.json").exists()
+    said = (out / "weights" / "scorecard.txt").read_text()
+    assert [line.split()[0] for line in said.splitlines()][-1] == "none" and "mpjpe_mm" in said
 
 
 @pytest.mark.slow

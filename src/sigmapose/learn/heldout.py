@@ -38,7 +38,7 @@ class HeldOut:
     """Folder of feature shards."""
 
 
-def measure(phi: Head, calibrator: Calibrator, pictures: Pictures, source: str) -> dict[str, float]:
+def measure(phi: Head, calibrator: Calibrator | None, pictures: Pictures, source: str) -> dict[str, float]:
     """MPJPE at the true scale; coverage of the 50/80/90/95 % regions of finished poses, stature unknown, and
     by true visibility class; AUROC."""
     replay, batch, rows, _ = replay_of(phi, pictures, source)
@@ -58,12 +58,34 @@ def measure(phi: Head, calibrator: Calibrator, pictures: Pictures, source: str) 
     numbers = {"people": float(len(error_mm)), "mpjpe_mm": float(error_mm.mean())}
     numbers |= {f"coverage_{round(100 * level)}": float(hit.mean()) for level, hit in inside.items()}
     numbers |= {
-        f"coverage_90_{name}": float(inside[0.9][truth == c].mean()) for c, name in enumerate(VISIBILITY)
+        f"coverage_90_{name}": float(inside[0.9][truth == c].mean())
+        for c, name in enumerate(VISIBILITY)
+        if (truth == c).any()
     }
     wrong = torch.from_numpy(error_mm > WRONG_MM).flatten()
     sigma_mm = torch.from_numpy(np.sqrt(np.trace(cov, axis1=-2, axis2=-1)))
     numbers["auroc_100mm"] = auroc(sigma_mm.flatten(), wrong)
     return numbers
+
+
+def scorecard(phi: Head, calibrator: Calibrator, pictures: Pictures) -> dict[str, dict[str, float]]:
+    """`measure` by evidence source, of those that see anybody; bare keypoints are `none`. What the calibrator
+    had too few people for is as the network states it."""
+    seen = {name: int(valid.sum()) for name, valid in pictures.valid.items()}
+    seen["none"] = seen.get("full", max(seen.values(), default=0))
+    return {
+        name: measure(phi, calibrator if name in calibrator.scales else None, pictures, name)
+        for name, count in seen.items()
+        if count
+    }
+
+
+def lines(card: dict[str, dict[str, float]]) -> str:
+    """A line a source."""
+    return "".join(
+        f"{source:6s} " + "  ".join(f"{k} {v:.3g}" for k, v in numbers.items()) + "\n"
+        for source, numbers in card.items()
+    )
 
 
 def main() -> None:
@@ -74,9 +96,7 @@ def main() -> None:
     phi, calibrator = load_phi(weights_path("lift")), resolve_calibrator(None)
     assert calibrator is not None
     pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
-    for source in (*pictures.tokens, "none"):
-        numbers = measure(phi, calibrator, pictures, source)
-        sys.stdout.write(f"{source:6s} " + "  ".join(f"{k} {v:.3g}" for k, v in numbers.items()) + "\n")
+    sys.stdout.write(lines(scorecard(phi, calibrator, pictures)))
 
 
 if __name__ == "__main__":

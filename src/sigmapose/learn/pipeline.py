@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from sigmapose.data.features import View
+from sigmapose.data.shards import whole_file
 from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
 from sigmapose.learn.blazepose import Variant
@@ -26,6 +27,7 @@ from sigmapose.learn.engine import accelerator_for, one_after_another
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.export import save_phi
 from sigmapose.learn.fit_calibrator import fit_calibrator
+from sigmapose.learn.heldout import lines, scorecard
 from sigmapose.learn.loop import train
 from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
 from sigmapose.learn.mixing import join, take_fraction
@@ -38,6 +40,7 @@ from sigmapose.learn.sources import bodies_before_cameras
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000
 SPLIT_SHARES = {Split.TRAIN: 0.85, Split.VAL: 0.05, Split.CALIBRATION: 0.05, Split.TEST: 0.05}
+SCORECARD = "scorecard.txt"
 LEAST_PICTURES = 16
 """Of a split: with fewer, encoders that see only a part of the pictures have nothing to be measured on."""
 VIEWS: dict[View, dict[str, float]] = {
@@ -263,7 +266,8 @@ def validation_batches(pictures: Pictures) -> dict[str, Batch]:
 
 
 def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | None = None) -> Path:
-    """Calibrator on the calibration subjects, and one ONNX file per model."""
+    """Calibrator on the calibration subjects, one ONNX file per model, and how all that does on the test
+    subjects."""
     from sigmapose.learn.blazepose import ARCHITECTURES
     from sigmapose.learn.convert_blazepose import (
         DETECTOR_FILE,
@@ -281,7 +285,8 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     seen = load_pictures(pictures / "picture", Split.CALIBRATION, least_flag=ANSWERED_FLAG)
-    fit_calibrator(phi, seen, f"{plan.recipe}-renders", fitted_on).save(folder / "calibrator.json")
+    calibrator = fit_calibrator(phi, seen, f"{plan.recipe}-renders", fitted_on)
+    calibrator.save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")
     save_heavy_reader(phi, folder)
@@ -292,6 +297,9 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
         export_image_model(encoder, phi, folder / f"{variant}.onnx")
     export_detector(load_detector(originals[DETECTOR_FILE]), folder / "detector.onnx")
     store_float16(folder / "detector.onnx", folder / "detector.onnx")
+    test = load_pictures(pictures / "picture", Split.TEST, least_flag=ANSWERED_FLAG)
+    with whole_file(folder / SCORECARD) as file:
+        file.write(lines(scorecard(phi, calibrator, test)).encode())
     return folder
 
 
