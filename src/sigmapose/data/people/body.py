@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigmapose.data.people.skinning import Skin
+from sigmapose.data.people.triangles import TOPOLOGY, triangles
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
 
@@ -141,7 +142,7 @@ class BodyModel:
     def __init__(self, model: anny.Anny) -> None:
         self._model = model
         template = model.template_vertices.numpy()
-        self.faces: Int[Array, "face 3"] = model.faces.numpy().astype(np.int32)
+        self.faces: Int[Array, "face 3"] = triangles(model)
         self.skin_weights, self._first_bones = _segments(model)
         segment = self.skin_weights.argmax(axis=1)
         regressor = _joint_regressor(model, template, segment)
@@ -228,7 +229,7 @@ def load_body_model() -> BodyModel:
     import anny
     import torch
 
-    return BodyModel(anny.Anny(rig=RIG, topology="anny", phenotypes="all").to(dtype=torch.float32))
+    return BodyModel(anny.Anny(rig=RIG, topology=TOPOLOGY, phenotypes="all").to(dtype=torch.float32))
 
 
 @contextlib.contextmanager

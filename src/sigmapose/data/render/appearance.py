@@ -71,15 +71,18 @@ class BodyAtlas:
         import anny
 
         from sigmapose.data.people.body import RIG
+        from sigmapose.data.people.triangles import TOPOLOGY
 
-        return BodyAtlas.from_anny(anny.Anny(rig=RIG, topology="anny", phenotypes="all"))
+        return BodyAtlas.from_anny(anny.Anny(rig=RIG, topology=TOPOLOGY, phenotypes="all"))
 
     @staticmethod
     def from_anny(model: Anny) -> BodyAtlas:
-        """The atlas of Anny's own topology, from its rest shape, keypoints and texture map."""
+        """The atlas of Anny's own topology in quads, from its rest shape, keypoints and texture map."""
         import torch
         from anny import KeypointsRegressor
         from anny.face_segmentation import get_face_segmentation_mask
+
+        from sigmapose.data.people.triangles import triangles
 
         with torch.no_grad():
             posed = model()
@@ -88,9 +91,9 @@ class BodyAtlas:
             rest = posed["vertices"][0].double().cpu().numpy()
 
             def faces_of(*labels: str) -> np.ndarray:
-                return get_face_segmentation_mask(model, list(labels)).cpu().numpy()
+                return np.repeat(get_face_segmentation_mask(model, list(labels)).cpu().numpy(), 2)
 
-            faces = model.get_triangular_faces().cpu().numpy().astype(np.int32)
+            faces = triangles(model)
             eyes = ("eye_front.L", "eye_front.R", "eye_back.L", "eye_back.R")
             inner = ("eye_cavity.L", "eye_cavity.R", "mouth_cavity", "tongue")
             named = {

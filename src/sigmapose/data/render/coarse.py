@@ -9,6 +9,7 @@ vertices, so that it is posed as the fine one is. The classes of joints are deci
 
 from __future__ import annotations
 
+import logging
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from sigmapose.data.render.appearance import FOOT, HAND, HEAD, REST_X, BodyAtlas
 from sigmapose.data.render.simplify import simplify
 from sigmapose.shapes import Array, Int
 
+log = logging.getLogger(__name__)
 STORED = Path(__file__).with_name("coarse_body.npz")
 TOLERANCE_MM = 2.0
 """About how far the surface may move."""
@@ -70,7 +72,8 @@ def simplified(atlas: BodyAtlas) -> Int[Array, "left 4"]:
 
 
 def _checksum(atlas: BodyAtlas) -> int:
-    return zlib.crc32(np.ascontiguousarray(atlas.faces, np.int32).tobytes())
+    """Of the triangles' vertex numbers: whole numbers, the same on every processor."""
+    return zlib.crc32(np.ascontiguousarray(atlas.faces, "<i4").tobytes())
 
 
 def _stored(atlas: BodyAtlas) -> Int[Array, "left 4"] | None:
@@ -78,10 +81,13 @@ def _stored(atlas: BodyAtlas) -> Int[Array, "left 4"] | None:
         return None
     with np.load(STORED) as arrays:
         if int(arrays["checksum"]) != _checksum(atlas):
+            if len(atlas.faces) == int(arrays["faces"]):
+                log.warning("the stored coarse triangles are of another body model: they are made again")
             return None
         return arrays["left"].astype(np.int64)
 
 
 if __name__ == "__main__":
     full = BodyAtlas.load()
-    np.savez_compressed(STORED, left=simplified(full).astype(np.uint16), checksum=_checksum(full))
+    left = simplified(full).astype(np.uint16)
+    np.savez_compressed(STORED, left=left, checksum=_checksum(full), faces=len(full.faces))
