@@ -34,6 +34,9 @@ class Synth:
     """Of everything random."""
     split: Literal["train", "val", "calibration", "test"] = "train"
     """Subjects to draw from; no subject is in two splits."""
+    people: Literal["everyday", "anything"] = "anything"
+    """What people do and how they are filmed: `everyday` is standing, walking, sitting, sport, seen from the
+    height of eyes and chests; `anything` adds people who lie, hang or stand on their hands, from anywhere."""
     severity: Annotated[str, tyro.conf.arg(metavar="SHARE|LOW:HIGH")] = "0:0.8"
     """Share of the body that is to be hidden by objects, 0 to 0.8, or a range from which it is drawn."""
     stray_share: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.0
@@ -59,13 +62,14 @@ class Synth:
 
     def __call__(self) -> int:
         with needs_training_stack():
+            from sigmapose.data.people.distributions import get_distribution
             from sigmapose.data.shards import Manifest
             from sigmapose.data.splits import Split
             from sigmapose.data.synth import SynthPlan
 
             plan = SynthPlan(
                 out=self.out, count=self.count, seed=self.seed, split=Split(self.split),
-                severity=_range(self.severity), stray_share=self.stray_share,
+                people=get_distribution(self.people), severity=_range(self.severity), stray_share=self.stray_share,
                 clean_twin=self.clean_twin, mocap=self.mocap,
                 bodies=self.bodies, backgrounds=self.backgrounds, occluders=self.occluders,
                 workers=self.workers, shard_size=self.shard_size, quality=self.quality,

@@ -178,6 +178,7 @@ def truth_fields(sample: Sample, crop: Float[Array, " 4"]) -> dict[str, np.ndarr
         "intrinsics": np.array(intrinsics, np.float32),
         "image_size": np.array(size, np.float32),
         "crop": crop.astype(np.float32),
+        "people": np.array(str(facts.get("people", ""))),
         "split": np.array(sample.split or ""),
         "subject": np.array(sample.subject),
         "clip": np.array(sample.clip),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sigmapose.data.people.distributions import ANYTHING, Distribution
 from sigmapose.data.pictures import PackedPictures, pack_pictures
 from sigmapose.data.pool import run_jobs
 from sigmapose.data.sample import Picture, Sample
@@ -49,6 +50,8 @@ class SynthPlan:
     seed: int = 0
     split: Split = Split.TRAIN
     """The subjects to draw from; a folder holds one split."""
+    people: Distribution = ANYTHING
+    """What people do and how they are filmed."""
     severity: tuple[float, float] = (0.0, MAX_SEVERITY)
     """Least and largest aimed share of the person that is hidden, drawn evenly."""
     occluded_share: float = 1.0
@@ -103,6 +106,7 @@ class SynthPlan:
             "backgrounds": pictures[self.backgrounds] if self.backgrounds else None,
             "occluders": pictures[self.occluders] if self.occluders else None,
             **({"stray_share": self.stray_share} if self.stray_share else {}),
+            **({"people": self.people.name} if self.people != ANYTHING else {}),
         }
 
 
@@ -176,10 +180,12 @@ class SampleMaker:
         cv2.setNumThreads(1)
         self.plan = plan
         self._seed = (plan.seed, tuple(Split).index(plan.split))  # no two splits share cameras or scenes
-        self.corpus = load_corpus(materials.bodies).of(plan.split)
+        corpus = load_corpus(materials.bodies).of(plan.split)
+        self.corpus = corpus.take(plan.people.rows(corpus.joints_mm, corpus.clip))
         if not len(self.corpus):
             raise DataError(
-                f"{materials.bodies}: no {plan.split} bodies in this corpus: choose another split or corpus"
+                f"{materials.bodies}: no {plan.split} bodies for '{plan.people.name}' in this corpus: choose "
+                "another split or corpus"
             )
         self.studio = Studio(BodyAtlas.load(), materials.backgrounds.load(), materials.occluders.load())
         self._block = functools.lru_cache(maxsize=1)(self._make_block)
@@ -206,7 +212,7 @@ class SampleMaker:
         )
         crops = block.crops
         return Sample(
-            id=f"{plan.split}-{plan.seed}-{number:08d}",
+            id=f"{plan.people.prefix}{plan.split}-{plan.seed}-{number:08d}",
             source="synth",
             split=plan.split,
             subject=str(corpus.subject[row]),
@@ -223,6 +229,7 @@ class SampleMaker:
             facts={
                 "seed": plan.seed,
                 "number": number,
+                "people": plan.people.name,
                 "clean": clean,
                 "severity": round(shot.severity, 4),
                 "occluded_fraction": round(float(shot.occluded_fraction), 4),
@@ -243,7 +250,7 @@ class SampleMaker:
 
         rows = choose_rows(len(self.corpus), self.plan.seed, number * BLOCK, BLOCK)
         rng = np.random.default_rng([*self._seed, 2, number])
-        views = sample_views(rng, self.corpus.joints_mm[rows])
+        views = sample_views(rng, self.corpus.joints_mm[rows], self.plan.people.view)
         crops = sample_crops(rng, views.points_px, stray_share=self.plan.stray_share)
         return _Block(rows, views, crops, load_meshes(self.corpus, rows).vertices_mm)
 

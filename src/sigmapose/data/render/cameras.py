@@ -46,7 +46,11 @@ class ViewRange:
     roll_deg: float = 30.0
     """Largest roll of the camera."""
     wide_share: float = 0.3
-    """Share of views whose pitch and roll are uniform over the whole range; the rest is concentrated at 0."""
+    """Share of views whose pitch and roll are uniform over the whole range; the rest is normal."""
+    usual_pitch_deg: tuple[float, float] = (0.0, 12.0)
+    """Mean and standard deviation of that pitch."""
+    usual_roll_deg: float = 4.0
+    """Standard deviation of that roll."""
     distance_mm: tuple[float, float] = (1500.0, 12000.0)
     focal: tuple[float, float] = (0.6, 2.0)
     """Focal length in longer image sides."""
@@ -144,8 +148,10 @@ def _axis_rotation(axis: int, angle_rad: Float[Array, " view"]) -> Float[Array, 
     return matrix
 
 
-def _angles(rng: np.random.Generator, count: int, limit: float, sigma: float, wide: float) -> np.ndarray:
-    narrow = np.clip(rng.normal(0.0, sigma, count), -limit, limit)
+def _angles(
+    rng: np.random.Generator, count: int, limit: float, usual: tuple[float, float], wide: float
+) -> np.ndarray:
+    narrow = np.clip(rng.normal(*usual, count), -limit, limit)
     return np.where(rng.random(count) < wide, rng.uniform(-limit, limit, count), narrow)
 
 
@@ -200,8 +206,8 @@ def sample_views(
         raise DataError("joints_mm holds NaN or infinity: drop those bodies first")
     count = len(joints_mm)
     yaw = rng.uniform(-np.pi, np.pi, count)
-    pitch = np.deg2rad(_angles(rng, count, view.pitch_deg, 12.0, view.wide_share))
-    roll = np.deg2rad(_angles(rng, count, view.roll_deg, 4.0, view.wide_share))
+    pitch = np.deg2rad(_angles(rng, count, view.pitch_deg, view.usual_pitch_deg, view.wide_share))
+    roll = np.deg2rad(_angles(rng, count, view.roll_deg, (0.0, view.usual_roll_deg), view.wide_share))
     rotation = _axis_rotation(2, roll) @ _axis_rotation(0, pitch) @ _axis_rotation(1, yaw)
     turned = joints_mm.astype(np.float64) @ rotation.transpose(0, 2, 1)
 
