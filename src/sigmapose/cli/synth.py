@@ -69,7 +69,8 @@ class Synth:
 
             plan = SynthPlan(
                 out=self.out, count=self.count, seed=self.seed, split=Split(self.split),
-                people=get_distribution(self.people), severity=_range(self.severity), stray_share=self.stray_share,
+                people=get_distribution(self.people),
+                severity=_range(self.severity), stray_share=self.stray_share,
                 clean_twin=self.clean_twin, mocap=self.mocap,
                 bodies=self.bodies, backgrounds=self.backgrounds, occluders=self.occluders,
                 workers=self.workers, shard_size=self.shard_size, quality=self.quality,
