@@ -1,8 +1,8 @@
 """What people do and how they are filmed, as named distributions.
 
 `EVERYDAY` is what people film: cameras at the height of eyes and chests, whole people who stand, walk, run,
-sit, kneel, work or do sport. `ANYTHING` is everything the body corpus and the cameras can do, people who hang,
-lie or stand on their hands seen from anywhere included.
+sit, kneel, work or do sport. `ANYTHING` is everything the body corpus and the cameras can do, people who
+hang, lie or stand on their hands seen from anywhere included.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Distribution:
     name: str
     view: ViewRange = field(default_factory=ViewRange)
     families: tuple[tuple[str, int], ...] | None = None
-    """Kinds of invented poses (`sigmapose.data.people.families`), and how often each is taken; None: all once."""
+    """Kinds of invented poses (`sigmapose.data.people.families`), how often each is taken; None: all once."""
     most_tilt_deg: float = 180.0
     """How far a recorded trunk may lean from the vertical."""
     feet_down: bool = False
