@@ -60,6 +60,7 @@ def walk(frames: int, cameras: tuple[PlacedCamera, ...], seed: int = 0) -> Pictu
         subject=np.array([camera.name for camera, _ in rows]),
         clip=np.full(count, "walk"),
         id=np.array([f"walk/{camera.name}/{frame:03d}" for camera, frame in rows]),
+        people=np.full(count, ""),
         image={},
         rotation=np.tile([1.0, 0.0], (count, 1)),
         annotated=np.ones(count, dtype=bool),

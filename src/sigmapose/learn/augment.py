@@ -7,32 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from sigmapose.estimate.keypoint_crop import keypoint_square
+from sigmapose.learn.detectors import DetectorNoise, as_detected
 from sigmapose.learn.phi import JOINTS, ROOT, TOKEN_FEATURES
 from sigmapose.learn.samples import (
+    SELF_OCCLUDED,
     TRUNCATED,
     Batch,
     Features,
     Pictures,
     Views,
     concatenate,
-    detector_errors,
     into_keypoints,
     make_batch,
     mirror,
 )
-from sigmapose.skeleton import BODY_26, COCO_17, H36M_17, joint_map
+from sigmapose.skeleton import BODY_26
 
-SEES_JOINTS = {
-    "body_26": np.ones(JOINTS, dtype=bool),
-    "coco_17": np.array([s != "missing" for s in joint_map(COCO_17, BODY_26).status]),
-    "h36m_17": np.array([s != "missing" for s in joint_map(H36M_17, BODY_26).status]),
-}
-"""Joint patterns of the detectors people own."""
-
-SELF_OCCLUDED = 1
 PLAINLY_WRONG = 0.08
 """Crop widths, about 20 cm: a 2D error beyond this is a mistake, not noise."""
 TYPICAL_STATURE_MM = 1700.0
@@ -58,18 +51,17 @@ class Augmentation:
     """Share of picture samples of which the features of the image itself are hidden."""
     taught: float = 0.3
     """Share of the pictures that nobody annotated, where a teacher labels some."""
-    drop_joints: float = 0.25
+    drop_joints: float = 0.1
+    """Share of bare samples without some more joints than their detector lacks; of pictures 0.4 of that."""
     focal_known: float = 0.5
     image_known: float = 0.85
-    swap_sides: float = 0.03
-    sharpen: float = 0.5
+    swap_sides: float = 0.01
+    sharpen: float = 0.7
     """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes
     larger errors on our renders than on photographs (see docs/experiments.md), and a network that only
     knows renders trusts it too little."""
-    least_error: float = 0.35
+    least_error: float = 0.15
     """How small such errors become: a factor between this and 1, drawn per sample."""
-    bare_noise: tuple[float, float] = (0.05, 0.9)
-    """Factor on Θ's measured errors for bare joints, drawn per sample: detectors differ."""
     depth_noise: float = 0.015
     """Standard deviation in crop widths added to landmark depth, so that renders are not over-trusted."""
     point_noise: float = 0.003
@@ -143,7 +135,7 @@ class BatchSource:
     pictures: Pictures | None
     draw_views: Callable[[np.random.Generator, int], Views] | None
     augmentation: Augmentation
-    errors: tuple[np.ndarray, np.ndarray]
+    noise: DetectorNoise
     taught: Pictures | None = None
     """Pictures that nobody annotated, labelled by a teacher."""
 
@@ -155,12 +147,8 @@ class BatchSource:
         augmentation: Augmentation,
         taught: Pictures | None = None,
     ) -> BatchSource:
-        """Takes the detector's error statistics from the pictures; without pictures from the built-in
-        model."""
-        errors = (
-            detector_errors(pictures) if pictures is not None else assumed_errors(np.random.default_rng(0))
-        )
-        return cls(pictures, draw_views, augmentation, errors, taught)
+        """Takes the noise of bare joints from the pictures and from the model of `learn.detectors`."""
+        return cls(pictures, draw_views, augmentation, DetectorNoise.of(pictures), taught)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
         """One batch of about ``size`` samples (the unusable ones are left out). Half of those without image
@@ -231,20 +219,16 @@ class BatchSource:
         a = self.augmentation
         views = self.draw_views(rng, count)
         _, side = keypoint_square(views.points_px, np.ones((count, JOINTS), dtype=bool))
-        errors, scores = self.errors
-        pick = rng.integers(0, len(errors), count)
-        amplitude = rng.uniform(*a.bare_noise, (count, 1, 1))
-        points_px = swap_sides(
-            rng, views.points_px + amplitude * errors[pick] * side[:, None, None], a.swap_sides
-        )
+        errors, scores = self.noise.draw(rng, count)
+        points_px = swap_sides(rng, views.points_px + errors * side[:, None, None], a.swap_sides)
+        outside = views.visibility == TRUNCATED
+        points_px, scores, present = as_detected(rng, points_px, scores - 0.3 * outside)
         tokens = np.zeros((count, JOINTS, TOKEN_FEATURES), dtype=np.float32)
         tokens[..., :2] = points_px
-        patterns = np.stack(list(SEES_JOINTS.values()))[rng.integers(0, len(SEES_JOINTS), count)]
-        outside = views.visibility == TRUNCATED
-        present = patterns & ~(outside & (rng.random(outside.shape) < 0.7))
+        present = present & ~(outside & (rng.random(outside.shape) < 0.7))
         present = drop_some_joints(rng, present, a.drop_joints)
         score_known = rng.random(count) < 0.8
-        tokens[..., 3] = np.where(score_known[:, None], scores[pick] - 0.3 * outside, 0.0)
+        tokens[..., 3] = np.where(score_known[:, None], scores, 0.0)
         tokens[..., 2] = present
         tokens, centre, size, usable = into_keypoints(views, tokens, np.zeros((count, 2)), np.ones(count))
         return self._assemble(rng, views, tokens, centre, size, np.full(count, "none"), usable)
@@ -308,20 +292,6 @@ def picture_batch(pictures: Pictures, encoder: str, *, focal_known: bool) -> tup
         features=None if encoder == "none" else Features.of(pictures, rows, np.full(len(rows), encoder)),
     )
     return batch, rows
-
-
-def assumed_errors(
-    rng: np.random.Generator,
-) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
-    """Detector errors when there is no picture to measure them on: Gaussian, wider where the score is low.
-
-    Medians follow BlazePose full on renders: about 1.5 % of the crop when seen, several times that when not.
-    """
-    scores = np.clip(rng.normal(0.6, 0.4, (4096, JOINTS)), -1, 1)
-    sigma = 0.01 + 0.05 * np.clip(0.5 - scores, 0, None)
-    return (sigma[..., None] * rng.normal(size=(4096, JOINTS, 2))).astype(np.float32), scores.astype(
-        np.float32
-    )
 
 
 def _rows(batch: Batch, rows: torch.Tensor) -> Batch:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from sigmapose.errors import DataError
 from sigmapose.learn.phi import JOINTS, TOKEN_FEATURES
-from sigmapose.learn.samples import Pictures, Views
+from sigmapose.learn.samples import PER_SAMPLE, Pictures, Views
 
 
 def _unit(text: str) -> float:
@@ -88,7 +88,6 @@ def join(parts: Sequence[Pictures]) -> Pictures:
     views = Views(
         **{f.name: np.concatenate([getattr(p.views, f.name) for p in parts]) for f in fields(Views)}
     )
-    plain = ("centre_px", "size_px", "subject", "clip", "id", "rotation", "annotated")
     return replace(
         parts[0],
         views=views,
@@ -100,7 +99,7 @@ def join(parts: Sequence[Pictures]) -> Pictures:
             if any(name in part.image for part in parts)
         },
         teacher_cov=_teacher_cov(parts),
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in plain},
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_SAMPLE},
     )
 
 

@@ -8,6 +8,7 @@ teacher, and Φ learned again from both is what ships.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from sigmapose.data.features import View
+from sigmapose.data.people.distributions import ANYTHING, EVERYDAY
 from sigmapose.data.shards import whole_file
 from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
@@ -25,6 +27,7 @@ from sigmapose.learn.end_to_end import FineTuning
 from sigmapose.learn.end_to_end_stage import Tuned, fine_tune, tuned_features
 from sigmapose.learn.engine import accelerator_for, one_after_another
 from sigmapose.learn.ensemble import EnsembleHead, Head
+from sigmapose.learn.evidence import well_seen
 from sigmapose.learn.export import save_phi
 from sigmapose.learn.fit_calibrator import fit_calibrator
 from sigmapose.learn.heldout import lines, scorecard
@@ -35,7 +38,7 @@ from sigmapose.learn.onnx_store import store_float16
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
 from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
-from sigmapose.learn.sources import bodies_before_cameras
+from sigmapose.learn.sources import EVERYDAY_SHARE, bodies_before_cameras
 
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000
@@ -50,11 +53,13 @@ VIEWS: dict[View, dict[str, float]] = {
 """Which part of the pictures every encoder sees, as they are and in a mirror."""
 TUNED: tuple[Variant, ...] = ("full",)
 """The sizes of Θ that are trained end to end."""
-CLEAN_SHARE = 0.25
+SHARES = {EVERYDAY: EVERYDAY_SHARE, ANYTHING: 1 - EVERYDAY_SHARE}
+"""Of every distribution among the pictures."""
+CLEAN_SHARE = 0.3
 """Share of pictures without occluders and camera faults: Θ does on them nearly as well as on photographs."""
 OCCLUDED_SHARE, SEVERITY = 0.75, (0.03, 0.8)
 """How many of the others have something in front of the person, and how much of them it aims to hide."""
-STRAY_SHARE = 0.25
+STRAY_SHARE = 0.2
 """Share of crops that have strayed from the person, as those of somebody followed behind things do."""
 
 
@@ -169,12 +174,13 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
     from sigmapose.data.features import FeaturePlan, extract_features
     from sigmapose.data.synth import SynthPlan, synthesize
 
-    for split, share in SPLIT_SHARES.items():
+    for (split, share), people in itertools.product(SPLIT_SHARES.items(), SHARES):
         synth = SynthPlan(
-            out=plan.out / "pictures" / split,
-            count=max(LEAST_PICTURES, round(plan.pictures * share)),
+            out=plan.out / "pictures" / split / people.name,
+            count=max(LEAST_PICTURES, round(plan.pictures * share * SHARES[people])),
             seed=plan.seed,
             split=split,
+            people=people,
             severity=SEVERITY,
             occluded_share=OCCLUDED_SHARE,
             clean_share=CLEAN_SHARE,
@@ -184,10 +190,10 @@ def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
             occluders=plan.occluders,
             workers=plan.workers,
         )
-        _follow(synthesize(synth), synth.count, f"{split} pictures")
+        _follow(synthesize(synth), synth.count, f"{split} pictures ({people.name})")
         for view, shares in VIEWS.items():
             if view == "picture" or split is not Split.TEST:
-                folder = plan.out / "features" / view / split
+                folder = plan.out / "features" / view / split / people.name
                 features = FeaturePlan(synth.out, folder, encoders, shares, view, plan.workers)
                 _follow(extract_features(features), synth.count, f"{split} features ({view})")
     return plan.out / "features"
@@ -200,8 +206,8 @@ def _follow(steps: Iterable[int], total: int | None, name: str) -> None:
 
 
 def annotated(plan: TrainingPlan, pictures: Path) -> Pictures:
-    """The rendered people to learn from, as they are and in a mirror."""
-    both = [load_pictures(pictures / view, Split.TRAIN) for view in VIEWS]
+    """The rendered people to learn from, as they are and in a mirror, where Θ sees them about as on film."""
+    both = [well_seen(load_pictures(pictures / view, Split.TRAIN)) for view in VIEWS]
     return take_fraction(join(both), plan.annotated_fraction, plan.seed)
 
 
@@ -249,7 +255,8 @@ def fit(plan: TrainingPlan, bodies: Path, pictures: Path, taught: Pictures | Non
     source = BatchSource.create(
         annotated(plan, pictures), bodies_before_cameras(bodies, "train"), recipe.augmentation, taught
     )
-    validation = validation_batches(load_pictures(pictures / "picture", Split.VAL, least_flag=ANSWERED_FLAG))
+    seen = load_pictures(pictures / "picture", Split.VAL, least_flag=ANSWERED_FLAG)
+    validation = validation_batches(well_seen(seen))
     folder = plan.out / "phi" / (recipe.name if taught is None else f"{recipe.name}-taught")
     if recipe.members == 1:
         return train(recipe, source, validation, folder)
@@ -285,7 +292,7 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     seen = load_pictures(pictures / "picture", Split.CALIBRATION, least_flag=ANSWERED_FLAG)
-    calibrator = fit_calibrator(phi, seen, f"{plan.recipe}-renders", fitted_on)
+    calibrator = fit_calibrator(phi, well_seen(seen), f"{plan.recipe}-renders", fitted_on)
     calibrator.save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")

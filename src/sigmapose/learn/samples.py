@@ -39,7 +39,9 @@ ANSWERED_FLAG = 0.1
 NOT_SEEN = 0.15
 """Crop widths: where Θ's points are further off than this on average it did not see the person. Φ has to say
 so; the mistakes of a keypoint detector are not of that kind."""
-TRUNCATED = 3
+SELF_OCCLUDED, TRUNCATED = 1, 3
+PER_SAMPLE = ("centre_px", "size_px", "subject", "clip", "id", "people", "rotation", "annotated")
+"""Fields of `Pictures` that are one array with a row a sample."""
 FLIP = np.array(BODY_26.flip)
 _MIRRORED_ROWS = torch.tensor([[-1.0], [1.0], [1.0]])
 IN_ENCODER = np.zeros(JOINTS, dtype=bool)
@@ -88,6 +90,8 @@ class Pictures:
     subject: np.ndarray
     clip: np.ndarray
     id: np.ndarray
+    people: np.ndarray
+    """Name of the distribution of rendered people; empty elsewhere."""
     image: dict[str, tuple[np.ndarray, np.ndarray]]
     """Image features of each encoder in the slots of body_26, (sample, 26, channels) and (sample, channels),
     float16; without an encoder's entry it has none."""
@@ -109,10 +113,7 @@ class Pictures:
             valid={name: values[rows] for name, values in self.valid.items()},
             image={name: (local[rows], whole[rows]) for name, (local, whole) in self.image.items()},
             teacher_cov=None if self.teacher_cov is None else self.teacher_cov[rows],
-            **{
-                name: getattr(self, name)[rows]
-                for name in ("centre_px", "size_px", "subject", "clip", "id", "rotation", "annotated")
-            },
+            **{name: getattr(self, name)[rows] for name in PER_SAMPLE},
         )
 
 
@@ -233,6 +234,7 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
         subject=raw["subject"].astype(str),
         clip=raw["clip"].astype(str),
         id=raw["id"].astype(str) if "id" in raw else np.arange(len(crop)).astype(str),
+        people=raw["people"].astype(str) if "people" in raw else np.full(len(crop), ""),
         image=image,
         rotation=rotation.numpy(),
         annotated=np.ones(len(crop), dtype=bool),
@@ -274,22 +276,6 @@ def in_slots(local: Float[np.ndarray, "sample 39 channel"]) -> Float[np.ndarray,
     source, joint = (list(side) for side in zip(*BLAZEPOSE_TO_TOKEN, strict=True))
     slots[:, joint] = local[:, source]
     return slots
-
-
-def detector_errors(
-    pictures: Pictures,
-) -> tuple[Float[np.ndarray, "sample 26 2"], Float[np.ndarray, "sample 26"]]:
-    """Real 2D errors of Θ (crop widths) with the score logits that came with them, pose by pose, of people it
-    saw at all."""
-    truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]
-    errors, scores = [], []
-    for name, tokens in pictures.tokens.items():
-        rows = np.flatnonzero(pictures.valid[name])
-        off = tokens[rows, :, :2] - truth[rows]
-        seen = np.linalg.norm(off[:, IN_ENCODER], axis=-1).mean(1) < NOT_SEEN
-        errors.append(off[seen][:, NOISE_OF])
-        scores.append(tokens[rows[seen], :, 3][:, NOISE_OF])
-    return np.concatenate(errors).astype(np.float32), np.concatenate(scores).astype(np.float32)
 
 
 def make_batch(

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
+from sigmapose.data.people.distributions import ANYTHING, EVERYDAY, Distribution
 from sigmapose.data.render.cameras import sample_views
 from sigmapose.errors import DataError
 from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
 
+EVERYDAY_SHARE = 0.75
+"""Of the people to learn from; the rest is `anything`."""
+
 
 def bodies_before_cameras(
-    corpus: Path, split: str, subjects: Collection[str] | None = None
+    corpus: Path,
+    split: str,
+    subjects: Collection[str] | None = None,
+    everyday_share: float = EVERYDAY_SHARE,
 ) -> Callable[[np.random.Generator, int], Views]:
     """A sampler of views of one split's bodies, or of those of some subjects; joints outside the picture are
-    labelled truncated.
+    labelled truncated. A share is drawn from `EVERYDAY`, the rest from `ANYTHING`.
 
     Raises:
         DataError: no bodies.
@@ -25,7 +33,7 @@ def bodies_before_cameras(
     shards = sorted(corpus.glob("*.npz"))
     if not shards:
         raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.data.people.bodies")
-    joints, statures = [], []
+    joints, statures, clips = [], [], []
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:
             keep = data["split"].astype(str) == split
@@ -33,15 +41,27 @@ def bodies_before_cameras(
                 keep &= np.isin(data["subject"].astype(str), list(subjects))
             joints.append(data["joints_mm"][keep].astype(np.float32))
             statures.append(data["stature_mm"][keep].astype(np.float64))
+            clips.append(data["clip"][keep].astype(str))
     joints_mm, stature_mm = np.concatenate(joints), np.concatenate(statures)
     if not len(joints_mm):
         raise DataError(
             f"no '{split}' bodies{'' if subjects is None else ' of these subjects'} in '{corpus}'"
         )
 
+    clip = np.concatenate(clips)
+    everyday = EVERYDAY.rows(joints_mm, clip)
+    share = everyday_share if len(everyday) else 0.0
+
     def draw(rng: np.random.Generator, count: int) -> Views:
-        rows = rng.integers(0, len(joints_mm), count)
-        seen = sample_views(rng, joints_mm[rows])
+        parts = int(rng.binomial(count, share))
+        usual = before_cameras(rng, EVERYDAY, everyday[rng.integers(0, max(len(everyday), 1), parts)])
+        rest = before_cameras(rng, ANYTHING, rng.integers(0, len(joints_mm), count - parts))
+        return Views(
+            **{f.name: np.concatenate([getattr(v, f.name) for v in (usual, rest)]) for f in fields(Views)}
+        )
+
+    def before_cameras(rng: np.random.Generator, people: Distribution, rows: np.ndarray) -> Views:
+        seen = sample_views(rng, joints_mm[rows], people.view)
         depth = seen.joints_camera_mm[..., 2]
         return Views(
             points_px=seen.points_px,
