@@ -23,6 +23,8 @@ from sigmapose.skeleton import BODY_26, VISIBILITY
 FORMAT = "sigmapose/calibrator"
 PEER_FORMAT = "sigmapose/peer-calibrator"
 VERSION = 2
+CAMERA_KNOWN = "/camera"
+"""Ends the name of an evidence source whose camera is known."""
 READABLE = (1, 2)
 """Version 1 had scales only; its regions are those of Gaussians. `quantity_radii` of version 2 may be absent:
 intervals of angles and lengths are then those of the joints as they are."""
@@ -95,8 +97,8 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Calibrator:
-    """Scales and radii by evidence source (``none`` for bare keypoints, or the encoder), and where they come
-    from."""
+    """Scales and radii by evidence source (``none`` for bare keypoints, or the encoder; followed by
+    `CAMERA_KNOWN` where the focal length is known), and where they come from."""
 
     name: str
     skeleton: str
@@ -127,6 +129,12 @@ class Calibrator:
         """Radii of an evidence source; None where only variances were fitted. Raises as `scales_for`."""
         self.scales_for(source)
         return self.radii.get(source)
+
+    def source_for(self, source: str, camera_known: bool) -> str:
+        """Where the scales and radii of an evidence source stand: apart where the camera is known, if they
+        were fitted apart."""
+        apart = source + CAMERA_KNOWN
+        return apart if camera_known and apart in self.scales else source
 
     def save(self, path: Path) -> None:
         """JSON, one group a line: readable and diffable."""

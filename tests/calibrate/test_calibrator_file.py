@@ -12,6 +12,7 @@ import pytest
 
 import sigmapose
 from sigmapose.calibrator import Calibrator
+from sigmapose.camera import Camera
 from sigmapose.errors import InputError, SkeletonError
 from sigmapose.io.poses_json import PosesWriter, read_poses
 from sigmapose.pose import Frame
@@ -74,6 +75,26 @@ def test_radii_are_those_of_the_most_probable_class(shipped: Calibrator) -> None
     expected = table.relative[np.arange(26), pose.visibility.argmax(-1)]
     assert pose.regions is not None
     np.testing.assert_array_equal(pose.regions.joints, expected)
+
+
+def test_a_known_camera_has_scales_of_its_own_where_they_were_fitted(
+    shipped: Calibrator, tmp_path: Path
+) -> None:
+    plain = shipped.scales_for("none")
+    wider = replace(plain, relative=4 * plain.relative)
+    apart = replace(shipped, scales={"none": plain, "none/camera": wider}, radii={})
+    together = replace(shipped, scales={"none": plain}, radii={})
+    points, covariances = walking_pose().points_px[None], {}
+    for name, calibrator in (("apart", apart), ("together", together)):
+        calibrator.save(tmp_path / f"{name}.json")
+        for camera in (None, Camera.default(1280, 720), replace(Camera.default(1280, 720), known=True)):
+            pose = sigmapose.lift_batch(
+                points, skeleton="body_26", camera=camera, calibrator=tmp_path / f"{name}.json"
+            )[0]
+            covariances[name, camera is not None and camera.known] = pose.cov_mm2
+    np.testing.assert_allclose(covariances["apart", False], covariances["together", False])
+    assert (np.trace(covariances["apart", True], axis1=-2, axis2=-1)[1:19]
+            > 1.5 * np.trace(covariances["together", True], axis1=-2, axis2=-1)[1:19]).all()  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,6 @@ class Evidence:
     finished: Callable[[VarianceScales, Int[Array, " person"]], StatedErrors]
     """Errors of finished poses of some people, made with those scales."""
     constant_sigma_mm: Float[Array, " 26"]
-    repeats: int = 1
-    """How often every picture is there (with its focal length known and unknown, say): groups must be that
-    much larger to count as large enough."""
     reach: Callable[[VarianceScales, ConformalRadii, Int[Array, " person"]], dict[str, Array]] | None = None
     """`sigmapose.quantities.reaches` of finished poses of some people, made with those scales and radii.
     None: intervals of angles and lengths are not measured."""
@@ -89,7 +86,6 @@ def fit_source(
     relative[:, BODY_26.index("mid_hip")] = np.nan
     named = joint_groups(BODY_26)
     members = {name: tuple(BODY_26.index(joint) for joint in joints) for name, joints in named.items()}
-    count, frames = MIN_COUNT * evidence.repeats, MIN_FRAMES * evidence.repeats
     of_joints, of_points = (
         fit_radii(
             scores,
@@ -97,8 +93,8 @@ def fit_source(
             members,
             VISIBILITY,
             levels=levels,
-            min_count=count,
-            min_frames=frames,
+            min_count=MIN_COUNT,
+            min_frames=MIN_FRAMES,
         )
         for scores in (relative, points)
     )
@@ -110,7 +106,7 @@ def fit_source(
         step = max(1, len(everybody) // MAX_REACHED)
         told = [evidence.reach(scales, radii, rows[::step]) for rows, scales in folds]
         together = {name: np.concatenate([part[name] for part in told]) for name in told[0]}
-        groups = fit_quantities(together, levels, min_count=count, min_frames=frames)
+        groups = fit_quantities(together, levels, min_count=MIN_COUNT, min_frames=MIN_FRAMES)
         radii = replace(radii, quantity_groups=groups)
     return _scales(evidence, everybody), radii
 

@@ -102,6 +102,8 @@ def assemble(
         height_mm: standing height when the user knows it; else the stature prior speaks.
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
     """
+    if calibrator is not None:
+        source = calibrator.source_for(source, camera.known)
     relative_cov, factors, points_cov, stature_sigma = _calibrated(answer, calibrator, source)
     levels, joint_radii, point_radii = _radii(answer, calibrator, source)
     size = np.asarray(size_px, dtype=np.float64)

@@ -6,6 +6,7 @@ python -m sigmapose.learn.fit_calibrator --pictures DIR --out calibrator.json
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 
 from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, Evidence, fit_source
-from sigmapose.calibrator import Calibrator, Provenance
+from sigmapose.calibrator import CAMERA_KNOWN, Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.data.splits import unit_of
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
@@ -28,7 +29,7 @@ from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, Views, conca
 from sigmapose.skeleton import BODY_26
 
 SPLIT = "calibration"
-PROTOCOL = "rendered people, height unknown, each with focal length known and unknown, finished poses in mm"
+PROTOCOL = "rendered people, height unknown, focal length unknown and known apart, finished poses in mm"
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,15 @@ class FitCalibrator:
     name: str = "gaussian3d-renders"
 
 
-def fit_calibrator(phi: Head, pictures: Pictures, name: str, fitted_on: str) -> Calibrator:
-    """Scales and radii for every encoder in the shards and for bare keypoints; focal length known and unknown
-    alike."""
+def fit_calibrator(phi: Head, pictures: Pictures, title: str, fitted_on: str) -> Calibrator:
+    """Scales and radii for every encoder in the shards and for bare keypoints, with the focal length unknown
+    and known."""
     scales, radii, samples = {}, {}, {}
-    for source in (*pictures.tokens, "none"):
-        replay, batch, rows, answer = replay_of(phi, pictures, source)
-        if len(replay) < 2 * MIN_PEOPLE:
+    for source, known in itertools.product((*pictures.tokens, "none"), (False, True)):
+        replay, batch, rows, answer = replay_of(phi, pictures, source, (known,))
+        if len(replay) < MIN_PEOPLE:
             continue
+        name = source + CAMERA_KNOWN if known else source
         z = (answer.log_stature[:, 0] - batch.log_stature) / answer.log_stature[:, 1]
         evidence = Evidence(
             raw=replay.raw(),
@@ -58,25 +60,26 @@ def fit_calibrator(phi: Head, pictures: Pictures, name: str, fitted_on: str) -> 
             clip=np.unique(pictures.clip[rows], return_inverse=True)[1],
             finished=replay.errors,
             constant_sigma_mm=_constant_sigma(answer, batch),
-            repeats=2,
             reach=replay.reach,
         )
-        scales[source], radii[source] = fit_source(evidence)
-        samples[source] = len(replay) // 2
+        scales[name], radii[name] = fit_source(evidence)
+        samples[name] = len(replay)
     subjects = sorted(set(map(unit_of, pictures.clip.tolist(), pictures.subject.tolist())))
     provenance = Provenance(
         data=(fitted_on,), split=SPLIT, subjects=tuple(subjects),
         clips=len(set(pictures.clip.tolist())), protocol=PROTOCOL, method=METHOD,
         date=date.today().isoformat(),
     )  # fmt: skip
-    return Calibrator(name, BODY_26.name, fitted_on, samples, scales, radii, provenance)
+    return Calibrator(title, BODY_26.name, fitted_on, samples, scales, radii, provenance)
 
 
-def replay_of(phi: Head, pictures: Pictures, source: str) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
-    """What Φ says about every picture, focal length unknown and then known, beside the truth."""
-    drawn = [picture_batch(pictures, source, focal_known=known) for known in (False, True)]
+def replay_of(
+    phi: Head, pictures: Pictures, source: str, focal_known: tuple[bool, ...] = (False, True)
+) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
+    """What Φ says about every picture, by default focal length unknown and then known, beside the truth."""
+    drawn = [picture_batch(pictures, source, focal_known=known) for known in focal_known]
     batch, rows = concatenate([b for b, _ in drawn]), np.concatenate([r for _, r in drawn])
-    known = np.repeat([False, True], [len(r) for _, r in drawn])
+    known = np.repeat(focal_known, [len(r) for _, r in drawn])
     with torch.no_grad():
         answer = phi(batch.tokens, batch.context, batch.image)
     views = pictures.views.take(rows)
