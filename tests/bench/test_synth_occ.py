@@ -11,6 +11,7 @@ from sigmapose.bench import synth_occ
 from sigmapose.bench.crops import crop_of_joints, look_at
 from sigmapose.bench.options import Options
 from sigmapose.bench.scorecard import card_of
+from sigmapose.data.people.distributions import EVERYDAY
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26, H36M_17
@@ -58,6 +59,9 @@ def test_the_same_people_at_every_severity(tmp_path: Path, monkeypatch: pytest.M
         truth = a.points_in_picture(256)
         np.testing.assert_allclose((crop.to_crop(a.points_px) + 0.5) * 256 - 0.5, truth)
     assert 0.25 < np.median([s.facts["occluded_fraction"] for s in hidden]) < 0.55
+    everyday = synth_occ.people(folder, 0.0, Options(quick=True), "everyday")
+    assert all(s.facts["people"] == "everyday" for s in everyday)
+    assert {s.clip for s in everyday} <= {f"procedural/{name}" for name, _ in EVERYDAY.families or ()}
     assert results.severities == (0.0, 0.4) and results.protocol == "synth-occ@1 (first 6 people)"
     assert {"sigmapose", "blazepose-full", "constant-sigma"} <= set(results.methods)
     for method in results.methods.values():

@@ -42,7 +42,11 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ("pose2sim", 2, "run", "real video, four cameras, triangulated without the one that is judged"),
         ("pose2sim-occ", 1, "run_occluded", "the same with things pasted in front: 0, 20, 40, 60, 80 %"),
     ),
-    **_of("synth_occ", ("synth-occ", 1, "run", "rendered test subjects behind things: 0 to 80 % hidden")),
+    **_of(
+        "synth_occ",
+        ("synth-occ", 1, "run", "rendered test subjects behind things: 0 to 80 % hidden"),
+        ("synth-occ-everyday", 1, "run_everyday", "the same of people and views as they are filmed"),
+    ),
     **_of(
         "public_sets",
         ("h36m", 1, "run_h36m", "Human3.6M, S9 and S11, 17 joints, mean over actions"),

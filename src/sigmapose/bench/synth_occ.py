@@ -42,8 +42,16 @@ LAYOUT = layout_of(BODY_26, JOINTS)
 TITLE = "rendered test subjects behind things, the same people at every severity, crops given"
 
 
-def run(options: Options) -> Results:
+def run_everyday(options: Options) -> Results:
+    """`synth-occ-everyday`: `run` on people and views as they are filmed."""
+    return run(options, "everyday")
+
+
+def run(options: Options, distribution: str = "anything") -> Results:
     """`synth-occ`.
+
+    Args:
+        distribution: name in `sigmapose.data.people.distributions`.
 
     Raises:
         DataError: the training stack is not installed, the motion capture is unusable, or too few people.
@@ -53,7 +61,7 @@ def run(options: Options) -> Results:
     methods = own_methods(options.models, options.heads)
     judge = Judge(LAYOUT, samples=options.samples)
     folder = prepare(options)
-    samples = {s: people(folder, s, options) for s in (CLEAN, *_severities(options))}
+    samples = {s: people(folder, s, options, distribution) for s in (CLEAN, *_severities(options))}
     refuse_test_calibrators(methods, {unit_of(s.clip, s.subject) for some in samples.values() for s in some})
     rows = CropRows(
         methods, chosen_joints(BODY_26, JOINTS), chosen_joints(BLAZEPOSE_33, JOINTS), intervals=True
@@ -82,7 +90,8 @@ def run(options: Options) -> Results:
         "rendered people: for what happens on video see pose2sim-occ",
         *rows.notes,
     )
-    name = "synth-occ@1" + ("" if options.mocap is None else ", motion capture")
+    name = "synth-occ@1" if distribution == "anything" else f"synth-occ-{distribution}@1"
+    name += "" if options.mocap is None else ", motion capture"
     name += f", {len(clean)} people" if len(clean) != PEOPLE and not options.quick else ""
     name += f" (first {len(clean)} people)" if options.quick else ""
     return judge.results(options.named(name), TITLE, statement=statement, notes=notes)
@@ -136,14 +145,16 @@ def _sources() -> Iterator[Path]:
         yield from (root / room).glob("*.py")
 
 
-def people(folder: Path, severity: float, options: Options) -> list[Sample]:
+def people(folder: Path, severity: float, options: Options, distribution: str = "anything") -> list[Sample]:
     """The pictures of one severity, rendered where they are not there yet."""
+    from sigmapose.data.people.distributions import get_distribution
     from sigmapose.data.shard_reader import read_shards
     from sigmapose.data.synth import SynthPlan, synthesize
 
-    count = _people(options)
+    count, kind = _people(options), "" if distribution == "anything" else f"{distribution}-"
     plan = SynthPlan(
-        out=folder / f"{100 * severity:02.0f}-{count}", count=count, seed=SEED, split=Split.TEST,
+        out=folder / f"{kind}{100 * severity:02.0f}-{count}", count=count, seed=SEED, split=Split.TEST,
+        people=get_distribution(distribution),
         severity=(severity, severity), bodies=folder / "bodies", shard_size=count,
     )  # fmt: skip
     with tqdm(total=count, desc=f"{100 * severity:.0f} % hidden", unit="picture", disable=None) as progress:
