@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigmapose.data.render.appearance import FOOT, HAND, HEAD, BodyAtlas
 from sigmapose.skeleton import BODY_26
+from sigmapose.synth.render.appearance import FOOT, HAND, HEAD, BodyAtlas
 from walking_person import walking_joints_mm
 
 BONES = (

@@ -10,10 +10,10 @@ import onnx
 from onnx import TensorProto, helper
 
 from sigmapose.camera import Camera
-from sigmapose.data.features import OUTPUTS
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shards import encode_jpeg
 from sigmapose.data.splits import Split
+from sigmapose.learn.features import OUTPUTS
 from sigmapose.skeleton import BODY_26
 
 

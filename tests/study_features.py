@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.features import OUTPUTS
 from sigmapose.learn.blazepose import FEATURES
+from sigmapose.learn.features import OUTPUTS
 from sigmapose.learn.phi import BLAZEPOSE_TO_TOKEN, ROOT
 
 FOCAL_PX, SIZE_PX = 900.0, 400.0

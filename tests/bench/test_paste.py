@@ -10,9 +10,9 @@ import pytest
 
 from sigmapose.bench import paste, props
 from sigmapose.bench.pose2sim import JOINTS
-from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.synth.render.occluders import PictureFolder
 
 SHAPE = (480, 360)
 

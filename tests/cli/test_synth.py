@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from sigmapose.data.people.bodies import build_bodies
 from sigmapose.data.shard_reader import ReadSummary, read_shards
 from sigmapose.data.shards import Manifest
 from sigmapose.data.splits import Split
+from sigmapose.synth.people.bodies import build_bodies
 
 COUNT, SHARD = 24, 6
 
@@ -67,7 +67,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(
 
 @pytest.mark.slow
 def test_truth_of_what_is_written(whole: Path, bodies: Path) -> None:
-    from sigmapose.data.synth import body_vertices
+    from sigmapose.synth.plan import body_vertices
 
     samples = list(read_shards(whole, verify=True))
     assert len({s.id for s in samples}) == COUNT and {s.split for s in samples} == {Split.TRAIN}

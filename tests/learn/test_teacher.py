@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sigmapose.data.found_people import PeopleFinder
-from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.data.splits import Split
-from sigmapose.data.unlabelled import UnlabelledPlan, make_variant
 from sigmapose.errors import DataError
 from sigmapose.io.images import read_image
 from sigmapose.learn.augment import Augmentation, BatchSource, picture_batch
@@ -25,6 +22,9 @@ from sigmapose.learn.teacher.model_file import teach_with_model
 from sigmapose.learn.teacher.peer import BlazePoseTeacher
 from sigmapose.learn.teacher.pictures import of_each_person, taught
 from sigmapose.skeleton import BODY_26
+from sigmapose.synth.photos.found_people import PeopleFinder
+from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_variant
+from sigmapose.synth.render.occluders import PictureFolder
 from taught_samples import SaysTheTruth, ring, true_lesson, walk
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from sigmapose.data.splits import Split
-from sigmapose.data.unlabelled import UnlabelledPlan, make_unlabelled
 from sigmapose.estimate.network import weights_path
 from sigmapose.learn.augment import Augmentation, BatchSource
 from sigmapose.learn.convert_blazepose import cached_models, export_encoder, landmark_file, load_encoder
 from sigmapose.learn.samples import FLIP, Pictures
 from sigmapose.learn.teacher.encoder import AnswerGate
 from sigmapose.learn.unlabelled_stage import TeachingPlan, make_teacher, make_views, taught_pictures
+from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
 
 pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "examples"

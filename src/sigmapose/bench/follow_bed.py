@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigmapose.bench.follow_clips import FPS, Clip, load, occlude, photo_clips, rendered_clips, save
-from sigmapose.data.render.cameras import true_crops
 from sigmapose.io.video import VideoFrame
 from sigmapose.pose import Frame
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26
+from sigmapose.synth.render.cameras import true_crops
 
 if TYPE_CHECKING:
     from sigmapose.estimate.estimator import Estimator

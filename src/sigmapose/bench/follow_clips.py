@@ -20,16 +20,16 @@ import cv2
 import numpy as np
 
 from sigmapose.bench.paste import Occlusion, Stand, canvas_silhouette, place, stand_of
-from sigmapose.data.render.cameras import Views, true_crops
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import crop_from_landmarks, extract_batch
 from sigmapose.io.video import VideoWriter
 from sigmapose.shapes import Array, Bool, Float, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.synth.render.cameras import Views, true_crops
 
 if TYPE_CHECKING:
-    from sigmapose.data.people.retarget import Motion
     from sigmapose.estimate.estimator import Estimator
+    from sigmapose.synth.people.retarget import Motion
 
 WIDTH, HEIGHT = 640, 480
 FPS = 30.0
@@ -166,11 +166,11 @@ class Figure:
 
 def render_figure(motion: Motion, start: int, frames: int, seed: int) -> Figure:
     """One dressed body that goes through a recorded motion, seen by a still camera."""
-    from sigmapose.data.people.body import load_body_model, sample_phenotypes
-    from sigmapose.data.people.retarget import fit
-    from sigmapose.data.render.appearance import BodyAtlas
-    from sigmapose.data.render.cameras import Crops
-    from sigmapose.data.render.scene import SceneRange, Studio
+    from sigmapose.synth.people.body import load_body_model, sample_phenotypes
+    from sigmapose.synth.people.retarget import fit
+    from sigmapose.synth.render.appearance import BodyAtlas
+    from sigmapose.synth.render.cameras import Crops
+    from sigmapose.synth.render.scene import SceneRange, Studio
 
     model, rng = load_body_model(), np.random.default_rng(seed)
     rest = model.rest(np.repeat(sample_phenotypes(1, rng), frames, axis=0))
@@ -242,10 +242,10 @@ def rendered_clips(mocap: Path, backgrounds: Path, estimator: Estimator, frames:
     Raises:
         DataError: fewer than four such photographs, or motion capture of another split than the training one.
     """
-    from sigmapose.data.mocap.clips import read_clip
-    from sigmapose.data.people.retarget import to_motion
-    from sigmapose.data.render.occluders import list_pictures, read_picture
     from sigmapose.data.splits import Split
+    from sigmapose.synth.mocap.clips import read_clip
+    from sigmapose.synth.people.retarget import to_motion
+    from sigmapose.synth.render.occluders import list_pictures, read_picture
 
     def figure(file: str, start: int, seed: int) -> Figure:
         motion = to_motion(read_clip(mocap / file))
@@ -286,7 +286,7 @@ MOTIONS = (
 
 def photo_clips(photos: Path, estimator: Estimator, count: int, frames: int, seed: int) -> Iterator[Clip]:
     """Of photographs drawn at random in which one person is found for sure."""
-    from sigmapose.data.render.occluders import list_pictures, read_picture
+    from sigmapose.synth.render.occluders import list_pictures, read_picture
 
     files, made = list_pictures(photos), 0
     for i in np.random.default_rng(seed).permutation(len(files)).tolist():

@@ -1,7 +1,7 @@
 """People of both domains as 256-pixel crops that are cut in the same way, with whatever truth there is.
 
 Every crop follows the rule renders are cut by: MediaPipe's region of interest from the person's joints,
-disturbed as a tracker would (`sigmapose.data.render.cameras.sample_crops`). For renders the joints are the
+disturbed as a tracker would (`sigmapose.synth.render.cameras.sample_crops`). For renders the joints are the
 true ones, for real pictures those of BlazePose heavy on the clean view.
 
 Points are in pixels of the crop.
@@ -20,7 +20,6 @@ import numpy as np
 from sigmapose.bench import peers, pose2sim
 from sigmapose.bench.pose2sim import JOINTS
 from sigmapose.camera import Camera
-from sigmapose.data.render.cameras import sample_crops
 from sigmapose.errors import DataError, SigmaposeError
 from sigmapose.estimate.crop import CROP_PX, Crop, extract, sample
 from sigmapose.estimate.detect import Detector
@@ -29,6 +28,7 @@ from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader
 from sigmapose.shapes import Array, Bool, Float, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, VISIBILITY, joint_map
+from sigmapose.synth.render.cameras import sample_crops
 
 INDEX_26 = [BODY_26.index(name) for name in JOINTS]
 SHARE_OF_STATURE = 0.245 + 0.246 + 0.288

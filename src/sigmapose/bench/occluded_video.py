@@ -21,12 +21,12 @@ import numpy as np
 from sigmapose.bench import peers
 from sigmapose.bench.paste import Occlusion, Stand, canvas_silhouette, place, stand_of
 from sigmapose.bench.pose2sim import Pose2SimProtocol
-from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.errors import DataError
 from sigmapose.estimate.network import cache_folder
 from sigmapose.io.video import VideoReader, VideoWriter
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33
+from sigmapose.synth.render.occluders import PictureFolder
 
 VERSION = 1
 """Counted up whenever the same settings would give other pictures."""

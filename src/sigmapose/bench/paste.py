@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from sigmapose.bench.props import Prop, choose_kind, grown
-from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, UInt8
+from sigmapose.synth.render.occluders import PictureFolder
 
 CANVAS_PX = 256
 CANVAS_UNITS = 2.0

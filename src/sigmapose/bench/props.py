@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sigmapose.data.render.occluders import PictureFolder
 from sigmapose.shapes import Array, Float, UInt8
+from sigmapose.synth.render.occluders import PictureFolder
 
 TEXTURE_PX = 384
 KINDS = {"slab": 0.25, "wall": 0.17, "pole": 0.12, "box": 0.26, "plant": 0.2}

@@ -51,7 +51,7 @@ def run(options: Options, distribution: str = "anything") -> Results:
     """`synth-occ`.
 
     Args:
-        distribution: name in `sigmapose.data.people.distributions`.
+        distribution: name in `sigmapose.synth.people.distributions`.
 
     Raises:
         DataError: the training stack is not installed, the motion capture is unusable, or too few people.
@@ -111,8 +111,8 @@ def prepare(options: Options) -> Path:
     renderer are never taken for those of a newer one.
     """
     try:
-        from sigmapose.data.mocap.clips import find_clips
-        from sigmapose.data.people.bodies import build_bodies
+        from sigmapose.synth.mocap.clips import find_clips
+        from sigmapose.synth.people.bodies import build_bodies
     except ImportError as error:
         raise DataError(
             f"synth-occ renders people and needs {error.name}: pip install 'sigmapose[train]'"
@@ -139,17 +139,17 @@ def _people(options: Options) -> int:
 
 def _sources() -> Iterator[Path]:
     """The code that decides what a rendered person looks like."""
-    root = Path(str(resources.files("sigmapose") / "data"))
-    yield root / "synth.py"
+    root = Path(str(resources.files("sigmapose") / "synth"))
+    yield root / "plan.py"
     for room in ("render", "people", "mocap"):
         yield from (root / room).glob("*.py")
 
 
 def people(folder: Path, severity: float, options: Options, distribution: str = "anything") -> list[Sample]:
     """The pictures of one severity, rendered where they are not there yet."""
-    from sigmapose.data.people.distributions import get_distribution
     from sigmapose.data.shard_reader import read_shards
-    from sigmapose.data.synth import SynthPlan, synthesize
+    from sigmapose.synth.people.distributions import get_distribution
+    from sigmapose.synth.plan import SynthPlan, synthesize
 
     count, kind = _people(options), "" if distribution == "anything" else f"{distribution}-"
     plan = SynthPlan(

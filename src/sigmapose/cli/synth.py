@@ -13,7 +13,7 @@ import tyro
 from sigmapose.cli.extras import needs_training_stack
 
 if TYPE_CHECKING:
-    from sigmapose.data.synth import SynthPlan
+    from sigmapose.synth.plan import SynthPlan
 
 PREVIEW = "preview.png"
 
@@ -62,10 +62,10 @@ class Synth:
 
     def __call__(self) -> int:
         with needs_training_stack():
-            from sigmapose.data.people.distributions import get_distribution
             from sigmapose.data.shards import Manifest
             from sigmapose.data.splits import Split
-            from sigmapose.data.synth import SynthPlan
+            from sigmapose.synth.people.distributions import get_distribution
+            from sigmapose.synth.plan import SynthPlan
 
             plan = SynthPlan(
                 out=self.out, count=self.count, seed=self.seed, split=Split(self.split),
@@ -116,7 +116,7 @@ def _make(plan: SynthPlan) -> str:
     """Make what is missing under a progress bar; says how fast that was."""
     from tqdm import tqdm
 
-    from sigmapose.data.synth import synthesize
+    from sigmapose.synth.plan import synthesize
 
     steps = synthesize(plan)
     found = next(steps)

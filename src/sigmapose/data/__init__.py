@@ -1,1 +1,1 @@
-"""Training data: motion capture, bodies, rendered pictures and the shards they become."""
+"""Samples: their types, splits and shards, readers of data sets, joints seen by several cameras; no torch."""

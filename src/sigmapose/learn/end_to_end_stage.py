@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from sigmapose.data.features import FeaturePlan, extract_features
 from sigmapose.data.splits import Split
 from sigmapose.errors import InputError
 from sigmapose.learn.augment import BatchSource
@@ -18,6 +17,7 @@ from sigmapose.learn.blazepose import PoseEncoder, Variant
 from sigmapose.learn.convert_blazepose import export_encoder
 from sigmapose.learn.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
 from sigmapose.learn.ensemble import Head
+from sigmapose.learn.features import FeaturePlan, extract_features
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe
 

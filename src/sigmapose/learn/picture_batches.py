@@ -20,10 +20,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from sigmapose.data.features import clean_twin, crop_picture, mirror_truth, truth_fields
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import Crop
+from sigmapose.learn.features import clean_twin, crop_picture, mirror_truth, truth_fields
 from sigmapose.learn.phi import JOINTS, TOKEN_FEATURES
 from sigmapose.learn.samples import Batch, Features, make_batch, views_of
 from sigmapose.shapes import Array, UInt8

@@ -17,8 +17,6 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sigmapose.data.features import View
-from sigmapose.data.people.distributions import ANYTHING, EVERYDAY
 from sigmapose.data.shards import whole_file
 from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
@@ -29,6 +27,7 @@ from sigmapose.learn.engine import accelerator_for, one_after_another
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.evidence import well_seen
 from sigmapose.learn.export import save_phi
+from sigmapose.learn.features import View
 from sigmapose.learn.fit_calibrator import fit_calibrator
 from sigmapose.learn.heldout import lines, scorecard
 from sigmapose.learn.loop import train
@@ -39,6 +38,7 @@ from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
 from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
 from sigmapose.learn.sources import EVERYDAY_SHARE, bodies_before_cameras
+from sigmapose.synth.people.distributions import ANYTHING, EVERYDAY
 
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000
@@ -162,7 +162,7 @@ def original_models(plan: TrainingPlan) -> dict[str, bytes]:
 
 def make_bodies(plan: TrainingPlan) -> Path:
     """The body corpus."""
-    from sigmapose.data.people.bodies import build_bodies
+    from sigmapose.synth.people.bodies import build_bodies
 
     folder = plan.out / "bodies"
     build_bodies(plan.mocap, plan.bodies, plan.seed, folder)
@@ -171,8 +171,8 @@ def make_bodies(plan: TrainingPlan) -> Path:
 
 def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
     """Rendered people in shards, one set a split, and what the encoders see of them; returns the features."""
-    from sigmapose.data.features import FeaturePlan, extract_features
-    from sigmapose.data.synth import SynthPlan, synthesize
+    from sigmapose.learn.features import FeaturePlan, extract_features
+    from sigmapose.synth.plan import SynthPlan, synthesize
 
     for (split, share), people in itertools.product(SPLIT_SHARES.items(), SHARES):
         synth = SynthPlan(
@@ -215,9 +215,9 @@ def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pict
     """Photos that nobody annotated: people in them covered in part, and what a teacher with this Φ says of
     the same people uncovered. How wrong the teacher is, it learns on the validation subjects; None, and a
     warning, where it is sure of nobody, as after a short training."""
-    from sigmapose.data.unlabelled import UnlabelledPlan, make_unlabelled
     from sigmapose.learn.teacher.pictures import NothingTaughtError
     from sigmapose.learn.unlabelled_stage import TeachingPlan, make_teacher, make_views, taught_pictures
+    from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
 
     assert plan.unlabelled is not None
     shards, head = plan.out / "unlabelled", plan.out / "phi" / "teacher.pt"

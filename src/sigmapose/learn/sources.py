@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.people.distributions import ANYTHING, EVERYDAY, Distribution
-from sigmapose.data.render.cameras import sample_views
 from sigmapose.errors import DataError
 from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
+from sigmapose.synth.people.distributions import ANYTHING, EVERYDAY, Distribution
+from sigmapose.synth.render.cameras import sample_views
 
 EVERYDAY_SHARE = 0.75
 """Of the people to learn from; the rest is `anything`."""
@@ -32,7 +32,7 @@ def bodies_before_cameras(
     """
     shards = sorted(corpus.glob("*.npz"))
     if not shards:
-        raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.data.people.bodies")
+        raise DataError(f"no body shards (*.npz) in '{corpus}': make them with sigmapose.synth.people.bodies")
     joints, statures, clips = [], [], []
     for shard in shards:
         with np.load(shard, allow_pickle=False) as data:

@@ -1,8 +1,8 @@
 """What the variants of a study learn from: parts of the annotated pictures, and pictures a teacher labels.
 
-Folders of features are those of `sigmapose.data.features`, one a split and view; `of_view` knows their names.
-The pictures of train, val, calibration and test are needed; mirrored and clean ones of train are used where
-there are some.
+Folders of features are those of `sigmapose.learn.features`, one a split and view; `of_view` knows their
+names. The pictures of train, val, calibration and test are needed; mirrored and clean ones of train are used
+where there are some.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
-from sigmapose.data.features import View
 from sigmapose.errors import DataError
 from sigmapose.learn.ensemble import Head
+from sigmapose.learn.features import View
 from sigmapose.learn.mixing import join
 from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, Views, load_pictures
 from sigmapose.learn.sources import bodies_before_cameras

@@ -1,7 +1,7 @@
 """From photos nobody annotated to what training takes: features of every view, a teacher that knows its own
 error, taught pictures. Every step resumes.
 
-    python -m sigmapose.data.unlabelled --photos DIR --out SHARDS
+    python -m sigmapose.synth.photos.unlabelled --photos DIR --out SHARDS
     python -m sigmapose.learn.unlabelled_stage --shards SHARDS --out FEATURES --encoders DIR --head phi.pt
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.features import FeaturePlan, View, extract_features
 from sigmapose.data.splits import Split
+from sigmapose.learn.features import FeaturePlan, View, extract_features
 from sigmapose.learn.samples import Pictures, load_pictures
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
 from sigmapose.learn.teacher.judge import fitted_variance, report
@@ -32,7 +32,7 @@ class TeachingPlan:
     """What a teacher and its students see of shards with clean twins."""
 
     shards: Path
-    """Folder with a folder of shards for each split, as `sigmapose.data.unlabelled` makes it."""
+    """Folder with a folder of shards for each split, as `sigmapose.synth.photos.unlabelled` makes it."""
     out: Path
     """Folder of the features; each view of each split has its own in it."""
     encoders: Path

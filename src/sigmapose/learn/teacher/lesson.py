@@ -72,8 +72,8 @@ class Lesson:
         return np.array([row.get(str(name), -1) for name in ids], np.int64)
 
     def mirrored(self, image_width_px: Float[np.ndarray, " sample"]) -> Lesson:
-        """What the samples show in a mirror, as `sigmapose.data.features` mirrors them; NaN width: the mirror
-        stands at the crop's centre."""
+        """What the samples show in a mirror, as `sigmapose.learn.features` mirrors them; NaN width: the
+        mirror stands at the crop's centre."""
         centre = self.centre_px.copy()
         wide = np.isfinite(image_width_px)
         centre[wide, 0] = image_width_px[wide] - 1 - centre[wide, 0]

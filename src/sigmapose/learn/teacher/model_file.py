@@ -27,7 +27,7 @@ def teach_with_model(
 
     Args:
         model: an exported file, or the name of a shipped one.
-        samples: from `sigmapose.data.unlabelled`, or rendered with clean twins.
+        samples: from `sigmapose.synth.photos.unlabelled`, or rendered with clean twins.
         gate: which answers are kept.
         threads: of the network.
 

@@ -67,7 +67,7 @@ def of_each_person(lesson: Lesson, ids: np.ndarray) -> Lesson:
 
     Args:
         lesson: of some crops of them.
-        ids: of all crops, PERSON/VARIANT as `sigmapose.data.unlabelled` names them.
+        ids: of all crops, PERSON/VARIANT as `sigmapose.synth.photos.unlabelled` names them.
 
     Raises:
         NothingTaughtError: the teacher stands by none of its answers.
