@@ -14,7 +14,7 @@ from sigmapose.bench.scorecard import card_of
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26, H36M_17
-from sigmapose.synth.people.distributions import EVERYDAY
+from sigmapose.synth.distributions import EVERYDAY
 
 
 def test_a_crop_from_joints_holds_the_person_with_the_shoulders_up() -> None:

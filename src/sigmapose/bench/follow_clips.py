@@ -243,7 +243,7 @@ def rendered_clips(mocap: Path, backgrounds: Path, estimator: Estimator, frames:
         DataError: fewer than four such photographs, or motion capture of another split than the training one.
     """
     from sigmapose.data.splits import Split
-    from sigmapose.synth.mocap.clips import read_clip
+    from sigmapose.synth.mocap.files import read_clip
     from sigmapose.synth.people.retarget import to_motion
     from sigmapose.synth.render.occluders import list_pictures, read_picture
 

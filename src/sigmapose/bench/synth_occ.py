@@ -51,7 +51,7 @@ def run(options: Options, distribution: str = "anything") -> Results:
     """`synth-occ`.
 
     Args:
-        distribution: name in `sigmapose.synth.people.distributions`.
+        distribution: name in `sigmapose.synth.distributions`.
 
     Raises:
         DataError: the training stack is not installed, the motion capture is unusable, or too few people.
@@ -111,7 +111,7 @@ def prepare(options: Options) -> Path:
     renderer are never taken for those of a newer one.
     """
     try:
-        from sigmapose.synth.mocap.clips import find_clips
+        from sigmapose.synth.mocap.files import find_clips
         from sigmapose.synth.people.bodies import build_bodies
     except ImportError as error:
         raise DataError(
@@ -140,7 +140,7 @@ def _people(options: Options) -> int:
 def _sources() -> Iterator[Path]:
     """The code that decides what a rendered person looks like."""
     root = Path(str(resources.files("sigmapose") / "synth"))
-    yield root / "plan.py"
+    yield from (root / "plan.py", root / "distributions.py")
     for room in ("render", "people", "mocap"):
         yield from (root / room).glob("*.py")
 
@@ -148,7 +148,7 @@ def _sources() -> Iterator[Path]:
 def people(folder: Path, severity: float, options: Options, distribution: str = "anything") -> list[Sample]:
     """The pictures of one severity, rendered where they are not there yet."""
     from sigmapose.data.shard_reader import read_shards
-    from sigmapose.synth.people.distributions import get_distribution
+    from sigmapose.synth.distributions import get_distribution
     from sigmapose.synth.plan import SynthPlan, synthesize
 
     count, kind = _people(options), "" if distribution == "anything" else f"{distribution}-"

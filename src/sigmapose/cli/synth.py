@@ -64,7 +64,7 @@ class Synth:
         with needs_training_stack():
             from sigmapose.data.shards import Manifest
             from sigmapose.data.splits import Split
-            from sigmapose.synth.people.distributions import get_distribution
+            from sigmapose.synth.distributions import get_distribution
             from sigmapose.synth.plan import SynthPlan
 
             plan = SynthPlan(

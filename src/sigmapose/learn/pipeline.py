@@ -38,7 +38,7 @@ from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
 from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
 from sigmapose.learn.sources import EVERYDAY_SHARE, bodies_before_cameras
-from sigmapose.synth.people.distributions import ANYTHING, EVERYDAY
+from sigmapose.synth.distributions import ANYTHING, EVERYDAY
 
 log = logging.getLogger(__name__)
 VALIDATION_ROWS = 4000

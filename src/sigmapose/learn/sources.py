@@ -11,7 +11,7 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
-from sigmapose.synth.people.distributions import ANYTHING, EVERYDAY, Distribution
+from sigmapose.synth.distributions import ANYTHING, EVERYDAY, Distribution
 from sigmapose.synth.render.cameras import sample_views
 
 EVERYDAY_SHARE = 0.75

@@ -24,7 +24,7 @@ from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError
 from sigmapose.shapes import Array, Float, Int, UInt8
 from sigmapose.skeleton import BODY_26
-from sigmapose.synth.people.distributions import ANYTHING, Distribution
+from sigmapose.synth.distributions import ANYTHING, Distribution
 from sigmapose.synth.pictures import PackedPictures, pack_pictures
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Motion clips: what every motion-capture file becomes, and the door to the readers.
+"""Motion clips: what every motion-capture file becomes.
 
 A clip is a tree of joints with fixed offsets and one rotation per joint and frame, in the axes and length
 unit of its file. Axes and units differ from file to file; `sigmapose.synth.people.retarget` only uses
@@ -122,48 +122,6 @@ def subject_of(path: Path) -> str:
     if stem.startswith(DEEPMIMIC_PREFIX):
         return "deepmimic_" + stem[len(DEEPMIMIC_PREFIX) :].split("_")[0]
     return re.sub(r"[_\d]+$", "", stem) or stem
-
-
-def read_clip(path: Path, *, skeleton: Path | None = None) -> MotionClip:
-    """Read one BVH, AMC or DeepMimic file; the format follows the suffix (`.bvh`, `.amc`, `.txt`, `.json`).
-
-    An AMC file takes its skeleton from `skeleton`, or from `<subject>.asf` beside it, or from the first ASF
-    there.
-
-    Raises:
-        DataError: if the suffix is unknown or the file is broken, with file and line.
-    """
-    from sigmapose.synth.mocap.amc import find_asf, read_amc, read_asf
-    from sigmapose.synth.mocap.bvh import read_bvh
-    from sigmapose.synth.mocap.deepmimic import read_deepmimic
-
-    suffix = path.suffix.lower()
-    if suffix == ".bvh":
-        return read_bvh(path)
-    if suffix == ".amc":
-        return read_amc(path, read_asf(skeleton or find_asf(path)))
-    if suffix in (".txt", ".json"):
-        return read_deepmimic(path)
-    raise DataError(
-        f"{path}: unknown motion format {suffix!r}: use .bvh, .amc (with .asf) or DeepMimic .txt/.json"
-    )
-
-
-def find_clips(folder: Path) -> list[Path]:
-    """Motion files below a folder, sorted, so that the same folder gives the same order everywhere.
-
-    Raises:
-        DataError: if the folder is missing or holds no motion.
-    """
-    if not folder.is_dir():
-        raise DataError(
-            f"no motion-capture folder at {folder}: give a folder of BVH, AMC or DeepMimic files, or none"
-        )
-    found = [p for p in folder.rglob("*") if p.suffix.lower() in (".bvh", ".amc")]
-    found += [p for p in folder.rglob(f"{DEEPMIMIC_PREFIX}*") if p.suffix.lower() in (".txt", ".json")]
-    if not found:
-        raise DataError(f"no .bvh, .amc or {DEEPMIMIC_PREFIX}*.txt file below {folder}")
-    return sorted(found)
 
 
 def text_lines(path: Path) -> list[str]:

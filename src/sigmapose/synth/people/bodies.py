@@ -23,8 +23,8 @@ import numpy as np
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, OutputError
 from sigmapose.shapes import Array, Float, Int
-from sigmapose.synth.mocap.clips import find_clips, read_clip
 from sigmapose.synth.mocap.deepmimic import quaternion_matrices
+from sigmapose.synth.mocap.files import find_clips, read_clip
 from sigmapose.synth.people.body import PHENOTYPES, RIG, SEGMENTS, PosedBodies, load_body_model
 from sigmapose.synth.people.making import Pick, make_poses, plan_poses
 from sigmapose.synth.people.retarget import Motion, to_motion

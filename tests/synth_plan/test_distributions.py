@@ -7,7 +7,7 @@ import pytest
 
 from sigmapose.errors import InputError
 from sigmapose.skeleton import BODY_26
-from sigmapose.synth.people.distributions import ANYTHING, EVERYDAY, get_distribution
+from sigmapose.synth.distributions import ANYTHING, EVERYDAY, get_distribution
 from sigmapose.synth.people.families import FAMILIES
 from sigmapose.synth.render.cameras import sample_views
 
