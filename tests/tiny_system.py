@@ -26,6 +26,7 @@ from sigmapose.learn.blazepose import EncoderOutput, Variant
 from sigmapose.learn.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
 from sigmapose.learn.loop import train
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.real_pictures import RealPictures
 from sigmapose.learn.recipes import Recipe
 from sigmapose.learn.samples import Views, make_batch
 from sigmapose.skeleton import BODY_26
@@ -80,10 +81,19 @@ class TinyEncoder(nn.Module):
         self.coarse = nn.Conv2d(24, 32, 3, 2, 1)
         self.head = LandmarkHead([16, 24, 32], [4, 16, 32], width=16, whole=32)
 
-    def forward(self, crops: Tensor) -> EncoderOutput:
-        fine = torch.relu(self.fine(crops.permute(0, 3, 1, 2)))
-        middle = torch.relu(self.middle(fine))
+    def begin(self, crops: Tensor, stages: int) -> list[Tensor]:
+        features = [torch.relu(self.fine(crops.permute(0, 3, 1, 2)))]
+        return [*features, torch.relu(self.middle(features[0]))] if stages else features
+
+    def first(self, stages: int) -> list[nn.Module]:
+        return [self.fine, self.middle][: 1 + stages]
+
+    def finish(self, begun: list[Tensor]) -> EncoderOutput:
+        fine, middle = begun if len(begun) == 2 else (begun[0], torch.relu(self.middle(begun[0])))
         return self.head([fine, middle, torch.relu(self.coarse(middle))])
+
+    def forward(self, crops: Tensor) -> EncoderOutput:
+        return self.finish(self.begin(crops, 0))
 
 
 def tiny_recipe(**changes: object) -> Recipe:
@@ -91,10 +101,10 @@ def tiny_recipe(**changes: object) -> Recipe:
     return replace(recipe, **changes)  # type: ignore[arg-type]
 
 
-def tiny_system() -> PoseSystem:
+def tiny_system(frozen: int = 0) -> PoseSystem:
     torch.manual_seed(0)
     config = PhiConfig(width=48, blocks=1, dropout=0.0, image_dropout=0.0)
-    return PoseSystem({"lite": TinyEncoder()}, DepthUncertaintyHead(config))
+    return PoseSystem({"lite": TinyEncoder()}, DepthUncertaintyHead(config), frozen=frozen)
 
 
 def random_views(rng: np.random.Generator, count: int) -> Views:
@@ -133,17 +143,33 @@ def bare_source() -> BatchSource:
     return BatchSource.create(None, random_views, Augmentation())
 
 
-def train_system(out: Path, steps: int, source: BatchSource | None = None, **changes: object) -> PoseSystem:
+def train_system(
+    out: Path,
+    steps: int,
+    source: BatchSource | None = None,
+    real: RealPictures | None = None,
+    **changes: object,
+) -> PoseSystem:
     """Θ and Φ on the dotted people in `out`/shards, without dropout."""
-    settings = {"pictures": 8, "encoder_rate": 1e-3, "head_rate": 1e-3, "warmup": 4, "workers": 0, **changes}
+    settings = {
+        "pictures": 8,
+        "frozen": 0,
+        "encoder_rate": 1e-3,
+        "head_rate": 1e-3,
+        "warmup": 4,
+        "workers": 0,
+        **changes,
+    }
+    tuning = FineTuning(steps=steps, **settings)  # type: ignore[arg-type]
     return train_end_to_end(
         tiny_recipe(),
-        FineTuning(steps=steps, **settings),  # type: ignore[arg-type]
-        tiny_system(),
+        tuning,
+        tiny_system(tuning.frozen),
         out / "shards",
         source,
         validation_pictures(out / "shards", ["lite"], 16),
         out / "run",
+        real=real,
         progress=False,
     )
 

@@ -28,7 +28,8 @@ from sigmapose.learn.end_to_end import (
 from sigmapose.learn.end_to_end_stage import fine_tune, tuned_features
 from sigmapose.learn.objective import objective
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.picture_batches import PictureAugmentation, PictureSet, StepSampler
+from sigmapose.learn.picture_batches import PictureSet, StepSampler
+from sigmapose.learn.picture_look import PictureAugmentation
 from sigmapose.skeleton import BODY_26
 from tiny_system import (
     COLOURS,
@@ -41,7 +42,7 @@ from tiny_system import (
     write_people,
 )
 
-NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0)
+NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0, dark=0, coarse=0)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_the_loss_of_phi_reaches_the_first_filter_of_blazepose(shards: Path) -> 
     encoder = PoseEncoder("lite")
     system = PoseSystem({"lite": encoder}, DepthUncertaintyHead(PhiConfig(width=32, blocks=1)))
     pictures = picture_set(shards, None)[next(iter(StepSampler(2, 0, 1)))]
-    answer, _, told = system(SystemBatch(pictures, bare_source().draw(np.random.default_rng(0), 3)))
+    answer, _, told, _ = system(SystemBatch(pictures, bare_source().draw(np.random.default_rng(0), 3)))
     assert len(answer.points) == len(told.tokens) == 5
     objective(tiny_recipe(), answer, told)[0].backward()
     stem = encoder.network.backbone.stem.weight.grad
@@ -140,7 +141,7 @@ def test_sixteen_people_are_learned_by_heart(shards: Path) -> None:
 def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -> None:
     batch = picture_set(shards, None)[next(iter(StepSampler(4, 0, 1)))]
     with torch.no_grad():
-        seen = tiny_system().see(batch)
+        seen, _ = tiny_system().see(batch)
     right, off = seen.landmarks.clone(), seen.landmarks.clone()
     right[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF]
     off[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF] + torch.tensor([0.03, 0.04])
@@ -200,7 +201,7 @@ def test_the_stage_trains_one_size_and_computes_its_features_anew(tmp_path: Path
     before, untouched = tmp_path / "encoders", encoder.network.backbone.stem.weight.detach().clone()
     before.mkdir()
     export_encoder(encoder, before / "encoder_lite.onnx")
-    tuning = FineTuning(pictures=2, steps=2, warmup=1, workers=1)
+    tuning = FineTuning(pictures=2, steps=2, warmup=1, workers=1, frozen=0)
     out = tmp_path / "end-to-end"
     tuned = fine_tune(tiny_recipe(), tuning, phi, {"lite": encoder}, bare_source(), pictures, out)
     moved = (tuned.encoders["lite"].network.backbone.stem.weight - untouched).abs().max()
