@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from sigmapose.camera import Camera
+from sigmapose.data.features import truth_fields
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shard_folder import ShardFolder
+from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.data.shards import encode_jpeg, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.estimate.crop import Crop
@@ -28,7 +30,7 @@ from sigmapose.learn.loop import train
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.real_pictures import RealPictures
 from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import Views, make_batch
+from sigmapose.learn.samples import Batch, Pictures, Views, make_batch, views_of
 from sigmapose.skeleton import BODY_26
 
 torch.set_num_threads(1)
@@ -96,6 +98,25 @@ class TinyEncoder(nn.Module):
         return self.finish(self.begin(crops, 0))
 
 
+def labelled_people(shards: Path, split: str = "train") -> RealPictures:
+    """Every second dotted person as a teacher that is sure of some joints would label it."""
+    library = ShardLibrary(shards, split)
+    numbers = np.arange(1, len(library), 2)
+    samples = [library.read(int(n)) for n in numbers]
+    truths = [truth_fields(sample, sample.crop) for sample in samples]
+    raw = {name: np.stack([truth[name] for truth in truths]) for name in truths[0]}
+    rng = np.random.default_rng(7)
+    root = rng.normal(0, 0.02, (len(numbers), 26, 3, 3))
+    angle = raw["crop"][:, 3]
+    said = Pictures(
+        views=views_of(raw), centre_px=raw["crop"][:, :2], size_px=raw["crop"][:, 2], tokens={}, valid={},
+        subject=raw["subject"], clip=raw["clip"], id=raw["id"], image={},
+        rotation=np.stack((np.cos(angle), np.sin(angle)), 1), annotated=np.zeros(len(numbers), bool),
+        teacher_cov=(root @ root.swapaxes(-1, -2)).astype(np.float32),
+    )  # fmt: skip
+    return RealPictures(library, numbers, said, said.views.points_px + np.array([3.0, -2.0]))
+
+
 def tiny_recipe(**changes: object) -> Recipe:
     recipe = Recipe("tiny", phi=PhiConfig(width=48, blocks=1), batch=64, steps=40, warmup=4, ema=0.9, seed=3)
     return replace(recipe, **changes)  # type: ignore[arg-type]
@@ -141,6 +162,24 @@ def train_phi(
 
 def bare_source() -> BatchSource:
     return BatchSource.create(None, random_views, Augmentation())
+
+
+class StoppingSource(BatchSource):
+    """Stops the run, as Ctrl-C would, when it is asked for the n-th time."""
+
+    left = 0
+
+    @classmethod
+    def of(cls, whole: BatchSource, left: int) -> StoppingSource:
+        source = cls(whole.pictures, whole.draw_views, whole.augmentation, whole.errors)
+        object.__setattr__(source, "left", left)
+        return source
+
+    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+        object.__setattr__(self, "left", self.left - 1)
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super().draw(rng, size)
 
 
 def train_system(

@@ -13,7 +13,6 @@ from sigmapose.data.shard_reader import ShardLibrary, read_shards
 from sigmapose.data.shards import write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
-from sigmapose.learn.augment import BatchSource
 from sigmapose.learn.blazepose import PoseEncoder, heatmap_statistics, moment_basis
 from sigmapose.learn.convert_blazepose import export_encoder
 from sigmapose.learn.end_to_end import (
@@ -33,6 +32,7 @@ from sigmapose.learn.picture_look import PictureAugmentation
 from sigmapose.skeleton import BODY_26
 from tiny_system import (
     COLOURS,
+    StoppingSource,
     bare_source,
     dotted_person,
     tiny_recipe,
@@ -149,28 +149,11 @@ def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -
     assert costs[1] - costs[0] == pytest.approx(0.5, abs=1e-3), "0.05 crop widths in units of 0.1"
 
 
-class _StopsOnce(BatchSource):
-    """Stops the run, as Ctrl-C would, when it is asked for the n-th time."""
-
-    left = 5
-
-    def draw(self, rng: np.random.Generator, size: int):
-        object.__setattr__(self, "left", self.left - 1)
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return super().draw(rng, size)
-
-
-def stopping_source() -> BatchSource:
-    whole = bare_source()
-    return _StopsOnce(whole.pictures, whole.draw_views, whole.augmentation, whole.errors)
-
-
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
     for name in ("whole", "halves"):
         write_people(tmp_path / name / "shards", shards=1)
     whole = train_system(tmp_path / "whole", 6, bare_source(), validate_every=3)
-    source = stopping_source()
+    source = StoppingSource.of(bare_source(), 5)
     with pytest.raises(KeyboardInterrupt):
         train_system(tmp_path / "halves", 6, source, validate_every=3)
     halves = train_system(tmp_path / "halves", 6, source, validate_every=3)
@@ -182,7 +165,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
 
 def test_phi_alone_resumes_with_the_same_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sigmapose.learn.loop.VALIDATE_EVERY", 3)
-    whole, source = train_phi(tmp_path / "whole", 6), stopping_source()
+    whole, source = train_phi(tmp_path / "whole", 6), StoppingSource.of(bare_source(), 5)
     with pytest.raises(KeyboardInterrupt):
         train_phi(tmp_path / "halves", 6, source)
     halves = train_phi(tmp_path / "halves", 6, source)
