@@ -110,7 +110,7 @@ def labelled_people(shards: Path, split: str = "train") -> RealPictures:
     angle = raw["crop"][:, 3]
     said = Pictures(
         views=views_of(raw), centre_px=raw["crop"][:, :2], size_px=raw["crop"][:, 2], tokens={}, valid={},
-        subject=raw["subject"], clip=raw["clip"], id=raw["id"], image={},
+        subject=raw["subject"], clip=raw["clip"], id=raw["id"], image={}, people=raw["people"],
         rotation=np.stack((np.cos(angle), np.sin(angle)), 1), annotated=np.zeros(len(numbers), bool),
         teacher_cov=(root @ root.swapaxes(-1, -2)).astype(np.float32),
     )  # fmt: skip
@@ -171,7 +171,7 @@ class StoppingSource(BatchSource):
 
     @classmethod
     def of(cls, whole: BatchSource, left: int) -> StoppingSource:
-        source = cls(whole.pictures, whole.draw_views, whole.augmentation, whole.errors)
+        source = cls(whole.pictures, whole.draw_views, whole.augmentation, whole.noise)
         object.__setattr__(source, "left", left)
         return source
 

@@ -19,6 +19,7 @@ from sigmapose.learn.end_to_end import (
     FineTuning,
     PoseSystem,
     SystemBatch,
+    fixed_parts,
     landmark_loss,
     said_before,
     system_loss,
@@ -99,6 +100,25 @@ def test_the_anchor_from_shared_features_is_that_of_the_whole_original(shards: P
     for name, a, b in zip(whole._fields, shared, whole, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=name)
     assert float((moved.landmarks - whole.landmarks).detach().abs().max()) > 1e-5
+
+
+@pytest.mark.parametrize("frozen", [0, 3])
+def test_what_loaders_compute_beforehand_is_what_torch_does(
+    shards: Path, tmp_path: Path, frozen: int
+) -> None:
+    system = blazepose(frozen)
+    original = copy.deepcopy(system.encoders).eval()
+    pictures = half_real(shards)
+    fixed = fixed_parts(system, tmp_path)["lite"](pictures.crops.numpy())
+    with torch.no_grad():
+        seen, begun = system.see(pictures)
+        again, _ = system.see(replace(pictures, fixed=fixed))
+        before = said_before(original, pictures, begun)
+    for stage, ours in zip(fixed.begun[1:], (begun or [])[1:], strict=True):
+        torch.testing.assert_close(stage, ours, rtol=1e-4, atol=1e-5)
+    for name, a, b, c, d in zip(before._fields, seen, again, before, fixed.original, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=name)
+        torch.testing.assert_close(c, d, rtol=1e-3, atol=1e-4, msg=name)
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(0.5, 4), (0.75, 6), (1.0, 8), (0.3, 2), (0.0, 0)])

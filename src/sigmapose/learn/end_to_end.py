@@ -28,8 +28,9 @@ from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import InputError
 from sigmapose.learn import losses
 from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.blazepose import EncoderOutput
+from sigmapose.learn.blazepose import EncoderOutput, PoseEncoder
 from sigmapose.learn.engine import Course, Schedule, run
+from sigmapose.learn.fixed_part import FixedPart, export_fixed_part
 from sigmapose.learn.objective import objective, validate
 from sigmapose.learn.phi import (
     BLAZEPOSE_TO_TOKEN,
@@ -142,9 +143,13 @@ class PoseSystem(nn.Module):
 
     def see(self, pictures: PictureBatch) -> tuple[EncoderOutput, list[Tensor] | None]:
         """What Θ says about the crops, and what its frozen stages give."""
-        crops = pictures.crops.float() / 255
+        crops, fixed = pictures.crops.float() / 255, pictures.fixed
         with torch.autocast(crops.device.type, torch.bfloat16, enabled=self.half_precision):
-            return see(self.encoders[pictures.encoder], crops, self.frozen)
+            encoder = self.encoders[pictures.encoder]
+            if fixed is not None and fixed.begun:
+                begun = list(fixed.begun)
+                return cast(Partial, encoder).finish(begun), begun
+            return see(encoder, crops, self.frozen)
 
     def forward(self, batch: SystemBatch) -> Seen:
         """See `Seen`."""
@@ -239,6 +244,8 @@ def system_loss(
 @torch.no_grad()
 def said_before(original: nn.ModuleDict, pictures: PictureBatch, begun: list[Tensor] | None) -> EncoderOutput:
     """What the original encoder says; its frozen stages, which are those of Θ, are not run again."""
+    if pictures.fixed is not None:
+        return pictures.fixed.original
     encoder = original[pictures.encoder]
     if begun is None:
         return encoder(pictures.crops.float() / 255)
@@ -294,7 +301,12 @@ def train_end_to_end(
     system.half_precision = tuning.bfloat16
     library = ShardLibrary(shards, "train")
     pictures = PictureSet(
-        library, encoders=list(system.encoders), seed=recipe.seed, augmentation=tuning.augmentation, real=real
+        library,
+        encoders=list(system.encoders),
+        seed=recipe.seed,
+        augmentation=tuning.augmentation,
+        real=real,
+        fixed=None if torch.cuda.is_available() else fixed_parts(system, out),
     )
     original = copy.deepcopy(system.encoders).eval().requires_grad_(False)
 
@@ -316,6 +328,15 @@ def train_end_to_end(
     )  # fmt: skip
     note = json.dumps({"recipe": asdict(recipe), "end_to_end": asdict(tuning)}, indent=1)
     return run(course, out, note=note, progress=progress)
+
+
+def fixed_parts(system: PoseSystem, out: Path) -> dict[str, FixedPart]:
+    """What CPUs compute beforehand with the encoders that training starts from."""
+    return {
+        name: export_fixed_part(encoder, system.frozen, out / f"fixed_{name}.onnx")
+        for name, encoder in system.encoders.items()
+        if isinstance(encoder, PoseEncoder)
+    }
 
 
 def _batches(

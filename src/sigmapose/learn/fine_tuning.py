@@ -23,11 +23,12 @@ from sigmapose.learn.blazepose import Variant
 from sigmapose.learn.convert_blazepose import cached_models, export_encoder, landmark_file, load_encoder
 from sigmapose.learn.end_to_end import FineTuning
 from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_photos, snapshot
+from sigmapose.learn.evidence import well_seen
 from sigmapose.learn.export import export_image_model, export_lift_model, load_phi, save_phi
 from sigmapose.learn.mixing import join
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import get_recipe
-from sigmapose.learn.samples import load_pictures
+from sigmapose.learn.samples import Pictures, load_pictures
 from sigmapose.learn.sources import bodies_before_cameras
 from sigmapose.learn.unlabelled_stage import TeachingPlan, make_clean_views, make_teacher
 
@@ -117,9 +118,15 @@ def source_of(plan: FineTunePlan) -> BatchSource:
     """What Φ alone goes on learning from."""
     if plan.bodies is None and not plan.features:
         raise InputError("Φ would forget bare keypoints: give --bodies, --features or both")
-    pictures = join([load_pictures(f, Split.TRAIN) for f in plan.features]) if plan.features else None
+    pictures = _well_seen(plan.features)
     bodies = None if plan.bodies is None else bodies_before_cameras(plan.bodies, "train")
     return BatchSource.create(pictures, bodies, get_recipe(plan.recipe).augmentation)
+
+
+def _well_seen(folders: tuple[Path, ...]) -> Pictures | None:
+    if not folders:
+        return None
+    return join([well_seen(load_pictures(folder, Split.TRAIN)) for folder in folders])
 
 
 def write(tuned: Tuned, folder: Path) -> Path:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from sigmapose.data.sample import Sample
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import Crop
+from sigmapose.learn.fixed_part import Fixed, FixedPart
 from sigmapose.learn.phi import JOINTS, TOKEN_FEATURES
 from sigmapose.learn.picture_look import OFTEN, PictureAugmentation, change_look
 from sigmapose.learn.real_pictures import RealPictures, mirror_taught
@@ -49,10 +50,16 @@ class PictureBatch:
     landmarks: Float[Tensor, "batch 26 2"]
     """True joints in crop widths, axes of the crop; where a teacher labelled, what its encoder sees."""
     truth: Batch
+    fixed: Fixed | None = None
+    """What was computed of the crops beforehand."""
 
     def to(self, device: torch.device) -> PictureBatch:
         return PictureBatch(
-            self.encoder, self.crops.to(device), self.landmarks.to(device), self.truth.to(device)
+            self.encoder,
+            self.crops.to(device),
+            self.landmarks.to(device),
+            self.truth.to(device),
+            None if self.fixed is None else self.fixed.to(device),
         )
 
 
@@ -106,11 +113,12 @@ class PictureSet(Dataset[PictureBatch]):
         seed: int,
         augmentation: PictureAugmentation | None = OFTEN,
         real: RealPictures | None = None,
+        fixed: Mapping[str, FixedPart] | None = None,
     ) -> None:
         """Batches go to the encoders in turn, and Φ is told which. Without augmentation pictures are shown as
-        they are stored, the focal length unknown."""
+        they are stored, the focal length unknown. ``fixed``: what to compute of every encoder's pictures."""
         self.library, self.encoders, self.seed, self.augmentation = library, encoders, seed, augmentation
-        self.real = real
+        self.real, self.fixed = real, fixed or {}
         self._renders = Passes(library, None, (seed, 1))
         self._photos = None if real is None else Passes(real.library, real.numbers, (seed, 4))
 
@@ -123,7 +131,10 @@ class PictureSet(Dataset[PictureBatch]):
             )
         encoder = self.encoders[draw.step % len(self.encoders)]
         pictures, truths, known = zip(*rows, strict=True)
-        return picture_batch_of(list(pictures), list(truths), np.array(known), encoder)
+        batch = picture_batch_of(list(pictures), list(truths), np.array(known), encoder)
+        if encoder not in self.fixed:
+            return batch
+        return replace(batch, fixed=self.fixed[encoder](batch.crops.numpy()))
 
     def _row(self, place: Place) -> tuple[Array, dict[str, Array], tuple[bool, bool]] | None:
         """Picture, truth, and whether the camera's picture and its focal length are known."""
