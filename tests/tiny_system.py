@@ -88,7 +88,7 @@ class TinyEncoder(nn.Module):
         return [*features, torch.relu(self.middle(features[0]))] if stages else features
 
     def first(self, stages: int) -> list[nn.Module]:
-        return [self.fine, self.middle][: 1 + stages]
+        return [self.fine, self.middle] if stages else [self.fine]
 
     def finish(self, begun: list[Tensor]) -> EncoderOutput:
         fine, middle = begun if len(begun) == 2 else (begun[0], torch.relu(self.middle(begun[0])))
@@ -103,7 +103,7 @@ def labelled_people(shards: Path, split: str = "train") -> RealPictures:
     library = ShardLibrary(shards, split)
     numbers = np.arange(1, len(library), 2)
     samples = [library.read(int(n)) for n in numbers]
-    truths = [truth_fields(sample, sample.crop) for sample in samples]
+    truths = [truth_fields(sample, crop) for sample in samples if (crop := sample.crop) is not None]
     raw = {name: np.stack([truth[name] for truth in truths]) for name in truths[0]}
     rng = np.random.default_rng(7)
     root = rng.normal(0, 0.02, (len(numbers), 26, 3, 3))

@@ -135,7 +135,8 @@ class PoseSystem(nn.Module):
     ) -> None:
         super().__init__()
         # torch convolves on CPUs in this format 1.5 to 2 times as fast, forward and backward
-        self.encoders = nn.ModuleDict(encoders).to(memory_format=torch.channels_last)
+        modules = nn.ModuleDict(encoders)
+        self.encoders = modules.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.phi, self.frozen, self.half_precision = phi, frozen, bfloat16
         for encoder in self.encoders.values():
             for part in _first_parts(encoder, frozen):

@@ -19,12 +19,18 @@ import torch
 from sigmapose.data.splits import Split
 from sigmapose.errors import InputError
 from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.blazepose import Variant
+from sigmapose.learn.blazepose import PoseEncoder, Variant
 from sigmapose.learn.convert_blazepose import cached_models, export_encoder, landmark_file, load_encoder
 from sigmapose.learn.end_to_end import FineTuning
 from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_photos, snapshot
 from sigmapose.learn.evidence import well_seen
-from sigmapose.learn.export import export_image_model, export_lift_model, load_phi, save_phi
+from sigmapose.learn.export import (
+    export_image_model,
+    export_lift_model,
+    load_phi,
+    save_heavy_reader,
+    save_phi,
+)
 from sigmapose.learn.mixing import join
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import get_recipe
@@ -64,8 +70,8 @@ class FineTunePlan:
     """Corpus of posed bodies, for bare keypoints."""
     recipe: str = "gaussian-pose"
     seed: int = 0
-    threads: int = 2
-    """Of the process that trains."""
+    threads: int = 1
+    """Of the process that trains; more pay where nothing else runs."""
     snapshot: bool = False
     """Only write the weights of the checkpoint that is there."""
     tuning: FineTuning = field(default_factory=FineTuning)
@@ -83,7 +89,8 @@ def run(plan: FineTunePlan) -> Path:
     if not isinstance(phi, DepthUncertaintyHead):
         raise InputError(f"{plan.phi}: an ensemble cannot be trained end to end: give one head")
     originals = cached_models(plan.originals)
-    start = {plan.encoder: load_encoder(originals[landmark_file(plan.encoder)], plan.encoder)}
+    encoder = load_encoder(originals[landmark_file(plan.encoder)], plan.encoder)
+    start: dict[Variant, PoseEncoder] = {plan.encoder: encoder}
     if plan.snapshot:
         tuned = snapshot(plan.out / "checkpoint.pt", phi, start, plan.tuning.average)
         return write(tuned, plan.out / "snapshot")
@@ -135,6 +142,7 @@ def write(tuned: Tuned, folder: Path) -> Path:
     phi = tuned.phi.cpu().eval()
     save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")
+    save_heavy_reader(phi, folder)
     for name, encoder in tuned.encoders.items():
         export_encoder(encoder.cpu().eval(), folder / f"encoder_{name}.onnx")
         export_image_model(encoder, phi, folder / f"{name}.onnx")

@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from sigmapose.data.shards import whole_file
+from sigmapose.data.shards import PARTIAL
 from sigmapose.learn.blazepose import CROP_SIZE, EncoderOutput, PoseEncoder
 from sigmapose.shapes import Array, UInt8
 
@@ -55,13 +55,15 @@ def export_fixed_part(original: PoseEncoder, frozen: int, path: Path, threads: i
     """The original encoder as ONNX that also gives what its first ``frozen`` stages do (0: nothing more)."""
     names = [*EncoderOutput._fields, *(f"stage{k}" for k in range(frozen))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file, warnings.catch_warnings():  # about the exporter's age
+    partial = path.with_name(f"{path.name}{PARTIAL}")
+    with warnings.catch_warnings():  # about the exporter's age
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Both(original, frozen).eval(), (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3),), file, dynamo=False,
+            _Both(original, frozen).eval(), (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3),), str(partial), dynamo=False,
             opset_version=17, input_names=["crops"], output_names=names,
             dynamic_axes={name: {0: "batch"} for name in ("crops", *names)},
         )  # fmt: skip
+    partial.replace(path)
     return FixedPart(path, threads)
 
 

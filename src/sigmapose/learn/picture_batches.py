@@ -95,8 +95,8 @@ class Passes:
     def _order(self, turn: int) -> Array:
         """Rows of ``chosen`` in the order of one pass."""
         rng = np.random.default_rng((*self.seed, turn))
-        starts = np.searchsorted(self.chosen, [0, *itertools.accumulate(self.sizes)])
-        shards = rng.permutation(len(self.sizes))
+        starts = np.searchsorted(self.chosen, [0, *itertools.accumulate(self.sizes)]).tolist()
+        shards = rng.permutation(len(self.sizes)).tolist()
         groups = [shards[i : i + MIXED_SHARDS] for i in range(0, len(shards), MIXED_SHARDS)]
         passes = [np.concatenate([np.arange(starts[s], starts[s + 1]) for s in group]) for group in groups]
         return np.concatenate([rng.permutation(numbers) for numbers in passes])
