@@ -59,8 +59,8 @@ def export_fixed_part(original: PoseEncoder, frozen: int, path: Path, threads: i
     with warnings.catch_warnings():  # about the exporter's age
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Both(original, frozen).eval(), (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3),), str(partial), dynamo=False,
-            opset_version=17, input_names=["crops"], output_names=names,
+            _Both(original, frozen).eval(), (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3),), str(partial),
+            dynamo=False, opset_version=17, input_names=["crops"], output_names=names,
             dynamic_axes={name: {0: "batch"} for name in ("crops", *names)},
         )  # fmt: skip
     partial.replace(path)
