@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shard_folder import ShardFolder
+from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.data.shards import encode_jpeg, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.estimate.crop import Crop
@@ -24,10 +25,12 @@ from sigmapose.learn.augment import Augmentation, BatchSource
 from sigmapose.learn.backbones import LandmarkHead
 from sigmapose.learn.blazepose import EncoderOutput, Variant
 from sigmapose.learn.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
+from sigmapose.learn.features import truth_fields
 from sigmapose.learn.loop import train
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.real_pictures import RealPictures
 from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import Views, make_batch
+from sigmapose.learn.samples import Batch, Pictures, Views, make_batch, views_of
 from sigmapose.skeleton import BODY_26
 
 torch.set_num_threads(1)
@@ -80,10 +83,38 @@ class TinyEncoder(nn.Module):
         self.coarse = nn.Conv2d(24, 32, 3, 2, 1)
         self.head = LandmarkHead([16, 24, 32], [4, 16, 32], width=16, whole=32)
 
-    def forward(self, crops: Tensor) -> EncoderOutput:
-        fine = torch.relu(self.fine(crops.permute(0, 3, 1, 2)))
-        middle = torch.relu(self.middle(fine))
+    def begin(self, crops: Tensor, stages: int) -> list[Tensor]:
+        features = [torch.relu(self.fine(crops.permute(0, 3, 1, 2)))]
+        return [*features, torch.relu(self.middle(features[0]))] if stages else features
+
+    def first(self, stages: int) -> list[nn.Module]:
+        return [self.fine, self.middle] if stages else [self.fine]
+
+    def finish(self, begun: list[Tensor]) -> EncoderOutput:
+        fine, middle = begun if len(begun) == 2 else (begun[0], torch.relu(self.middle(begun[0])))
         return self.head([fine, middle, torch.relu(self.coarse(middle))])
+
+    def forward(self, crops: Tensor) -> EncoderOutput:
+        return self.finish(self.begin(crops, 0))
+
+
+def labelled_people(shards: Path, split: str = "train") -> RealPictures:
+    """Every second dotted person as a teacher that is sure of some joints would label it."""
+    library = ShardLibrary(shards, split)
+    numbers = np.arange(1, len(library), 2)
+    samples = [library.read(int(n)) for n in numbers]
+    truths = [truth_fields(sample, crop) for sample in samples if (crop := sample.crop) is not None]
+    raw = {name: np.stack([truth[name] for truth in truths]) for name in truths[0]}
+    rng = np.random.default_rng(7)
+    root = rng.normal(0, 0.02, (len(numbers), 26, 3, 3))
+    angle = raw["crop"][:, 3]
+    said = Pictures(
+        views=views_of(raw), centre_px=raw["crop"][:, :2], size_px=raw["crop"][:, 2], tokens={}, valid={},
+        subject=raw["subject"], clip=raw["clip"], id=raw["id"], image={}, people=raw["people"],
+        rotation=np.stack((np.cos(angle), np.sin(angle)), 1), annotated=np.zeros(len(numbers), bool),
+        teacher_cov=(root @ root.swapaxes(-1, -2)).astype(np.float32),
+    )  # fmt: skip
+    return RealPictures(library, numbers, said, said.views.points_px + np.array([3.0, -2.0]))
 
 
 def tiny_recipe(**changes: object) -> Recipe:
@@ -91,10 +122,10 @@ def tiny_recipe(**changes: object) -> Recipe:
     return replace(recipe, **changes)  # type: ignore[arg-type]
 
 
-def tiny_system() -> PoseSystem:
+def tiny_system(frozen: int = 0) -> PoseSystem:
     torch.manual_seed(0)
     config = PhiConfig(width=48, blocks=1, dropout=0.0, image_dropout=0.0)
-    return PoseSystem({"lite": TinyEncoder()}, DepthUncertaintyHead(config))
+    return PoseSystem({"lite": TinyEncoder()}, DepthUncertaintyHead(config), frozen=frozen)
 
 
 def random_views(rng: np.random.Generator, count: int) -> Views:
@@ -133,17 +164,51 @@ def bare_source() -> BatchSource:
     return BatchSource.create(None, random_views, Augmentation())
 
 
-def train_system(out: Path, steps: int, source: BatchSource | None = None, **changes: object) -> PoseSystem:
+class StoppingSource(BatchSource):
+    """Stops the run, as Ctrl-C would, when it is asked for the n-th time."""
+
+    left = 0
+
+    @classmethod
+    def of(cls, whole: BatchSource, left: int) -> StoppingSource:
+        source = cls(whole.pictures, whole.draw_views, whole.augmentation, whole.noise)
+        object.__setattr__(source, "left", left)
+        return source
+
+    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+        object.__setattr__(self, "left", self.left - 1)
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super().draw(rng, size)
+
+
+def train_system(
+    out: Path,
+    steps: int,
+    source: BatchSource | None = None,
+    real: RealPictures | None = None,
+    **changes: object,
+) -> PoseSystem:
     """Θ and Φ on the dotted people in `out`/shards, without dropout."""
-    settings = {"pictures": 8, "encoder_rate": 1e-3, "head_rate": 1e-3, "warmup": 4, "workers": 0, **changes}
+    settings = {
+        "pictures": 8,
+        "frozen": 0,
+        "encoder_rate": 1e-3,
+        "head_rate": 1e-3,
+        "warmup": 4,
+        "workers": 0,
+        **changes,
+    }
+    tuning = FineTuning(steps=steps, **settings)  # type: ignore[arg-type]
     return train_end_to_end(
         tiny_recipe(),
-        FineTuning(steps=steps, **settings),  # type: ignore[arg-type]
-        tiny_system(),
+        tuning,
+        tiny_system(tuning.frozen),
         out / "shards",
         source,
         validation_pictures(out / "shards", ["lite"], 16),
         out / "run",
+        real=real,
         progress=False,
     )
 

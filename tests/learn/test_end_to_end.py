@@ -13,7 +13,6 @@ from sigmapose.data.shard_reader import ShardLibrary, read_shards
 from sigmapose.data.shards import write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
-from sigmapose.learn.augment import BatchSource
 from sigmapose.learn.blazepose import PoseEncoder, heatmap_statistics, moment_basis
 from sigmapose.learn.convert_blazepose import export_encoder
 from sigmapose.learn.end_to_end import (
@@ -28,10 +27,12 @@ from sigmapose.learn.end_to_end import (
 from sigmapose.learn.end_to_end_stage import fine_tune, tuned_features
 from sigmapose.learn.objective import objective
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.picture_batches import PictureAugmentation, PictureSet, StepSampler
+from sigmapose.learn.picture_batches import PictureSet, StepSampler
+from sigmapose.learn.picture_look import PictureAugmentation
 from sigmapose.skeleton import BODY_26
 from tiny_system import (
     COLOURS,
+    StoppingSource,
     bare_source,
     dotted_person,
     tiny_recipe,
@@ -41,7 +42,7 @@ from tiny_system import (
     write_people,
 )
 
-NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0)
+NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0, dark=0, coarse=0)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_the_loss_of_phi_reaches_the_first_filter_of_blazepose(shards: Path) -> 
     encoder = PoseEncoder("lite")
     system = PoseSystem({"lite": encoder}, DepthUncertaintyHead(PhiConfig(width=32, blocks=1)))
     pictures = picture_set(shards, None)[next(iter(StepSampler(2, 0, 1)))]
-    answer, _, told = system(SystemBatch(pictures, bare_source().draw(np.random.default_rng(0), 3)))
+    answer, _, told, _ = system(SystemBatch(pictures, bare_source().draw(np.random.default_rng(0), 3)))
     assert len(answer.points) == len(told.tokens) == 5
     objective(tiny_recipe(), answer, told)[0].backward()
     stem = encoder.network.backbone.stem.weight.grad
@@ -140,7 +141,7 @@ def test_sixteen_people_are_learned_by_heart(shards: Path) -> None:
 def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -> None:
     batch = picture_set(shards, None)[next(iter(StepSampler(4, 0, 1)))]
     with torch.no_grad():
-        seen = tiny_system().see(batch)
+        seen, _ = tiny_system().see(batch)
     right, off = seen.landmarks.clone(), seen.landmarks.clone()
     right[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF]
     off[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF] + torch.tensor([0.03, 0.04])
@@ -148,28 +149,11 @@ def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -
     assert costs[1] - costs[0] == pytest.approx(0.5, abs=1e-3), "0.05 crop widths in units of 0.1"
 
 
-class _StopsOnce(BatchSource):
-    """Stops the run, as Ctrl-C would, when it is asked for the n-th time."""
-
-    left = 5
-
-    def draw(self, rng: np.random.Generator, size: int):
-        object.__setattr__(self, "left", self.left - 1)
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return super().draw(rng, size)
-
-
-def stopping_source() -> BatchSource:
-    whole = bare_source()
-    return _StopsOnce(whole.pictures, whole.draw_views, whole.augmentation, whole.errors)
-
-
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
     for name in ("whole", "halves"):
         write_people(tmp_path / name / "shards", shards=1)
     whole = train_system(tmp_path / "whole", 6, bare_source(), validate_every=3)
-    source = stopping_source()
+    source = StoppingSource.of(bare_source(), 5)
     with pytest.raises(KeyboardInterrupt):
         train_system(tmp_path / "halves", 6, source, validate_every=3)
     halves = train_system(tmp_path / "halves", 6, source, validate_every=3)
@@ -181,7 +165,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
 
 def test_phi_alone_resumes_with_the_same_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sigmapose.learn.loop.VALIDATE_EVERY", 3)
-    whole, source = train_phi(tmp_path / "whole", 6), stopping_source()
+    whole, source = train_phi(tmp_path / "whole", 6), StoppingSource.of(bare_source(), 5)
     with pytest.raises(KeyboardInterrupt):
         train_phi(tmp_path / "halves", 6, source)
     halves = train_phi(tmp_path / "halves", 6, source)
@@ -200,7 +184,7 @@ def test_the_stage_trains_one_size_and_computes_its_features_anew(tmp_path: Path
     before, untouched = tmp_path / "encoders", encoder.network.backbone.stem.weight.detach().clone()
     before.mkdir()
     export_encoder(encoder, before / "encoder_lite.onnx")
-    tuning = FineTuning(pictures=2, steps=2, warmup=1, workers=1)
+    tuning = FineTuning(pictures=2, steps=2, warmup=1, workers=1, frozen=0)
     out = tmp_path / "end-to-end"
     tuned = fine_tune(tiny_recipe(), tuning, phi, {"lite": encoder}, bare_source(), pictures, out)
     moved = (tuned.encoders["lite"].network.backbone.stem.weight - untouched).abs().max()

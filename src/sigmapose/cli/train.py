@@ -50,7 +50,7 @@ class Train:
     workers: int = 2
     """Processes that render."""
     end_to_end: Annotated[bool, tyro.conf.arg(name="end-to-end")] = False
-    """Afterwards fine-tune the default encoder together with the network on top of it; wants a GPU."""
+    """Afterwards fine-tune the default encoder together with the network on top of it."""
 
     def __call__(self) -> int:
         with needs_training_stack():

@@ -90,15 +90,18 @@ class ShardLibrary:
         self._shards: list[_Shard] = []
         self.sizes: list[int] = []
         """Samples in each shard; they are numbered shard after shard."""
+        self.ids: list[str] = []
+        """Their names, by number."""
         for shard in found:
             try:
-                count = len(self._rows(shard))
+                rows = self._rows(shard)
             except _DamagedError as error:
                 log.warning("skipped damaged shard %s: %s", shard.path, error)
                 continue
-            if count:
+            if rows:
                 self._shards.append(shard)
-                self.sizes.append(count)
+                self.sizes.append(len(rows))
+                self.ids += [row.sample.id for row in rows]
         if not self._shards:
             raise DataError(f"no '{self._split}' sample can be read from {places}: make the shards again")
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)])

@@ -12,6 +12,7 @@ Frame of reference: the square crop, x right, y down; a crop is 256 x 256 pixels
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import torch
@@ -174,15 +175,28 @@ class Backbone(nn.Module):
         self.filter = _conv(width * 6, width * 6, 3, groups=width * 6)
         self.channels = width * 6
 
+    def begin(self, image: Float[Tensor, "b 3 256 256"], stages: int) -> list[Float[Tensor, "b _ _ _"]]:
+        """What the stem and the first ``stages`` stages give."""
+        features = [self.stem_project(F.relu6(self.stem_filter(F.relu6(self.stem(image)))))]
+        for stage in islice(self.stages, stages):
+            features.append(stage(features[-1]))
+        return features
+
+    def finish(self, begun: list[Float[Tensor, "b _ _ _"]]) -> list[Float[Tensor, "b _ _ _"]]:
+        """Features at 64x64, 32x32, 16x16 and the widened ones at 8x8, from what `begin` gave."""
+        features = list(begun)
+        for stage in islice(self.stages, len(begun) - 1, None):
+            features.append(stage(features[-1]))
+        _, at64, at32, _, at16, x = features
+        return [at64, at32, at16, F.relu6(self.filter(F.relu6(self.expand(x))))]
+
+    def first(self, stages: int) -> list[nn.Module]:
+        """The stem and the first ``stages`` stages."""
+        return [self.stem, self.stem_filter, self.stem_project, *islice(self.stages, stages)]
+
     def forward(self, image: Float[Tensor, "b 3 256 256"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Features at 64x64, 32x32, 16x16 and the widened ones at 8x8."""
-        x = self.stem_project(F.relu6(self.stem_filter(F.relu6(self.stem(image)))))
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        last = F.relu6(self.filter(F.relu6(self.expand(x))))
-        return [features[0], features[1], features[3], last]
+        return self.finish(self.begin(image, 0))
 
 
 class Decoder(nn.Module):
@@ -271,7 +285,11 @@ class BlazePoseLandmarks(nn.Module):
 
     def forward(self, crops: Float[Tensor, "b 256 256 3"]) -> RawLandmarks:
         """Crops are RGB in 0..1."""
-        at64, at32, at16, last = self.backbone(crops.permute(0, 3, 1, 2))
+        return self.finish(self.backbone.begin(crops.permute(0, 3, 1, 2), 0))
+
+    def finish(self, begun: list[Float[Tensor, "b _ _ _"]]) -> RawLandmarks:
+        """From what `Backbone.begin` gave."""
+        at64, at32, at16, last = self.backbone.finish(begun)
         decoded = self.decoder([at64, at32, at16], last)
         x = self.head(last)
         if self.fine_head is not None:
@@ -320,11 +338,23 @@ class PoseEncoder(nn.Module):
         self.register_buffer("moments", moment_basis(64), persistent=False)
 
     def forward(self, crops: Float[Tensor, "b 256 256 3"]) -> EncoderOutput:
-        raw = self.network(crops)
+        return self.finish(self.begin(crops, 0))
+
+    def begin(self, crops: Float[Tensor, "b 256 256 3"], stages: int) -> list[Float[Tensor, "b _ _ _"]]:
+        """What the stem and the first ``stages`` stages of the backbone give."""
+        return self.network.backbone.begin(crops.permute(0, 3, 1, 2), stages)
+
+    def first(self, stages: int) -> list[nn.Module]:
+        """The parts that `begin` runs through."""
+        return self.network.backbone.first(stages)
+
+    def finish(self, begun: list[Float[Tensor, "b _ _ _"]]) -> EncoderOutput:
+        """What Θ says, from what `begin` gave."""
+        raw = self.network.finish(begun)
         xyz = raw.landmarks[..., :3] / CROP_SIZE
         centred = xyz - xyz.new_tensor([0.5, 0.5, 0.0])
         landmarks = torch.cat([centred, torch.sigmoid(raw.landmarks[..., 3:])], -1)
-        with torch.autocast(crops.device.type, enabled=False):
+        with torch.autocast(xyz.device.type, enabled=False):
             spread, heat = heatmap_statistics(raw.heatmaps, self.moments)
         local = sample_features(raw.fine, centred[..., :2])
         return EncoderOutput(landmarks, raw.world, spread, heat, raw.flag, local, raw.whole)

@@ -55,7 +55,8 @@ class Course(Generic[Model]):
 
     model: Model
     rates: Callable[[Model], list[tuple[nn.Module, float]]]
-    """Peak learning rate of each part of the model; parts in no pair stay as they are."""
+    """Peak learning rate of each part of the model; parts in no pair stay as they are, and so do parameters
+    that want no gradient."""
     batches: Callable[[int, tuple[int, int]], Iterable[Any]]
     """Batches from a step on, for the k-th of n processes; each has ``to(device)``."""
     loss: Callable[[nn.Module, Any], tuple[Tensor, dict[str, float]]]
@@ -100,7 +101,7 @@ def run(course: Course[Model], out: Path, *, note: str = "{}", progress: bool = 
     Returns the exponential moving average of the weights, in evaluation mode, on every process.
 
     Raises:
-        InputError: processes that do not see the same checkpoint.
+        InputError: processes that do not see the same checkpoint, or one of a run that trained other parts.
     """
     accelerator, schedule = accelerator_for(unused=course.unused), course.schedule
     state = _start(course, accelerator, out / "checkpoint.pt")
@@ -150,7 +151,7 @@ def _start(course: Course[Model], accelerator: Accelerator, checkpoint: Path) ->
     average = copy.deepcopy(course.model).eval().requires_grad_(False)
     rates = course.rates(course.model)
     optimiser = torch.optim.AdamW(
-        [{"params": list(part.parameters()), "lr": rate} for part, rate in rates],
+        [{"params": [p for p in part.parameters() if p.requires_grad], "lr": rate} for part, rate in rates],
         weight_decay=course.schedule.weight_decay,
         fused=True,
     )
@@ -193,8 +194,7 @@ def _check_together(accelerator: Accelerator, start: int) -> None:
 
 def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     with torch.no_grad():
-        for a, b in zip(average.parameters(), model.parameters(), strict=True):
-            a.lerp_(b, 1.0 - decay)
+        torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1.0 - decay)
         for a, b in zip(average.buffers(), model.buffers(), strict=True):
             a.copy_(b)
 
@@ -235,6 +235,11 @@ def _resume(path: Path, model: nn.Module, average: nn.Module, optimiser: torch.o
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
+    try:
+        optimiser.load_state_dict(state["optimiser"])
+    except ValueError as error:
+        raise InputError(
+            f"{path}: other parts were trained ({error}): go on with the same settings, or in another folder"
+        ) from error
     log.info("resuming from %s at step %d", path, state["step"])
     return int(state["step"])

@@ -22,7 +22,7 @@ from sigmapose.data.splits import Split
 from sigmapose.learn.augment import BatchSource, picture_batch
 from sigmapose.learn.blazepose import Variant
 from sigmapose.learn.end_to_end import FineTuning
-from sigmapose.learn.end_to_end_stage import Tuned, fine_tune, tuned_features
+from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_photos, tuned_features
 from sigmapose.learn.engine import accelerator_for, one_after_another
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.evidence import well_seen
@@ -38,6 +38,7 @@ from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.recipes import Recipe, get_recipe
 from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
 from sigmapose.learn.sources import EVERYDAY_SHARE, bodies_before_cameras
+from sigmapose.learn.unlabelled_stage import TeachingPlan
 from sigmapose.synth.distributions import ANYTHING, EVERYDAY
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def run(plan: TrainingPlan) -> Path:
     if plan.unlabelled is not None:
         taught = one_after_another(processes, lambda: teach(plan, phi, pictures, encoders))
         phi = phi if taught is None else fit(plan, bodies, pictures, taught)
-    tuned = tune(plan, phi, bodies, pictures) if plan.end_to_end else None
+    tuned = tune(plan, phi, bodies, pictures, encoders) if plan.end_to_end else None
     if processes.is_main_process:
         if tuned is not None:
             phi, pictures = tuned.phi, see_again(plan, tuned, encoders)
@@ -115,8 +116,8 @@ def run(plan: TrainingPlan) -> Path:
     return plan.out / "weights"
 
 
-def tune(plan: TrainingPlan, phi: Head, bodies: Path, pictures: Path) -> Tuned:
-    """Fine-tune the default encoder together with Φ."""
+def tune(plan: TrainingPlan, phi: Head, bodies: Path, pictures: Path, encoders: Path) -> Tuned:
+    """Fine-tune the default encoder together with Φ, on photos too where there are some."""
     from sigmapose.learn.convert_blazepose import landmark_file, load_encoder
 
     recipe, originals = chosen_recipe(plan), original_models(plan)
@@ -132,7 +133,23 @@ def tune(plan: TrainingPlan, phi: Head, bodies: Path, pictures: Path) -> Tuned:
         ),
         plan.out / "pictures",
         plan.out / "end-to-end",
+        photos_to_tune_on(plan, pictures, encoders),
     )
+
+
+def photos_to_tune_on(plan: TrainingPlan, pictures: Path, encoders: Path) -> Photos | None:
+    """What the teacher of `teach` says of the photos; None where there are none or it is sure of nobody."""
+    from sigmapose.learn.teacher.pictures import NothingTaughtError
+    from sigmapose.learn.unlabelled_stage import make_teacher
+
+    if plan.unlabelled is None:
+        return None
+    teaching = teaching_plan(plan, pictures, encoders)
+    try:
+        return labelled_photos(teaching, make_teacher(teaching))
+    except NothingTaughtError as error:
+        log.warning("the photos of '%s' are left out: %s", plan.unlabelled, error)
+        return None
 
 
 def see_again(plan: TrainingPlan, tuned: Tuned, encoders: Path) -> Path:
@@ -216,31 +233,39 @@ def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pict
     the same people uncovered. How wrong the teacher is, it learns on the validation subjects; None, and a
     warning, where it is sure of nobody, as after a short training."""
     from sigmapose.learn.teacher.pictures import NothingTaughtError
-    from sigmapose.learn.unlabelled_stage import TeachingPlan, make_teacher, make_views, taught_pictures
+    from sigmapose.learn.unlabelled_stage import make_teacher, make_views, taught_pictures
     from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
 
     assert plan.unlabelled is not None
-    shards, head = plan.out / "unlabelled", plan.out / "phi" / "teacher.pt"
     photos = UnlabelledPlan(
-        plan.unlabelled, shards, seed=plan.seed, occluders=plan.occluders, workers=plan.workers
-    )
-    _follow(make_unlabelled(photos), None, "people in photos")
-    save_phi(phi, head)
-    teaching = TeachingPlan(
-        shards,
-        plan.out / "features-unlabelled",
-        encoders,
-        head,
-        annotated=pictures / "picture",
-        annotated_mirrored=pictures / "mirrored",
+        plan.unlabelled,
+        plan.out / "unlabelled",
+        seed=plan.seed,
+        occluders=plan.occluders,
         workers=plan.workers,
     )
+    _follow(make_unlabelled(photos), None, "people in photos")
+    save_phi(phi, plan.out / "phi" / "teacher.pt")
+    teaching = teaching_plan(plan, pictures, encoders)
     _follow(make_views(teaching, Split.TRAIN), None, "people in photos as encoders see them")
     try:
         return taught_pictures(teaching, make_teacher(teaching))
     except NothingTaughtError as error:
         log.warning("the photos of '%s' are left out: %s", plan.unlabelled, error)
         return None
+
+
+def teaching_plan(plan: TrainingPlan, pictures: Path, encoders: Path) -> TeachingPlan:
+    """What the teacher and its students see of the photos."""
+    return TeachingPlan(
+        plan.out / "unlabelled",
+        plan.out / "features-unlabelled",
+        encoders,
+        plan.out / "phi" / "teacher.pt",
+        annotated=pictures / "picture",
+        annotated_mirrored=pictures / "mirrored",
+        workers=plan.workers,
+    )
 
 
 def chosen_recipe(plan: TrainingPlan) -> Recipe:

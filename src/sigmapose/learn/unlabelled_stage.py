@@ -60,12 +60,16 @@ class TeachingPlan:
 
     def views(self) -> dict[View, dict[str, float]]:
         """Which encoders run on which views."""
-        taught = {self.teacher: self.teacher_share}
-        views: dict[View, dict[str, float]] = {"clean": taught, "clean-mirrored": taught}
+        views = self.clean_views()
         views["picture"] = self.students
         if self.mirrored_students:
             views["mirrored"] = self.mirrored_students
         return views
+
+    def clean_views(self) -> dict[View, dict[str, float]]:
+        """The teacher's two looks."""
+        taught = {self.teacher: self.teacher_share}
+        return {"clean": taught, "clean-mirrored": taught}
 
 
 def make_views(plan: TeachingPlan, split: Split) -> Iterator[int]:
@@ -74,7 +78,16 @@ def make_views(plan: TeachingPlan, split: Split) -> Iterator[int]:
     Raises:
         DataError: no shards, or no clean twins in them.
     """
-    for view, shares in plan.views().items():
+    yield from _make(plan, split, plan.views())
+
+
+def make_clean_views(plan: TeachingPlan, split: Split) -> Iterator[int]:
+    """What the teacher alone sees; see `make_views`."""
+    yield from _make(plan, split, plan.clean_views())
+
+
+def _make(plan: TeachingPlan, split: Split, views: dict[View, dict[str, float]]) -> Iterator[int]:
+    for view, shares in views.items():
         folder = plan.folder(split, view)
         yield from extract_features(
             FeaturePlan(plan.shards / split, folder, plan.encoders, shares, view, plan.workers)
