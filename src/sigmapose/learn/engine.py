@@ -194,7 +194,7 @@ def _check_together(accelerator: Accelerator, start: int) -> None:
 
 def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     with torch.no_grad():
-        torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1.0 - decay)
+        torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1.0 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for a, b in zip(average.buffers(), model.buffers(), strict=True):
             a.copy_(b)
 
