@@ -14,6 +14,8 @@ import numpy as np
 from sigmapose.bench import ours, peers, pose2sim
 from sigmapose.bench.methods import Method, chosen_joints, from_poses, own_methods, refuse_test_calibrators
 from sigmapose.bench.options import Options
+from sigmapose.bench.paired import with_ratios
+from sigmapose.bench.photo_checks import PhotoChecks, check_photos
 from sigmapose.bench.quantities import intervals_of
 from sigmapose.bench.results import Results
 from sigmapose.bench.scoring import Judge, Predictions, Truth
@@ -61,8 +63,22 @@ def run(options: Options) -> Results:
         statement[recording.name] = recording.statement
     if not statement:
         raise DataError(f"no recording in '{options.source}' can be used: {'; '.join(notes)}")
+    checks = None
+    if options.photos is not None:
+        checks = check_photos(options.photos, methods, quick=options.quick, samples=options.samples)
+        statement["photos"], notes = checks.statement, [*notes, *checks.notes]
     name = "real-val@1" + (f" (first {QUICK_MOMENTS} moments)" if options.quick else "")
-    return judge.results(options.named(name), TITLE, statement=statement, notes=[*NOTES, *notes])
+    results = judge.results(options.named(name), TITLE, statement=statement, notes=[*NOTES, *notes])
+    return results if checks is None else _with_checks(results, checks)
+
+
+def _with_checks(results: Results, checks: PhotoChecks) -> Results:
+    """The same results with what the photos say of each method."""
+    methods = dict(results.methods)
+    for name, found in checks.metrics.items():
+        if name in methods:
+            methods[name] = replace(methods[name], scores=with_ratios(methods[name].scores, found))
+    return replace(results, methods=methods)
 
 
 def _rows(recording: UpperBody, methods: Sequence[Method]) -> tuple[dict[str, Predictions], list[str]]:

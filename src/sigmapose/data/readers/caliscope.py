@@ -156,8 +156,8 @@ def _unit(path: Path, numbers: tuple[int, ...], cameras: tuple[PlacedCamera, ...
     except (KeyError, ValueError) as error:
         raise DataError(f"'{path}' is no table of board corners: {error}") from None
     corners = {key: at for key, at in seen.items() if len(at) >= 2}
-    points = dict(zip(corners, _located(list(corners.values()), cameras), strict=True))
-    step = _spacing(list(place.values()))
+    points = dict(zip(corners, _located(list(corners.values()), cameras), strict=True)) if corners else {}
+    step = _spacing(list(place.values())) if len(place) > 1 else np.inf
     ratios = [
         float(np.linalg.norm(points[m, a] - points[m, b])) / step
         for m, a in points
