@@ -13,9 +13,9 @@ from sigmapose.bench.photo_pairs import held_out, pairs
 from sigmapose.bench.pose2sim import JOINTS
 from sigmapose.bench.scoring import Predictions
 from sigmapose.camera import Camera
-from sigmapose.data.found_people import FoundPerson
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.synth.photos.found_people import FoundPerson
 from walking_person import walking_joints_mm
 
 INDEX = [BODY_26.index(name) for name in JOINTS]

@@ -26,12 +26,12 @@ from sigmapose.bench.paired import Ratio
 from sigmapose.bench.photo_pairs import FINDER, PHOTOS, SEVERITY, Pair, held_out, pairs, people_in
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, PAIRS
 from sigmapose.bench.scoring import Judge, Predictions, Truth
-from sigmapose.data.found_people import FoundPerson
 from sigmapose.errors import DataError
 from sigmapose.evaluate import bootstrap
 from sigmapose.evaluate.score import Scores
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.synth.photos.found_people import FoundPerson
 
 QUICK_PHOTOS = 24
 BATCH = 32

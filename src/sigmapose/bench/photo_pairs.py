@@ -1,8 +1,8 @@
 """People in photos that nobody annotated, each as a clean, a covered and a mirrored crop.
 
-The photos are those that `sigmapose.data.unlabelled` keeps for validation, by the name of their series: no
-model has been trained on them. The people are found once by `heavy` and kept in the user's cache; crops fit
-what it saw on the clean photo, so that nobody detects and every method sees the same pixels.
+The photos are those that `sigmapose.synth.photos.unlabelled` keeps for validation, by the name of their
+series. The people are found once by `heavy` and kept in the user's cache; crops fit what it saw on the clean
+photo, so that nobody detects and every method sees the same pixels.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from tqdm import tqdm
 from sigmapose.bench.paste import canvas_silhouette, place, stand_of
 from sigmapose.bench.peers import encoder_path, file_hash
 from sigmapose.camera import Camera
-from sigmapose.data.found_people import FoundPerson, PeopleFinder, list_files, subject_of
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
-from sigmapose.data.unlabelled import UnlabelledPlan, split_of_subject
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop import sample as cut
@@ -32,6 +30,8 @@ from sigmapose.estimate.network import cache_folder
 from sigmapose.io.images import IMAGE_SUFFIXES
 from sigmapose.shapes import Array, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.synth.photos.found_people import FoundPerson, PeopleFinder, list_files, subject_of
+from sigmapose.synth.photos.unlabelled import UnlabelledPlan, split_of_subject
 
 VERSION = 1
 """Counted up whenever the same photos would give other crops."""
