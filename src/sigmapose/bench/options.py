@@ -30,6 +30,8 @@ class Options:
     """Of `synth-occ`, at every severity."""
     severities: tuple[float, ...] = ()
     """Shares hidden, of the protocol's; empty: all of them. Nothing hidden is always there."""
+    photos: Path | None = None
+    """Folder of photos of people, for `real-val`."""
 
     def hidden(self, whole: tuple[float, ...], quick: tuple[float, ...]) -> tuple[float, ...]:
         """The severities of a run.

@@ -32,6 +32,21 @@ MEANINGS = {
     ),
     GROWTH["error"]: Metric("1", "low", "joint error at 40 % hidden over that of the same people clean"),
     GROWTH["sigma"]: Metric("1", "neither", "stated sigma at 40 % hidden over that of the same people clean"),
+    "covered_mpjpe_mm": Metric(
+        "mm", "low", "photos: covered, from heavy's answer on the clean photo, one size"
+    ),
+    "covered_pa_mpjpe_mm": Metric("mm", "low", "the same after the best similarity"),
+    "covered_coverage_90": Metric(
+        "1", "nominal", "share of that answer's joints inside the 90 % regions", 0.9
+    ),
+    "covered_auroc_100mm": Metric("1", "high", "doubt tells joints > 100 mm from that answer"),
+    "mirror_mm": Metric("mm", "low", "photos: from the answer on the mirror image, mirrored back"),
+    "straight_knee_deg": Metric(
+        "deg", "high", "photos: median angle of knees straight in the picture, standing"
+    ),
+    "bent_knee_rate": Metric("1", "low", "share of those below 165 degrees"),
+    "straight_elbow_deg": Metric("deg", "high", "photos: median angle of elbows straight in the picture"),
+    "bent_elbow_rate": Metric("1", "low", "share of those below 165 degrees"),
 }
 """Metrics that compare methods or conditions, and so are no business of `evaluate`."""
 

@@ -27,7 +27,13 @@ import numpy as np
 from sigmapose.bench import peers, scoring
 from sigmapose.bench.adjust import Adjusted, adjust_cameras
 from sigmapose.data.readers.calibration import PlacedCamera, read_qca
-from sigmapose.data.triangulate import STRICT, Gates, Triangulated, triangulate
+from sigmapose.data.triangulate import (
+    STRICT,
+    Gates,
+    Triangulated,
+    triangulate,
+    triangulate_from_others,
+)
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.network import cache_folder
 from sigmapose.evaluate.layout import layout_of
@@ -160,13 +166,9 @@ def load_protocol(
     points = np.stack([e.points_px[:frames, index] for e in evidence])
     scores = np.stack([e.visibility[:frames, index] for e in evidence])
     adjusted = adjust_cameras(points, scores, cameras, PAIRS, NEIGHBOURS, gates)
-    cameras, count = adjusted.cameras, len(cameras)
+    cameras = adjusted.cameras
     everyone = triangulate(points, scores, cameras, PAIRS, NEIGHBOURS, gates)
-    others = [[k for k in range(count) if k != v] for v in range(count)]
-    without = [
-        triangulate(points[keep], scores[keep], tuple(cameras[k] for k in keep), PAIRS, NEIGHBOURS, gates)
-        for keep in others
-    ]
+    without = triangulate_from_others(points, scores, cameras, PAIRS, NEIGHBOURS, gates)
     truth = np.stack([camera.to_camera(t.points_mm) for camera, t in zip(cameras, without, strict=True)])
     used = np.all(np.isfinite(truth), axis=-1)
     used &= used[:, :, list(LAYOUT.root)].all(-1, keepdims=True)

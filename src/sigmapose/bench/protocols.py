@@ -48,6 +48,10 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ("synth-occ-everyday", 1, "run_everyday", "the same of people and views as they are filmed"),
     ),
     **_of(
+        "real_val",
+        ("real-val", 1, "run", "for choosing, no test: recordings of another man, and photos without labels"),
+    ),
+    **_of(
         "public_sets",
         ("h36m", 1, "run_h36m", "Human3.6M, S9 and S11, 17 joints, mean over actions"),
         ("mpi-inf-3dhp", 1, "run_mpi_inf_3dhp", "MPI-INF-3DHP, TS1 to TS6, 14 joints, PCK and AUC"),

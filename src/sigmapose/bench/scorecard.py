@@ -48,7 +48,20 @@ BESIDE = {
     "retained_at_8_percent_wrong": ("kept 8 %", "{:.2f}"),
 }
 """Second table: beside the peer and the best constants, and what can be kept."""
+PHOTOS = {
+    "covered_mpjpe_mm": ("covered MPJPE mm", "{:.1f}"),
+    "covered_pa_mpjpe_mm": ("PA mm", "{:.1f}"),
+    "covered_coverage_90": ("cov 90", "{:.2f}"),
+    "covered_auroc_100mm": ("AUROC", "{:.2f}"),
+    "mirror_mm": ("mirror mm", "{:.1f}"),
+    "straight_knee_deg": ("straight knee deg", "{:.0f}"),
+    "bent_knee_rate": ("< 165", "{:.2f}"),
+    "straight_elbow_deg": ("straight elbow deg", "{:.0f}"),
+    "bent_elbow_rate": ("< 165", "{:.2f}"),
+}
+"""Third table: checks on photos without labels."""
 WITH_INTERVAL = (
+    "covered_mpjpe_mm", "covered_coverage_90", "mirror_mm", "straight_knee_deg",
     "mpjpe_mm", "pa_mpjpe_mm", "coverage_90", "auroc_100mm", "mpjpe_ratio_blazepose_heavy",
     "pa_mpjpe_ratio_blazepose_heavy", "volume_ratio_constant", "ause_ratio_constant", "auroc_100mm_found",
     "false_positive_rate_half", "retained_at_8_percent_wrong",
@@ -111,7 +124,8 @@ class Scorecard:
         rows = [[name, *(_cell(numbers, c) for c in columns)] for name, numbers in self.methods.items()]
         parts = [f"{self.protocol}  ({self.device}, {self.commit})", _aligned([head, *rows])]
         parts += (
-            self._beside_table()
+            self._wide_table("beside the peer and constants", BESIDE)
+            + self._wide_table("photos without labels", PHOTOS)
             + self._severity_tables()
             + self._class_table()
             + self._group_table()
@@ -125,13 +139,16 @@ class Scorecard:
         parts += [f"note: {note}" for note in self.notes]
         return "\n\n".join(parts) + f"\n\n{self.seconds:.0f} s\n"
 
-    def _beside_table(self) -> list[str]:
-        columns = [c for c in BESIDE if any(c in numbers for numbers in self.methods.values())]
+    def _wide_table(self, title: str, known: Mapping[str, tuple[str, str]]) -> list[str]:
+        columns = [c for c in known if any(c in numbers for numbers in self.methods.values())]
         if not columns:
             return []
-        head = ["beside the peer and constants", *(BESIDE[c][0] for c in columns)]
-        rows = [[name, *(_cell(numbers, c) for c in columns)] for name, numbers in self.methods.items()]
-        return [_aligned([head, *rows])]
+        rows = [
+            [name, *(_cell(numbers, c) for c in columns)]
+            for name, numbers in self.methods.items()
+            if any(c in numbers for c in columns)
+        ]
+        return [_aligned([[title, *(known[c][0] for c in columns)], *rows])]
 
     def _group_table(self) -> list[str]:
         rows = []
@@ -259,7 +276,7 @@ def _cell(numbers: Numbers, column: str) -> str:
     value = numbers.get(column)
     if not isinstance(value, float | int):
         return "-"
-    form, span = (COLUMNS | BESIDE)[column][1], numbers.get(f"{column}_ci")
+    form, span = (COLUMNS | BESIDE | PHOTOS)[column][1], numbers.get(f"{column}_ci")
     text = form.format(value)
     if column in WITH_INTERVAL and isinstance(span, list):
         text += " [" + ", ".join(form.format(x) for x in span) + "]"

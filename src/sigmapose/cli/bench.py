@@ -20,15 +20,18 @@ class Bench:
     """Measure accuracy and the truth of error bars, beside other methods on the same frames.
 
     Protocols: pose2sim, pose2sim-occ (real video, with things pasted in front; downloaded once by pip),
-    synth-occ (rendered on the fly; needs the training stack), and for those who have the data h36m,
-    mpi-inf-3dhp, 3dpw, 3dpw-occ, humaneva. docs/benchmarks.md says what each compares. Exit code 1: a claim
-    of --check does not hold.
+    synth-occ (rendered on the fly; needs the training stack), for those who have the data h36m,
+    mpi-inf-3dhp, 3dpw, 3dpw-occ, humaneva, and real-val (your recordings and photos, for choosing models).
+    docs/benchmarks.md says what each compares. Exit code 1: a claim of --check does not hold.
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """The protocol, e.g. pose2sim."""
     source: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Where the data lie: the recording of pose2sim (folder or wheel), or the folder of the data set."""
+    """Where the data lie: the recording of pose2sim (folder or wheel), the recordings of real-val, or the
+    folder of the data set."""
+    photos: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Photos of people, for the checks of real-val that need no labels."""
     models: tuple[Literal["lite", "full", "heavy"], ...] = ()
     """Model sizes to measure; the first one is the row `sigmapose`. By default full, and heavy if made."""
     heads: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -72,7 +75,7 @@ class Bench:
                 raise OutputError(f"{file}: no such folder: make it, or choose another file")
         options = Options(
             self.source, self.models or installed_sizes(), self.heads, self.mocap, self.videos, self.quick,
-            self.people, self.severities,
+            self.people, self.severities, self.photos,
         )  # fmt: skip
         results = run(self.name, options)
         card = card_of(results)

@@ -305,3 +305,22 @@ def triangulate(
     swapped = np.moveaxis(labelings(len(cameras))[chosen], 0, 1)
     residual = np.where(np.all(np.isfinite(smooth), axis=-1), worst, np.nan)
     return Triangulated(smooth, residual, used, swapped, {"gate": gated, "time": lost_in_time})
+
+
+def triangulate_from_others(
+    points_px: Float[Array, "v f j 2"],
+    scores: Float[Array, "v f j"],
+    cameras: tuple[PlacedCamera, ...],
+    pairs: tuple[tuple[int, int], ...],
+    neighbours: tuple[tuple[int, int], ...],
+    gates: Gates = STRICT,
+) -> list[Triangulated]:
+    """For every camera the joints as all the *others* see them: a truth its own detections have no part in.
+
+    Arguments and errors as in `triangulate`; needs three cameras.
+    """
+    others = [[k for k in range(len(cameras)) if k != v] for v in range(len(cameras))]
+    return [
+        triangulate(points_px[keep], scores[keep], tuple(cameras[k] for k in keep), pairs, neighbours, gates)
+        for keep in others
+    ]

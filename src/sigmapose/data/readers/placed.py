@@ -70,6 +70,31 @@ class PlacedCamera:
         )
         return replace(self, camera=fitted)
 
+    def turned(self, quarters: int) -> PlacedCamera:
+        """The same camera for its picture turned counter-clockwise by so many quarters (`np.rot90`)."""
+        placed = self
+        for _ in range(quarters % 4):
+            placed = placed._turned_once()
+        return placed
+
+    def _turned_once(self) -> PlacedCamera:
+        """x' = y, y' = width - 1 - x."""
+        c, axes = self.camera, np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        k1, k2, p1, p2, *rest = c.distortion or (0.0,) * 4
+        lens = replace(
+            c,
+            width=c.height,
+            height=c.width,
+            fx=c.fy,
+            fy=c.fx,
+            cx=c.cy,
+            cy=c.width - 1 - c.cx,
+            distortion=(k1, k2, -p2, p1, *rest) if c.distortion else (),
+        )
+        return replace(
+            self, camera=lens, rotation=axes @ self.rotation, translation_mm=axes @ self.translation_mm
+        )
+
 
 def from_quaternion(
     name: str, camera: Camera, quaternion_wxyz: tuple[float, ...], center_mm: tuple[float, ...]
