@@ -52,6 +52,9 @@ def test_pictures_that_the_encoder_got_wrong_are_left_out_by_distribution(pictur
     assert not well_seen(wrong).valid["heavy"].any()
     assert well_seen(replace(wrong, people=np.full(len(wrong), "anything"))).valid["heavy"].all()
     assert well_seen(_moved(pictures, 0.02)).valid["heavy"].all()
+    behind = wrong.views.visibility.copy()
+    behind[:, :3] = 2
+    assert well_seen(replace(wrong, views=replace(wrong.views, visibility=behind))).valid["heavy"].all()
     assert well_seen(replace(wrong, annotated=np.zeros(len(wrong), bool))).valid["heavy"].all()
 
 

@@ -39,7 +39,7 @@ ANSWERED_FLAG = 0.1
 NOT_SEEN = 0.15
 """Crop widths: where Θ's points are further off than this on average it did not see the person. Φ has to say
 so; the mistakes of a keypoint detector are not of that kind."""
-SELF_OCCLUDED, TRUNCATED = 1, 3
+SELF_OCCLUDED, OBJECT_OCCLUDED, TRUNCATED = 1, 2, 3
 PER_SAMPLE = ("centre_px", "size_px", "subject", "clip", "id", "people", "rotation", "annotated")
 """Fields of `Pictures` that are one array with a row a sample."""
 FLIP = np.array(BODY_26.flip)
