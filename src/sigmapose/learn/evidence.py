@@ -18,7 +18,7 @@ from sigmapose.shapes import Array, Float
 LARGEST_ERROR = {"everyday": 0.03, "anything": 0.06}
 """Crop widths, by distribution; the worst case stays in the training, its plain mistakes do not."""
 BEHIND_THINGS, MORE_BEHIND_THINGS = 3, 2.0
-"""From so many joints behind objects on the limit is that many times as large: Θ errs more there on film too."""
+"""From so many joints behind objects on, the limit is that many times as large: so is Θ's error on film."""
 LEAST_IN_VIEW = 4
 """Joints that must be in view before a picture is left out."""
 
