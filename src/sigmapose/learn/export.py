@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
@@ -32,7 +31,6 @@ from sigmapose.learn.phi import (
 )
 
 OPSET = 17
-HEAVY_READER = "heavy_reader.safetensors"
 
 
 def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
@@ -105,9 +103,8 @@ def save_phi(phi: Head, path: Path) -> None:
 
 
 def load_phi(path: Path) -> Head:
-    """Φ in evaluation mode from a checkpoint (``phi.pt``), or from an exported ``lift.onnx`` and the files
-    beside it: what reads image features is in those of the encoders, and for `heavy` in
-    ``heavy_reader.safetensors``.
+    """Φ in evaluation mode from a checkpoint (``phi.pt``), from an exported ``lift.onnx``, or from an image
+    model: what reads the features of the other sizes of the encoder is then in the files beside it.
 
     Raises:
         ModelError: the file holds no Φ of the size it states.
@@ -135,7 +132,8 @@ def load_phi(path: Path) -> Head:
 
 
 def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
-    """Configuration, number of members and weights of the Φ in ``lift.onnx`` and the files beside it."""
+    """Configuration, number of members and weights of the Φ in an ONNX file and, for readers of image
+    features, the files beside it."""
     model = onnx.load(str(path))
     told = {entry.key: entry.value for entry in model.metadata_props}
     facts = json.loads(told.get(CONFIG_KEY, '{"image": false}'))
@@ -143,10 +141,8 @@ def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
     state = _weights_in(model)
     if config.image:
         for variant in ARCHITECTURES:
-            if (beside := path.with_name(f"{variant}.onnx")).is_file() and variant != "heavy":
+            if (beside := path.with_name(f"{variant}.onnx")).is_file() and beside != path:
                 state |= {k: v for k, v in _weights_in(onnx.load(str(beside))).items() if k not in state}
-        if (reader := path.with_name(HEAVY_READER)).is_file():
-            state |= {name: value.float() for name, value in load_file(str(reader)).items()}
     return config, members, state
 
 
@@ -163,13 +159,6 @@ def _weights_in(model: onnx.ModelProto) -> dict[str, Tensor]:
     return state
 
 
-def save_heavy_reader(phi: Head, folder: Path) -> Path:
-    """What reads the features of `heavy`, float16: its network is made on the user's machine."""
-    part = {n: v.half().contiguous() for n, v in phi.state_dict().items() if "readers.heavy." in n}
-    save_file(part, str(folder / HEAVY_READER))
-    return folder / HEAVY_READER
-
-
 def make_model(
     variant: Variant, *, phi: Path | None = None, packages: Path | None = None, out: Path | None = None
 ) -> Path:
@@ -183,16 +172,17 @@ def make_model(
 
     originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
     target = out or cache_folder() / f"{variant}.onnx"
-    head = load_phi(phi or weights_path("lift"))
+    head = load_phi(phi or weights_path("heavy"))
     export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
     label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
     return target
 
 
 def label(path: Path, facts: dict[str, str]) -> None:
-    """Write into an ONNX file what `ImageNetwork` reads from its metadata."""
+    """Add to an ONNX file's metadata, which `ImageNetwork` and `load_phi` read."""
     model = onnx.load(str(path))
-    onnx.helper.set_model_props(model, facts)
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, told | facts)
     onnx.save(model, str(path))
 
 
@@ -207,6 +197,7 @@ def export_image_model(encoder: PoseEncoder, phi: Head, out: Path) -> None:
         (*answer_names(phi), *LANDMARK_NAMES),
         out,
     )
+    _label_config(phi, out)
 
 
 def export_lift_model(phi: Head, out: Path) -> None:
@@ -218,6 +209,10 @@ def export_lift_model(phi: Head, out: Path) -> None:
         torch.zeros(2, CONTEXT_FEATURES),
     )
     _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), answer_names(phi), out)
+    _label_config(phi, out)
+
+
+def _label_config(phi: Head, out: Path) -> None:
     members = len(phi.members) if isinstance(phi, EnsembleHead) else 1
     label(out, {CONFIG_KEY: json.dumps({**asdict(phi.config), "members": members})})
 

@@ -26,9 +26,7 @@ from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_
 from sigmapose.learn.evidence import well_seen
 from sigmapose.learn.export import (
     export_image_model,
-    export_lift_model,
     load_phi,
-    save_heavy_reader,
     save_phi,
 )
 from sigmapose.learn.mixing import join
@@ -141,8 +139,6 @@ def write(tuned: Tuned, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     phi = tuned.phi.cpu().eval()
     save_phi(phi, folder / "phi.pt")
-    export_lift_model(phi, folder / "lift.onnx")
-    save_heavy_reader(phi, folder)
     for name, encoder in tuned.encoders.items():
         export_encoder(encoder.cpu().eval(), folder / f"encoder_{name}.onnx")
         export_image_model(encoder, phi, folder / f"{name}.onnx")

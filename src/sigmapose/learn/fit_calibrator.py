@@ -43,12 +43,15 @@ class FitCalibrator:
     name: str = "gaussian3d-renders"
 
 
-def fit_calibrator(phi: Head, pictures: Pictures, title: str, fitted_on: str) -> Calibrator:
+def fit_calibrator(
+    phi: Head, pictures: Pictures, title: str, fitted_on: str, lift: Head | None = None
+) -> Calibrator:
     """Scales and radii for every encoder in the shards and for bare keypoints, with the focal length unknown
-    and known."""
+    and known; for bare keypoints `lift` answers, where it is given."""
     scales, radii, samples = {}, {}, {}
     for source, known in itertools.product((*pictures.tokens, "none"), (False, True)):
-        replay, batch, rows, answer = replay_of(phi, pictures, source, (known,))
+        head = lift if lift is not None and source == "none" else phi
+        replay, batch, rows, answer = replay_of(head, pictures, source, (known,))
         if len(replay) < MIN_PEOPLE:
             continue
         name = source + CAMERA_KNOWN if known else source
@@ -134,7 +137,8 @@ def main() -> None:
     options = tyro.cli(FitCalibrator)
     pictures = load_pictures(options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
     fitted_on = f"{len(pictures)} rendered pictures, calibration subjects"
-    fit_calibrator(load_phi(weights_path("lift")), pictures, options.name, fitted_on).save(options.out)
+    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
+    fit_calibrator(phi, pictures, options.name, fitted_on, lift).save(options.out)
     sys.stdout.write(f"wrote {options.out}\n")
 
 

@@ -68,13 +68,17 @@ def measure(phi: Head, calibrator: Calibrator | None, pictures: Pictures, source
     return numbers
 
 
-def scorecard(phi: Head, calibrator: Calibrator, pictures: Pictures) -> dict[str, dict[str, float]]:
-    """`measure` by evidence source, of those that see anybody; bare keypoints are `none`. What the calibrator
-    had too few people for is as the network states it."""
+def scorecard(
+    phi: Head, lift: Head, calibrator: Calibrator, pictures: Pictures
+) -> dict[str, dict[str, float]]:
+    """`measure` by evidence source, of those that see anybody; bare keypoints, for which `lift` answers, are
+    `none`. What the calibrator had too few people for is as the network states it."""
     seen = {name: int(valid.sum()) for name, valid in pictures.valid.items()}
     seen["none"] = seen.get("full", max(seen.values(), default=0))
     return {
-        name: measure(phi, calibrator if name in calibrator.scales else None, pictures, name)
+        name: measure(
+            lift if name == "none" else phi, calibrator if name in calibrator.scales else None, pictures, name
+        )
         for name, count in seen.items()
         if count
     }
@@ -93,10 +97,11 @@ def main() -> None:
     import tyro
 
     options = tyro.cli(HeldOut)
-    phi, calibrator = load_phi(weights_path("lift")), resolve_calibrator(None)
+    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
+    calibrator = resolve_calibrator(None)
     assert calibrator is not None
     pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
-    sys.stdout.write(lines(scorecard(phi, calibrator, pictures)))
+    sys.stdout.write(lines(scorecard(phi, lift, calibrator, pictures)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from sigmapose.data.shards import whole_file
 from sigmapose.data.splits import Split
-from sigmapose.learn.augment import BatchSource, picture_batch
+from sigmapose.learn.augment import Augmentation, BatchSource, picture_batch
 from sigmapose.learn.blazepose import Variant
 from sigmapose.learn.end_to_end import FineTuning
 from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_photos, tuned_features
@@ -107,11 +107,12 @@ def run(plan: TrainingPlan) -> Path:
     if plan.unlabelled is not None:
         taught = one_after_another(processes, lambda: teach(plan, phi, pictures, encoders))
         phi = phi if taught is None else fit(plan, bodies, pictures, taught)
+    lift = fit_lift(plan, bodies, pictures)
     tuned = tune(plan, phi, bodies, pictures, encoders) if plan.end_to_end else None
     if processes.is_main_process:
         if tuned is not None:
             phi, pictures = tuned.phi, see_again(plan, tuned, encoders)
-        make_weights(plan, phi.cpu(), pictures, tuned)
+        make_weights(plan, phi.cpu(), lift.cpu(), pictures, tuned)
     processes.wait_for_everyone()
     return plan.out / "weights"
 
@@ -289,6 +290,20 @@ def fit(plan: TrainingPlan, bodies: Path, pictures: Path, taught: Pictures | Non
     return EnsembleHead([train(replace(recipe, seed=s), source, validation, folder / str(s)) for s in seeds])
 
 
+def fit_lift(plan: TrainingPlan, bodies: Path, pictures: Path) -> DepthUncertaintyHead:
+    """Train the head for bare keypoints: no pictures, detectors' noise, Θ's own errors among it."""
+    augmentation = Augmentation(bare_joints=0.75, forget_picture=1.0)
+    steps = {} if plan.steps is None else {"steps": plan.steps}
+    recipe = get_recipe(
+        "gaussian-pose", seed=plan.seed, augmentation=augmentation, batch=plan.batch or 512, **steps
+    )
+    recipe = replace(recipe, phi=replace(recipe.phi, image=False))
+    seen = annotated(plan, pictures)
+    source = BatchSource.create(replace(seen, image={}), bodies_before_cameras(bodies, "train"), augmentation)
+    validation = validation_batches(load_pictures(pictures / "picture", Split.VAL, least_flag=ANSWERED_FLAG))
+    return train(recipe, source, {"none": validation["none"]}, plan.out / "phi" / "lift")
+
+
 def validation_batches(pictures: Pictures) -> dict[str, Batch]:
     """The validation subjects as every encoder saw them, and as bare keypoints; focal length unknown."""
     chosen = {
@@ -297,7 +312,9 @@ def validation_batches(pictures: Pictures) -> dict[str, Batch]:
     return {name: _first(batch, VALIDATION_ROWS) for name, batch in chosen.items() if len(batch.tokens)}
 
 
-def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | None = None) -> Path:
+def make_weights(
+    plan: TrainingPlan, phi: Head, lift: Head, pictures: Path, tuned: Tuned | None = None
+) -> Path:
     """Calibrator on the calibration subjects, one ONNX file per model, and how all that does on the test
     subjects."""
     from sigmapose.learn.blazepose import ARCHITECTURES
@@ -308,20 +325,20 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
         load_detector,
         load_encoder,
     )
-    from sigmapose.learn.export import export_image_model, export_lift_model, save_heavy_reader
+    from sigmapose.learn.export import export_image_model, export_lift_model
 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)
-    phi = as_stored(phi)
+    phi, lift = as_stored(phi), as_stored(lift)
     if isinstance(phi, DepthUncertaintyHead) and chosen_recipe(plan).loss == "eq1":
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     seen = load_pictures(pictures / "picture", Split.CALIBRATION, least_flag=ANSWERED_FLAG)
-    calibrator = fit_calibrator(phi, well_seen(seen), f"{plan.recipe}-renders", fitted_on)
+    calibrator = fit_calibrator(phi, well_seen(seen), f"{plan.recipe}-renders", fitted_on, lift)
     calibrator.save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
-    export_lift_model(phi, folder / "lift.onnx")
-    save_heavy_reader(phi, folder)
+    save_phi(lift, folder / "lift.pt")
+    export_lift_model(lift, folder / "lift.onnx")
     originals = original_models(plan)
     for variant in ARCHITECTURES:
         changed = None if tuned is None else tuned.encoders.get(variant)
@@ -331,7 +348,7 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
     store_float16(folder / "detector.onnx", folder / "detector.onnx")
     test = load_pictures(pictures / "picture", Split.TEST, least_flag=ANSWERED_FLAG)
     with whole_file(folder / SCORECARD) as file:
-        file.write(lines(scorecard(phi, calibrator, test)).encode())
+        file.write(lines(scorecard(phi, lift, calibrator, test)).encode())
     return folder
 
 
