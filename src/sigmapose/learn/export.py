@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
@@ -32,7 +31,6 @@ from sigmapose.learn.phi import (
 )
 
 OPSET = 17
-HEAVY_READER = "heavy_reader.safetensors"
 
 
 def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
@@ -106,8 +104,7 @@ def save_phi(phi: Head, path: Path) -> None:
 
 def load_phi(path: Path) -> Head:
     """Φ in evaluation mode from a checkpoint (``phi.pt``), or from an exported ``lift.onnx`` and the files
-    beside it: what reads image features is in those of the encoders, and for `heavy` in
-    ``heavy_reader.safetensors``.
+    beside it: what reads image features is in those of the encoders.
 
     Raises:
         ModelError: the file holds no Φ of the size it states.
@@ -143,10 +140,8 @@ def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
     state = _weights_in(model)
     if config.image:
         for variant in ARCHITECTURES:
-            if (beside := path.with_name(f"{variant}.onnx")).is_file() and variant != "heavy":
+            if (beside := path.with_name(f"{variant}.onnx")).is_file():
                 state |= {k: v for k, v in _weights_in(onnx.load(str(beside))).items() if k not in state}
-        if (reader := path.with_name(HEAVY_READER)).is_file():
-            state |= {name: value.float() for name, value in load_file(str(reader)).items()}
     return config, members, state
 
 
@@ -163,13 +158,6 @@ def _weights_in(model: onnx.ModelProto) -> dict[str, Tensor]:
     return state
 
 
-def save_heavy_reader(phi: Head, folder: Path) -> Path:
-    """What reads the features of `heavy`, float16: its network is made on the user's machine."""
-    part = {n: v.half().contiguous() for n, v in phi.state_dict().items() if "readers.heavy." in n}
-    save_file(part, str(folder / HEAVY_READER))
-    return folder / HEAVY_READER
-
-
 def make_model(
     variant: Variant, *, phi: Path | None = None, packages: Path | None = None, out: Path | None = None
 ) -> Path:
@@ -182,7 +170,7 @@ def make_model(
     from sigmapose.learn.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
 
     originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
-    target = out or cache_folder() / f"{variant}.onnx"
+    target = out or Path(f"{variant}.onnx")
     head = load_phi(phi or weights_path("lift"))
     export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
     label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})

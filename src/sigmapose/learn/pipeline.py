@@ -308,7 +308,7 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
         load_detector,
         load_encoder,
     )
-    from sigmapose.learn.export import export_image_model, export_lift_model, save_heavy_reader
+    from sigmapose.learn.export import export_image_model, export_lift_model
 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)
@@ -321,7 +321,6 @@ def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | N
     calibrator.save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
     export_lift_model(phi, folder / "lift.onnx")
-    save_heavy_reader(phi, folder)
     originals = original_models(plan)
     for variant in ARCHITECTURES:
         changed = None if tuned is None else tuned.encoders.get(variant)
