@@ -68,9 +68,7 @@ format: $(DEV)/.installed
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-# Some claims are about `heavy`, which does not ship.
 bench: $(DEV)/.installed
-	test -f "$${XDG_CACHE_HOME:-$$HOME/.cache}/sigmapose/heavy.onnx" || $(DEV)/bin/sigmapose export --model heavy
 	$(DEV)/bin/python -m pytest -m bench -s $(PYTEST_ARGS)
 	mkdir -p $(BENCH_OUT)
 	for name in synth-occ pose2sim-occ; do \

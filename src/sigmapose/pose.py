@@ -30,11 +30,12 @@ INTERVAL_SEED = 20_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A central interval of a derived quantity."""
+    """An interval of a derived quantity; low <= mean <= high."""
 
     low: float
     high: float
     mean: float
+    """The quantity of the mean joints: the angle or length of the drawn skeleton."""
     level: float
     unit: str
 
@@ -147,7 +148,7 @@ class Pose:
         return axes * (self.regions.point_radius(level) / chi2_radius(level, 2))[:, None, None]
 
     def interval(self, name: str, level: float = 0.9) -> Interval:
-        """Central interval of an angle (deg) or a length (mm), by seeded Monte Carlo.
+        """Interval of an angle (deg) or a length (mm) around the drawn skeleton's, by seeded Monte Carlo.
 
         An angle is the included angle at its joint, 0 to 180. `knee`, `elbow`: 180 is a straight limb.
         `hip`, between shoulder and thigh: 180 is upright. `shoulder`, between trunk and upper arm: 0 is a
@@ -157,6 +158,9 @@ class Pose:
         Joints are drawn together, with what they err by together (`factors_mm`), and every joint from its
         regions: `level` of its draws lie in `ellipsoid(level)`, at every level. Where a calibrator measured
         intervals themselves (`quantities`), they reach as far as held the truth for `level` of its people.
+        Ends are quantiles; the centre, `mean`, is the skeleton's own: of a knee drawn straight it is 180,
+        though most of the interval lies below, as every error bends a straight knee. An end never passes the
+        centre.
         Without `factors_mm` joints err independently: too wide where their errors go together, too narrow
         where they oppose each other. A joint that is NaN makes the interval NaN. The reasons are in
         :mod:`sigmapose.quantities`.
@@ -168,12 +172,13 @@ class Pose:
             raise InputError(f"unknown quantity {name!r}: choose from {', '.join(INTERVAL_NAMES)}")
         if not 0 < level < 1:
             raise InputError(f"level must lie strictly between 0 and 1, got {level}; 90 % is 0.9")
-        unit, values = unit_of(name), uncertain_joints((self,)).draws(name, _noise()[None])
+        unit, person = unit_of(name), uncertain_joints((self,))
+        values, centre = person.draws(name, _noise()[None]), person.centre(name)
         if not np.isfinite(values).all():
             return Interval(np.nan, np.nan, np.nan, level, unit)
         radius = None if self.quantities is None else self.quantities.radius(name, level)
-        low, high = ends(values, level, radius, limits_of(name))
-        return Interval(float(low[0]), float(high[0]), float(values.mean()), level, unit)
+        low, high = ends(values, centre, level, radius, limits_of(name))
+        return Interval(float(low[0]), float(high[0]), float(centre[0]), level, unit)
 
     def _factors(self) -> Float[Array, "joint 3 rank"]:
         return np.zeros((len(self.skeleton), 3, 0)) if self.factors_mm is None else self.factors_mm

@@ -9,6 +9,11 @@ joint's error is moved along its own direction until it lies on the edge of the 
 that a Gaussian's region would have had there. The joints keep the dependence of the Gaussian (its copula in
 radius and direction) and each has the regions it was promised.
 
+The centre of an interval is the quantity of the mean joints, what the drawn skeleton shows. The mean of the
+draws is another number: every error bends a straight knee, so that draws around a knee of 180 degrees have a
+mean below, the lower the less is known. Ends are quantiles of the draws; where both lie on one side of the
+centre, the interval is widened to hold it.
+
 Neither says what an angle's 90 % interval holds. That can be measured too: `reach` is the radius at which the
 interval of a quantity just holds the truth, in standard deviations of a 1D Gaussian as if the quantity's law
 were carried to one, quantile by quantile (distributional conformal prediction, Chernozhukov, Wüthrich & Zhu
@@ -173,6 +178,10 @@ class UncertainJoints:
             errors *= stretch(distance, self.levels, self.radii[:, index])[..., None, :]
         return errors
 
+    def centre(self, name: str) -> Float[Array, " person"]:
+        """A quantity of the mean joints: what the drawn skeleton shows."""
+        return true_quantity(name, self.joints_mm, self.skeleton)
+
     def take(self, rows: slice) -> UncertainJoints:
         """Some of the people."""
         joints, cov, factors = self.joints_mm[rows], self.cov_mm2[rows], self.factors_mm[rows]
@@ -206,7 +215,7 @@ def reaches(
     for rows, part, noise in in_chunks(people, rng):
         for name, radius in told.items():
             truth = true_quantity(name, truth_mm[rows], people.skeleton)
-            radius[rows] = reach(part.draws(name, noise), truth)
+            radius[rows] = reach(part.draws(name, noise), part.centre(name), truth)
     return told
 
 
@@ -244,28 +253,32 @@ def _roots(
 
 def ends(
     values: Float[Array, "person draw"],
+    centre: Float[Array, " person"],
     level: float,
     radius: float | None = None,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[Float[Array, " person"], Float[Array, " person"]]:
-    """Low and high ends of central intervals: of probability `level` under the draws, or reaching `radius`.
+    """Low and high ends of intervals: of probability `level` under the draws, or reaching `radius`.
 
-    A reach beyond what the quantity can be (`limits`) is cut: nothing is lost by it.
+    A reach beyond what the quantity can be (`limits`) is cut: nothing is lost by it. An interval always holds
+    its `centre`, the quantity of the mean joints: an end that falls short of it is moved there.
     """
     if radius is None:
         low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2), axis=1)
-        return low, high
-    inner = min(radius, REACH)
-    low, middle, high = np.quantile(values, (_below(-inner), 0.5, _below(inner)), axis=1)
-    factor = radius / inner if inner > 0 else 1.0
-    return (
-        np.clip(middle + factor * (low - middle), *limits),
-        np.clip(middle + factor * (high - middle), *limits),
-    )
+    else:
+        inner = min(radius, REACH)
+        low, middle, high = np.quantile(values, (_below(-inner), 0.5, _below(inner)), axis=1)
+        factor = radius / inner if inner > 0 else 1.0
+        low = np.clip(middle + factor * (low - middle), *limits)
+        high = np.clip(middle + factor * (high - middle), *limits)
+    return np.minimum(low, centre), np.maximum(high, centre)
 
 
-def reach(values: Float[Array, "person draw"], truth: Float[Array, " person"]) -> Float[Array, " person"]:
-    """Radius at which the interval of the draws just holds the truth. NaN gives NaN.
+def reach(
+    values: Float[Array, "person draw"], centre: Float[Array, " person"], truth: Float[Array, " person"]
+) -> Float[Array, " person"]:
+    """Radius at which the interval of the draws just holds the truth: 0 between their median and the centre,
+    which every interval holds. NaN gives NaN.
 
     A truth beside draws that are all alike is out of reach: infinite.
     """
@@ -280,7 +293,8 @@ def reach(values: Float[Array, "person draw"], truth: Float[Array, " person"]) -
     with np.errstate(divide="ignore", invalid="ignore"):
         outside = REACH * (truth - middle) / edge
     within = (truth >= curve[:, 0]) & (truth <= curve[:, -1])
-    radius = np.where(truth == middle, 0.0, np.where(within, inside, outside))
+    always = (truth >= np.minimum(middle, centre)) & (truth <= np.maximum(middle, centre))
+    radius = np.where(always, 0.0, np.where(within, inside, outside))
     return np.where(np.isnan(truth) | np.isnan(middle), np.nan, radius)
 
 

@@ -39,8 +39,13 @@ def long_clip(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("words", "frames_per_s"),
-    [(("--no-overlay",), 57.0), ((), 25.0), (("--no-overlay", "--model", "lite"), 57.0)],
-    ids=["full", "full with overlay", "lite"],
+    [
+        (("--no-overlay",), 38.0),
+        (("--no-overlay", "--model", "full"), 57.0),
+        (("--model", "full"), 25.0),
+        (("--no-overlay", "--model", "lite"), 57.0),
+    ],
+    ids=["heavy", "full", "full with overlay", "lite"],
 )
 def test_frames_per_second(
     long_clip: Path, tmp_path: Path, words: tuple[str, ...], frames_per_s: float

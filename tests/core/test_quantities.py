@@ -106,7 +106,8 @@ def test_intervals_are_those_of_draws_of_the_whole_pose(name: str) -> None:
     low, high = np.quantile(values, (0.05, 0.95))
     got = pose.interval(name)
     assert (got.low, got.high) == pytest.approx((low, high), abs=0.03 * (high - low))
-    assert got.mean == pytest.approx(values.mean(), abs=0.02 * (high - low))
+    drawn = pose.joints_mm[[BODY_26.index(j) for j in JOINTS_OF[name]]]
+    assert got.mean == pytest.approx(float(quantity(drawn)))
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
@@ -123,7 +124,8 @@ def test_intervals_cover_what_was_drawn_as_often_as_they_say(level: float) -> No
     truth = quantity(means[:, index] + moved)
     held = {}
     for key, people in (("joint", law), ("alone", replace(law, factors_mm=np.zeros((count, 26, 3, 0))))):
-        low, high = ends(people.draws(name, rng.standard_normal((count, 9, 512))), level)
+        draws = people.draws(name, rng.standard_normal((count, 9, 512)))
+        low, high = ends(draws, people.centre(name), level)
         held[key] = int(((low <= truth) & (truth <= high)).sum())
     assert stats.binomtest(held["joint"], count, level).pvalue > 1e-3
     assert stats.binomtest(held["alone"], count, level).pvalue < 1e-3
@@ -166,18 +168,40 @@ def test_reach_is_the_radius_whose_interval_just_holds_the_truth() -> None:
     rng = np.random.default_rng(6)
     values = np.exp(0.3 * rng.normal(size=(200, 4000)))
     truth = np.exp(0.6 * rng.normal(size=200))
-    radius = reach(values, truth)
-    for k in range(200):
-        for factor, inside in ((1.02, True), (0.96, False)):
-            low, high = ends(values[k : k + 1], 0.9, float(radius[k]) * factor)
-            assert (low[0] <= truth[k] <= high[0]) == inside or radius[k] < 0.25
-    assert np.quantile(reach(values, np.exp(0.3 * rng.normal(size=200))), 0.683) == pytest.approx(1, abs=0.2)
+    for centre in (np.ones(200), np.full(200, 1.4)):
+        radius = reach(values, centre, truth)
+        for k in range(200):
+            for factor, inside in ((1.02, True), (0.96, False)):
+                low, high = ends(values[k : k + 1], centre[k : k + 1], 0.9, float(radius[k]) * factor)
+                assert (low[0] <= truth[k] <= high[0]) == inside or radius[k] < 0.25
+    said = reach(values, np.ones(200), np.exp(0.3 * rng.normal(size=200)))
+    assert np.quantile(said, 0.683) == pytest.approx(1, abs=0.2)
 
 
 def test_nobody_reaches_a_truth_beside_draws_that_are_all_alike() -> None:
-    values = np.ones((3, 50))
-    assert reach(values, np.array([1.0, 2.0, np.nan])).tolist()[:2] == [0.0, np.inf]
-    assert np.isnan(reach(values, np.array([1.0, 2.0, np.nan]))[2])
+    told = reach(np.ones((3, 50)), np.ones(3), np.array([1.0, 2.0, np.nan]))
+    assert told.tolist()[:2] == [0.0, np.inf] and np.isnan(told[2])
+
+
+@pytest.mark.parametrize("own_mm", [5.0, 60.0, 200.0])
+def test_the_centre_of_an_interval_is_the_drawn_skeleton_and_lies_within(own_mm: float) -> None:
+    """Of a knee drawn straight, which draws can only bend, as of everything; also with measured radii."""
+    joints = walking_joints_mm(1.0)
+    ankle = BODY_26.index("left_ankle")
+    joints[ankle] = joints[KNEE] + 0.95 * (joints[KNEE] - joints[HIP])
+    pose = replace(
+        walking_pose(), joints_mm=joints, factors_mm=None, cov_mm2=np.tile(own_mm**2 * np.eye(3), (26, 1, 1))
+    )
+    levels = (0.5, 0.9)
+    measured = replace(pose, quantities=QuantityRadii(levels, {kind: (0.0, 0.3) for kind in KINDS}))
+    for name in INTERVAL_NAMES:
+        drawn = float(quantity(joints[[BODY_26.index(j) for j in JOINTS_OF[name]]]))
+        for some in (pose, measured):
+            got = [some.interval(name, level) for level in (0.05, 0.5, 0.9, 0.99)]
+            assert all(g.low <= g.mean <= g.high and g.mean == pytest.approx(drawn) for g in got)
+            assert all(b.low <= a.low and a.high <= b.high for a, b in pairwise(got))
+    knee = pose.interval("left_knee_angle", 0.9)
+    assert knee.mean == pytest.approx(180.0, abs=1e-4) == knee.high
 
 
 def test_measured_radii_widen_or_narrow_intervals_and_nest() -> None:

@@ -57,9 +57,9 @@ def test_image_network_equals_its_torch_modules(
     from sigmapose.learn.export import ImageModel
     from sigmapose.learn.golden import image_inputs
 
-    phi = load_phi(WEIGHTS / "lift.onnx")
+    phi = load_phi(WEIGHTS / "heavy.onnx")
     inputs = image_inputs(golden["crop"])
-    for variant in ("lite", "full"):
+    for variant in ("lite", "full", "heavy"):
         encoder = load_encoder(original_models[f"pose_landmark_{variant}.tflite"], variant)
         with torch.no_grad():
             want = ImageModel(encoder, phi).eval()(
@@ -76,7 +76,7 @@ def test_the_shipped_files_fit_into_the_wheel() -> None:
         for file in WEIGHTS.iterdir():
             wheel.write(file)
     size = len(packed.getvalue()) / 1e6
-    assert size < 28.5, f"weights take {size:.1f} MB of the wheel, which must stay under 30 MB"
+    assert size < 88, f"weights take {size:.1f} MB of the wheel, which must stay under 90 MB"
 
 
 def test_the_calibrator_knows_every_source() -> None:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 import sigmapose
-from sigmapose.bench.methods import Method, from_poses, installed_sizes
+from sigmapose.bench.methods import Method, from_poses
+from sigmapose.bench.options import SIZES
 from sigmapose.bench.scoring import Predictions, with_constant_sigma
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Sample
@@ -95,7 +96,7 @@ class CropRows:
         if missing:
             self.notes.append(f"no BlazePose rows: it has no {', '.join(missing)}")
             return
-        for size in reversed(installed_sizes()):
+        for size in SIZES:
             there = [
                 e for m, e in self.methods if e.model == size and m.name in ("sigmapose", f"sigmapose/{size}")
             ]

@@ -1,6 +1,7 @@
 """Our own rows of a scorecard: which models are run, and what they are told.
 
-`sigmapose` is what ships, told nothing but the picture; `sigmapose/camera` is told the camera;
+`sigmapose` is what ships, told nothing but the picture, one look at everybody; `sigmapose/camera` is told
+the camera; `sigmapose/2-looks` averages each picture with its mirror image;
 `sigmapose/<model>` are other sizes; `sigmapose/<name>` are exported networks of a folder, each
 
 - with its own calibrator where `<name>.json` lies beside `<name>.onnx`, and then also `sigmapose/<name>/raw`;
@@ -20,7 +21,7 @@ import numpy as np
 from sigmapose.bench.quantities import intervals_of
 from sigmapose.bench.scoring import Predictions
 from sigmapose.calibrator import Calibrator
-from sigmapose.errors import DataError, ModelError
+from sigmapose.errors import DataError
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
 from sigmapose.evaluate.frames import LEVELS
@@ -32,7 +33,6 @@ from sigmapose.skeleton import BODY_26, VISIBILITY, JointMap, Skeleton
 PROCEDURAL = "procedural"
 """Subject of poses that nobody moved: their splits are by pose, not by subject."""
 NOT_HEADS = ("detector", "lift", "encoder_")
-SIZES = ("full", "heavy")
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,8 @@ class Method:
     told_camera: bool = False
 
 
-def installed_sizes() -> tuple[str, ...]:
-    """`full`, and `heavy` where it was made."""
-    return tuple(size for size in SIZES if _installed(size))
-
-
-def _installed(size: str) -> bool:
-    try:
-        weights_path(size)
-    except ModelError:
-        return False
-    return True
-
-
-def own_methods(models: Sequence[str], heads: Path | None = None) -> list[Method]:
-    """All our rows; the first model is the row `sigmapose`.
+def own_methods(models: Sequence[str], heads: Path | None = None, looks: int = 1) -> list[Method]:
+    """All our rows; the first model is the row `sigmapose`, and `sigmapose/2-looks` where `looks` is 2.
 
     Raises:
         DataError: the folder of heads holds no network.
@@ -73,13 +60,15 @@ def own_methods(models: Sequence[str], heads: Path | None = None) -> list[Method
         rows.append(Method("sigmapose" if k == 0 else f"sigmapose/{model}", make))
         if k == 0:
             rows.append(Method("sigmapose/camera", make, told_camera=True))
+        if k == 0 and looks == 2:
+            rows.append(Method("sigmapose/2-looks", _loader(sigmapose.load, model, looks=2)))
     return rows + (head_methods(heads) if heads is not None else [])
 
 
 def _loader(
-    load: Callable[..., Estimator], model: str | Path, calibrator: Any = None
+    load: Callable[..., Estimator], model: str | Path, calibrator: Any = None, looks: int = 1
 ) -> Callable[[], Estimator]:
-    return lambda: load(model, calibrator=calibrator, people=1)
+    return lambda: load(model, calibrator=calibrator, people=1, looks=looks)
 
 
 def head_methods(folder: Path) -> list[Method]:

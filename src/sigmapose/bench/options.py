@@ -8,6 +8,8 @@ from pathlib import Path
 from sigmapose.errors import InputError
 
 SAMPLES, QUICK_SAMPLES = 1000, 200
+SIZES = ("heavy", "full")
+"""Model sizes that are measured unless others are asked for; the first is the default model."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Options:
 
     source: Path | None = None
     """The recording (pose2sim), or the folder of the data set."""
-    models: tuple[str, ...] = ("full",)
+    models: tuple[str, ...] = SIZES[:1]
     """Model sizes; the first one is the row `sigmapose`."""
     heads: Path | None = None
     """Folder of exported networks, each a row."""
@@ -32,6 +34,8 @@ class Options:
     """Shares hidden, of the protocol's; empty: all of them. Nothing hidden is always there."""
     photos: Path | None = None
     """Folder of photos of people, for `real-val`."""
+    looks: int = 1
+    """2: a row more, with two looks at everybody."""
 
     def hidden(self, whole: tuple[float, ...], quick: tuple[float, ...]) -> tuple[float, ...]:
         """The severities of a run.

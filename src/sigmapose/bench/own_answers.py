@@ -88,7 +88,7 @@ def answers_of(samples: Iterable[Sample], model: str) -> Answers:
         answer, flag = _run(network, usable, model)
         missed += int((flag < PERSON_THERE).sum())
         found = np.flatnonzero(flag >= PERSON_THERE)
-        parts.append(Answer(**{f.name: getattr(answer, f.name)[found] for f in fields(Answer)}))
+        parts.append(answer.take(found))
         kept += [replace(usable[k], picture=None, clean_picture=None) for k in found]
     if not kept:
         raise DataError(

@@ -34,7 +34,7 @@ from sigmapose.data.triangulate import (
     triangulate,
     triangulate_from_others,
 )
-from sigmapose.errors import DataError, ModelError
+from sigmapose.errors import DataError
 from sigmapose.estimate.network import cache_folder
 from sigmapose.evaluate.layout import layout_of
 from sigmapose.io.video import VideoFrame, VideoReader
@@ -44,6 +44,8 @@ from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 PACKAGE = "pose2sim==0.10.49"
 DEMO = "Demo_SinglePerson"
 TIMED_FRAMES = 60
+TRUTH_DETECTOR = "heavy"
+"""The BlazePose whose 2D detections are triangulated."""
 VISIBLE = 0.9
 """BlazePose vouches for a joint when its visibility is above this."""
 
@@ -149,7 +151,7 @@ def load_protocol(
         limit: only the first frames of every video.
 
     Raises:
-        DataError: data missing or not as expected. ModelError: no BlazePose network installed.
+        DataError: data missing or not as expected.
     """
     folder = find_demo(source)
     placed = read_qca(sorted(folder.glob("calibration/*.qca.txt"))[0])
@@ -157,7 +159,7 @@ def load_protocol(
     missing = [video.name for video in videos if not video.is_file()]
     if missing:
         raise DataError(f"'{folder}/videos' lacks {', '.join(missing)}, which the calibration names")
-    variant = best_variant()
+    variant = TRUTH_DETECTOR
     evidence = tuple(peers.cached_evidence(video, variant, limit) for video in videos)
     frames = min(len(e.found) for e in evidence)
     sizes = [(reader.width, reader.height) for reader in map(VideoReader, videos)]
@@ -177,15 +179,6 @@ def load_protocol(
     return Pose2SimProtocol(
         tuple(placed), videos, cameras, frames, truth, used, reference, evidence, statement
     )
-
-
-def best_variant() -> str:
-    """`heavy` where it is installed, else `full`."""
-    try:
-        peers.encoder_path("heavy")
-    except ModelError:
-        return "full"
-    return "heavy"
 
 
 def _statement(

@@ -10,15 +10,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sigmapose.bench import ours, peers, pose2sim
+from sigmapose.bench import ours, pose2sim
 from sigmapose.bench.methods import Method, own_methods, refuse_test_calibrators
 from sigmapose.bench.occluded_video import SEVERITIES, OccludedVideos, make_occluded, true_points_px
-from sigmapose.bench.options import Options
+from sigmapose.bench.options import SIZES, Options
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, Pose2SimProtocol
 from sigmapose.bench.results import CLEAN, Results
 from sigmapose.bench.scoring import Judge, Predictions, Truth, with_constant_sigma
 from sigmapose.data.sample import Picture
-from sigmapose.errors import ModelError
 from sigmapose.io.video import VideoReader
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import VISIBILITY
@@ -79,7 +78,7 @@ def run_occluded(options: Options) -> Results:
 
 
 def _methods(options: Options, *, camera: bool) -> list[Method]:
-    methods = own_methods(options.models, options.heads)
+    methods = own_methods(options.models, options.heads, options.looks)
     refuse_test_calibrators(methods, ())
     return [m for m in methods if camera or not m.told_camera]
 
@@ -90,13 +89,8 @@ def _rows(
     """Predictions by method, and notes about rows that are not there."""
     rows: dict[str, Predictions] = {}
     notes = []
-    for variant in ("heavy", "full"):
-        try:
-            peers.encoder_path(variant)
-        except ModelError as error:
-            notes.append(f"no row blazepose-{variant}: {error}")
-        else:
-            rows[f"blazepose-{variant}"] = pose2sim.peer_predictions(protocol, variant, timed=timed)
+    for variant in SIZES:
+        rows[f"blazepose-{variant}"] = pose2sim.peer_predictions(protocol, variant, timed=timed)
     for method in methods:
         rows[method.name] = ours.video_predictions(method, protocol)
         if method.name == "sigmapose":

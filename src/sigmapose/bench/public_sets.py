@@ -221,7 +221,7 @@ class _Rows:
         self.pictures = None
         self.notes: list[str] = []
         if any(s.picture is not None for s in first):
-            methods = own_methods(options.models, options.heads)
+            methods = own_methods(options.models, options.heads, options.looks)
             refuse_test_calibrators(methods, ())
             peer = _chosen(joint_map(BLAZEPOSE_33, public.skeleton), public.joints)
             self.pictures = CropRows(methods, self.ours, peer)

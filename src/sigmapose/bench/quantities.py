@@ -50,5 +50,6 @@ def _fill(into: Intervals, people: UncertainJoints, measured: QuantityRadii | No
             radius = None if measured is None else measured.radius(name, LEVEL)
             draws = some.draws(name, noise)
             known = np.asarray(np.isfinite(draws).all(1))
-            both = ends(np.where(known[:, None], draws, 0.0), LEVEL, radius, limits_of(name))
+            draws, centre = np.where(known[:, None], draws, 0.0), some.centre(name)
+            both = ends(draws, centre, LEVEL, radius, limits_of(name))
             values[rows[part]] = np.where(known[:, None], np.stack(both, axis=1), np.nan)

@@ -46,7 +46,7 @@ def run(options: Options) -> Results:
     """
     if options.source is None:
         raise DataError("real-val needs recordings: give --source DIR, as docs/benchmarks.md says")
-    methods = own_methods(options.models, options.heads)
+    methods = own_methods(options.models, options.heads, options.looks)
     refuse_test_calibrators(methods, ())
     judge = Judge(LAYOUT, samples=options.samples, min_group=MIN_GROUP)
     statement: dict[str, object] = {}

@@ -9,8 +9,11 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sigmapose.evaluate.angle_bias import ANGLES, BIAS_BINS, EDGES_DEG
 
 if TYPE_CHECKING:
     from sigmapose.bench.results import MethodResult, Numbers, Results
@@ -126,6 +129,7 @@ class Scorecard:
         parts += (
             self._wide_table("beside the peer and constants", BESIDE)
             + self._wide_table("photos without labels", PHOTOS)
+            + self._bias_table()
             + self._severity_tables()
             + self._class_table()
             + self._group_table()
@@ -149,6 +153,20 @@ class Scorecard:
             if any(c in numbers for c in columns)
         ]
         return [_aligned([[title, *(known[c][0] for c in columns)], *rows])]
+
+    def _bias_table(self) -> list[str]:
+        """Signed errors of angles by their true size; angles that were not judged are left out."""
+        told = {n for numbers in self.methods.values() for n in numbers if n in BIAS_BINS}
+        angles = [a for a in ANGLES if any(BIAS_BINS[n][0] == a for n in told)]
+        if not angles:
+            return []
+        edges = " / ".join(f"{low:.0f}-{high:.0f}" for low, high in pairwise(EDGES_DEG))
+        head = [f"mean signed error, degrees, of true angles {edges}", *angles]
+        rows = [
+            [name, *(_signed(numbers, [n for n in BIAS_BINS if BIAS_BINS[n][0] == a]) for a in angles)]
+            for name, numbers in self.methods.items()
+        ]
+        return [_aligned([head, *rows])]
 
     def _group_table(self) -> list[str]:
         rows = []
@@ -290,6 +308,11 @@ def _slashed(numbers: Mapping[str, object], columns: list[str]) -> str:
         return f"{value:.{digits}f}" if isinstance(value, float | int) else "-"
 
     return " / ".join(text(c) for c in columns)
+
+
+def _signed(numbers: Mapping[str, object], names: list[str]) -> str:
+    values = [numbers.get(name) for name in names]
+    return " / ".join(f"{v:+.1f}" if isinstance(v, float | int) else "-" for v in values)
 
 
 def _grown(numbers: Numbers, name: str) -> str:

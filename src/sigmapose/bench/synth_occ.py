@@ -58,7 +58,7 @@ def run(options: Options, distribution: str = "anything") -> Results:
     """
     if options.people is not None and options.people < PEOPLE:
         raise DataError(f"synth-occ needs at least {PEOPLE} people, got {options.people}: or give --quick")
-    methods = own_methods(options.models, options.heads)
+    methods = own_methods(options.models, options.heads, options.looks)
     judge = Judge(LAYOUT, samples=options.samples)
     folder = prepare(options)
     samples = {s: people(folder, s, options, distribution) for s in (CLEAN, *_severities(options))}

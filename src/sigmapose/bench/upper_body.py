@@ -109,7 +109,7 @@ def load_upper_body(folder: Path, limit: int | None = None) -> UpperBody:
     videos = tuple(
         upright(video, turns) for video, turns in zip(recording.videos, recording.turns, strict=True)
     )
-    variant = pose2sim.best_variant()
+    variant = pose2sim.TRUTH_DETECTOR
     evidence = tuple(peers.cached_evidence(video, variant) for video in videos)
     index = [BLAZEPOSE_33.index(name) for name in JOINTS]
     points = np.stack([e.points_px[f][:, index] for e, f in zip(evidence, frames, strict=True)])

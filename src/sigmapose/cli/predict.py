@@ -24,8 +24,11 @@ class Predict:
     """Photo, video, or folder of photos."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for poses.json, the annotated picture or video, and scene.html; it is made if need be."""
-    model: Literal["lite", "full", "heavy"] = "full"
-    """Size of the network."""
+    model: Literal["lite", "full", "heavy"] = "heavy"
+    """Size of the network: heavy is the most accurate, full is for live use, lite for slow machines."""
+    looks: Annotated[Literal[1, 2] | None, tyro.conf.arg(metavar="1|2")] = None
+    """2: look at everybody in a mirror too and average both answers; slower. By default 2 for photos, 1 for
+    video."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
     """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=camera.json with the matrix K."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
@@ -78,7 +81,9 @@ class Predict:
         from sigmapose.estimate.api import load
 
         cv2.setNumThreads(1)  # its threads get in the way of those that decode, compute and write
-        estimator = load(self.model, calibrator=self.calibrator, device=self.device, people=self.people)
+        estimator = load(
+            self.model, calibrator=self.calibrator, device=self.device, people=self.people, looks=self.looks
+        )
         unit = "frame" if pictures.kind == "video" else "photo"
         bar = tqdm(total=pictures.count, unit=unit, desc=self.input.name, disable=None, file=sys.stderr)
         with outputs, finish_first() as check, bar:

@@ -14,30 +14,33 @@ from sigmapose.errors import InputError
 from sigmapose.estimate.assemble import PoseBatch
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.lift import Lifter
-from sigmapose.estimate.network import MODELS
+from sigmapose.estimate.network import DEFAULT_MODEL, MODELS
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import Skeleton
 
 
 def load(
-    model: str | Path = "full",
+    model: str | Path = DEFAULT_MODEL,
     *,
     calibrator: Calibrator | Path | str | None = None,
     device: str = "cpu",
     people: int | None = None,
     threads: int | None = None,
+    looks: int | None = None,
 ) -> Estimator:
     """An estimator with the embedded weights; no network access, no torch.
 
     Args:
-        model: ``lite``, ``full`` or ``heavy`` (the last one once ``sigmapose export`` has made it), or an
-            ``.onnx`` file that ``sigmapose export --out`` made.
+        model: ``heavy`` for photos and files, ``full`` for live use, ``lite`` where neither is fast enough;
+            or an ``.onnx`` file that ``sigmapose export`` made.
         calibrator: another calibrator than the shipped one, or its file; ``"none"`` for raw covariances, as
             an ``.onnx`` file has them unless it is given a calibrator of its own.
         device: ``cpu``, or ``cuda`` with onnxruntime-gpu.
         people: at most this many people per picture; None for all.
         threads: CPU threads of the network; None for half of the processors (all for ``heavy``).
+        looks: 2 to look at every person in a mirror too and average both answers, for twice the network's
+            time; 1 for one look; None for 2 on photos and 1 on video.
 
     Raises:
         ModelError: unknown model, a model that is not installed, or a device that is not there.
@@ -45,8 +48,9 @@ def load(
     if calibrator is None and str(model) not in MODELS:
         calibrator = "none"
     return Estimator(
-        model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads
-    )
+        model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads,
+        looks=looks,
+    )  # fmt: skip
 
 
 def lift(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera, root_depth_from_length
+from sigmapose.estimate.looks import mirrored, mixture
 from sigmapose.estimate.network import Answer
 from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward, relative_from_25d, root_position
 from sigmapose.pose import Pose
@@ -19,8 +20,7 @@ from sigmapose.skeleton import BODY_26
 ROOT = BODY_26.index("mid_hip")
 STATURE_PRIOR_MM = (1690.0, 95.0)
 """Mean and standard deviation of adult standing height, women and men together: between the means of the
-world
-(1650 mm) and of Europe (1720 mm)."""
+world (1650 mm) and of Europe (1720 mm)."""
 HEIGHT_SIGMA_MM = 15.0
 """How well a height that the user states is known: shoes, posture, the definition of head top."""
 UNKNOWN_FOCAL_SIGMA_LOG = 0.3
@@ -94,40 +94,47 @@ def assemble(
     source: str,
     score: Float[Array, " person"],
     track: tuple[int, ...] | None = None,
+    second: Answer | None = None,
 ) -> PoseBatch:
     """Calibrate, then carry means and covariances into the camera.
+
+    Calibrators are fitted on single looks. With a second look each is scaled as it was given, by its own
+    sides and visibility classes, and then both are mixed; measured radii are those of the mixed visibility.
 
     Args:
         centre_px, size_px: the crops, in ideal pixels.
         height_mm: standing height when the user knows it; else the stature prior speaks.
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
+        second: what the network says of the same people in a mirror.
     """
     if calibrator is not None:
         source = calibrator.source_for(source, camera.known)
-    relative_cov, factors, points_cov, stature_sigma = _calibrated(answer, calibrator, source)
+    answer = _calibrated(answer, calibrator, source)
+    if second is not None:
+        answer = mixture(answer, mirrored(_calibrated(second, calibrator, source)))
     levels, joint_radii, point_radii = _radii(answer, calibrator, source)
     size = np.asarray(size_px, dtype=np.float64)
     ratio = size / camera.focal_px
     stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
-    unit_stature = np.exp(answer.log_stature[:, 0].astype(np.float64)) * ratio
+    unit_stature = np.exp(answer.log_stature[:, 0]) * ratio
     depth = root_depth_from_length(
         stature,
         sigma,
         unit_stature,
-        unit_stature * stature_sigma,
+        unit_stature * answer.log_stature[:, 1],
         focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
     )
-    ideal_px = centre_px[:, None] + answer.points.astype(np.float64) * size[:, None, None]
-    ideal_cov = points_cov * size[:, None, None, None] ** 2
+    ideal_px = centre_px[:, None] + answer.points * size[:, None, None]
+    ideal_cov = answer.points_cov * size[:, None, None, None] ** 2
     root_ray = camera.ideal_rays(ideal_px[:, ROOT])
     relative = relative_from_25d(
         answer.relative,
-        relative_cov,
+        answer.relative_cov,
         scale_mm=depth.depth_mm * ratio,
         crop_ratio=ratio,
         root_ray=root_ray,
         sigma_log_scale=depth.sigma_log_length,
-        factors=factors,
+        factors=answer.relative_factors,
     )
     root = root_position(
         root_ray,
@@ -146,7 +153,7 @@ def assemble(
         cov_mm2=relative.cov,
         points_px=points_px,
         cov_px2=add_floor(cov_px2, SIGMA_FLOOR_PX),
-        visibility=answer.visibility.astype(np.float64),
+        visibility=answer.visibility,
         root_mm=root.mean,
         root_cov_mm2=root.cov,
         score=np.asarray(score, dtype=np.float64),
@@ -161,24 +168,26 @@ def assemble(
     )
 
 
-def _calibrated(
-    answer: Answer, calibrator: Calibrator | None, source: str
-) -> tuple[Array, Array, Array, Array]:
-    """Covariances and factors of the relative joints, covariances of the points, sigma of ln stature; scaled.
+def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> Answer:
+    """The answer in float64, with its covariances, factors and the sigma of ln stature scaled.
 
     What a joint errs by together with others is scaled as the rest of its error, so that correlations stay.
     """
-    relative, points = answer.relative_cov.astype(np.float64), answer.points_cov.astype(np.float64)
-    factors = answer.relative_factors.astype(np.float64)
-    stature_sigma = answer.log_stature[:, 1].astype(np.float64)
-    relative[:, ROOT] = factors[:, ROOT] = 0.0  # the root is the origin; the floor in millimetres remains
+    answer = Answer(**{f.name: getattr(answer, f.name).astype(np.float64) for f in fields(Answer)})
+    # The root is the origin; the floor in millimetres remains.
+    answer.relative_cov[:, ROOT] = answer.relative_factors[:, ROOT] = 0.0
     if calibrator is None:
-        return relative, factors, points, stature_sigma
+        return answer
     scales = calibrator.scales_for(source)
     joint, group = np.arange(answer.visibility.shape[1]), most_probable(answer.visibility)
     scale = scales.relative[joint, group][..., None, None]
-    points *= scales.points[joint, group][..., None, None]
-    return relative * scale, factors * np.sqrt(scale), points, stature_sigma * scales.stature
+    return replace(
+        answer,
+        points_cov=answer.points_cov * scales.points[joint, group][..., None, None],
+        relative_cov=answer.relative_cov * scale,
+        relative_factors=answer.relative_factors * np.sqrt(scale),
+        log_stature=answer.log_stature * (1.0, scales.stature),
+    )
 
 
 def _quantities(calibrator: Calibrator | None, source: str) -> QuantityRadii | None:

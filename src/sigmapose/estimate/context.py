@@ -11,6 +11,8 @@ from sigmapose.shapes import Array, Bool, Float
 ENCODERS = ("none", "lite", "full", "heavy")
 CONTEXT_FEATURES = 8 + len(ENCODERS)
 PLACE_SCALE = 4.0
+_PLACE_X, _TANGENT_X = 0, 6
+"""Columns of a context row that change their sign in a mirror."""
 PLACE_CLIP = 3.0
 
 
@@ -45,3 +47,10 @@ def crop_context(
         ),
         axis=1,
     ).astype(np.float32)
+
+
+def mirrored_context(context: Float[Array, "batch 12"]) -> Float[Array, "batch 12"]:
+    """Context rows of the same crops in the mirror image of their pictures."""
+    sign = np.ones(CONTEXT_FEATURES, dtype=context.dtype)
+    sign[[_PLACE_X, _TANGENT_X]] = -1
+    return context * sign

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,14 @@ from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.facing import Facing
 from sigmapose.estimate.follow import Followed, Follower
 from sigmapose.estimate.lift import Lifter, check_height
-from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, default_threads, weights_path
+from sigmapose.estimate.looks import Said, ask
+from sigmapose.estimate.network import (
+    DEFAULT_MODEL,
+    ImageNetwork,
+    Landmarks,
+    default_threads,
+    weights_path,
+)
 from sigmapose.estimate.steer import Joints
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
@@ -33,6 +40,8 @@ from sigmapose.skeleton import BLAZEPOSE_33
 log = logging.getLogger(__name__)
 PHOTO_TILE_ROWS = 2
 PHOTO_ROUNDS = 2
+PHOTO_LOOKS, VIDEO_LOOKS = 2, 1
+"""How often a person is looked at unless the user says it: a photo also in a mirror."""
 
 
 class Estimator:
@@ -40,16 +49,19 @@ class Estimator:
 
     def __init__(
         self,
-        model: str | Path = "full",
+        model: str | Path = DEFAULT_MODEL,
         *,
         calibrator: Calibrator | None = None,
         device: str = "cpu",
         people: int | None = None,
         threads: int | None = None,
+        looks: int | None = None,
     ) -> None:
         """See :func:`sigmapose.load`."""
         if people is not None and people < 1:
             raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
+        if looks not in (None, 1, 2):
+            raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
         self.network = ImageNetwork(model, threads=threads, device=device)
         self.detector = Detector(weights_path("detector"), threads=threads or default_threads())
         if calibrator is not None:
@@ -58,6 +70,7 @@ class Estimator:
         self.calibrator = calibrator
         self.model = self.network.model
         self.people = people
+        self.looks = looks
 
     def __repr__(self) -> str:
         name = self.calibrator.name if self.calibrator else "none"
@@ -65,8 +78,7 @@ class Estimator:
 
     @property
     def constant_sigma_mm(self) -> float | None:
-        """What one isotropic sigma for all joints would be on the calibration people: the baseline to beat.
-        What one isotropic sigma for all joints would be on the calibration people: the baseline to beat."""
+        """What one isotropic sigma of all joints would be on the calibration people: the baseline to beat."""
         if self.calibrator is None:
             return None
         sigma = self.calibrator.scales_for(self.model).constant_sigma_mm
@@ -96,8 +108,9 @@ class Estimator:
         check_height(height_mm)
         follower = Follower(people or self.people, tile_rows=PHOTO_TILE_ROWS)
         poses: list[Pose] = []
-        for turn in range(PHOTO_ROUNDS):  # the second look is with crops that fit
-            poses = self._look(image_rgb, follower, camera, height_mm, detect=turn == 0)
+        for turn in range(PHOTO_ROUNDS):  # the last round is with crops that fit
+            looks = (self.looks or PHOTO_LOOKS) if turn == PHOTO_ROUNDS - 1 else 1
+            poses = self._look(image_rgb, follower, camera, height_mm, looks, detect=turn == 0)
             if not poses:
                 break
         return poses
@@ -138,11 +151,12 @@ class Estimator:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture)."""
         check_height(height_mm)
         follower, facing = Follower(people or self.people), Facing()
+        looks = self.looks or VIDEO_LOOKS
         for index, time_s, picture in frames:
             seen_by = _checked(picture, camera)
             facing.next_frame()
             yield Frame(
-                index, time_s, tuple(self._look(picture, follower, seen_by, height_mm, facing=facing))
+                index, time_s, tuple(self._look(picture, follower, seen_by, height_mm, looks, facing=facing))
             )
 
     def in_crops(
@@ -154,7 +168,7 @@ class Estimator:
         height_mm: float | None = None,
     ) -> tuple[list[Pose], Landmarks]:
         """People whose crops somebody else has chosen, one for each, whether the network believes in them or
-        not; and the encoder's own landmarks.
+        not; and the encoder's own landmarks. One look, unless the estimator was made with two.
 
         Args:
             pixels: the crops, RGB in 0..1, as :func:`sigmapose.estimate.crop.extract` gives them.
@@ -165,22 +179,13 @@ class Estimator:
         check_height(height_mm)
         inputs = [self._inputs([crop], camera) for crop, camera in zip(crops, cameras, strict=True)]
         centre, size, rotation, context = (np.concatenate(part) for part in zip(*inputs, strict=True))
-        answer, landmarks = self.network(pixels, rotation, context)
+        said = ask(self.network, pixels, rotation, context, self.looks or VIDEO_LOOKS)
         poses = []
         for i, camera in enumerate(cameras):
-            one = slice(i, i + 1)
-            batch = assemble(
-                Answer(**{f.name: getattr(answer, f.name)[one] for f in fields(Answer)}),
-                centre_px=centre[one],
-                size_px=size[one],
-                camera=camera,
-                height_mm=height_mm,
-                calibrator=self.calibrator,
-                source=self.model,
-                score=np.asarray(landmarks.flag[one]).ravel(),
-            )
+            one = np.array([i])
+            batch = self._assemble(said.take(one), centre[one], size[one], camera, height_mm)
             poses.append(batch[0])
-        return poses, landmarks
+        return poses, said.landmarks
 
     def _look(
         self,
@@ -188,6 +193,7 @@ class Estimator:
         follower: Follower,
         camera: Camera,
         height_mm: float | None,
+        looks: int,
         *,
         detect: bool = True,
         facing: Facing | None = None,
@@ -196,12 +202,14 @@ class Estimator:
         if not crops:
             return []
         centre, size, rotation, context = self._inputs(crops, camera)
-        answer, landmarks = self.network(extract_batch(image, crops), rotation, context)
+        said = ask(self.network, extract_batch(image, crops), rotation, context, looks)
+        answer, landmarks = said.answer, said.landmarks
         joints = [Joints(points, cov) for points, cov in zip(answer.points, answer.points_cov, strict=True)]
         people = follower.update(landmarks.landmarks, landmarks.flag, landmarks.heat, joints)
         if not people:
             return []
-        batch = self._assemble(answer, landmarks, people, centre, size, camera, height_mm)
+        rows, tracks = np.array([p.row for p in people]), tuple(p.track for p in people)
+        batch = self._assemble(said.take(rows), centre[rows], size[rows], camera, height_mm, tracks)
         poses = [batch[i] for i in range(len(batch))]
         if facing is not None:
             poses = [
@@ -255,26 +263,24 @@ class Estimator:
 
     def _assemble(
         self,
-        answer: Answer,
-        landmarks: Landmarks,
-        people: list[Followed],
+        said: Said,
         centre: Array,
         size: Array,
         camera: Camera,
         height_mm: float | None,
+        track: tuple[int, ...] | None = None,
     ) -> PoseBatch:
-        rows = np.array([person.row for person in people])
-        chosen = Answer(**{f.name: getattr(answer, f.name)[rows] for f in fields(Answer)})
         return assemble(
-            chosen,
-            centre_px=centre[rows],
-            size_px=size[rows],
+            said.answer,
+            centre_px=centre,
+            size_px=size,
             camera=camera,
             height_mm=height_mm,
             calibrator=self.calibrator,
             source=self.model,
-            score=landmarks.flag[rows],
-            track=tuple(person.track for person in people),
+            score=np.asarray(said.landmarks.flag).ravel(),
+            track=track,
+            second=said.second,
         )
 
 

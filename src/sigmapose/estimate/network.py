@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigmapose.errors import ModelError
-from sigmapose.shapes import Array, Bool, Float
+from sigmapose.shapes import Array, Bool, Float, Int
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
 MODELS = ("lite", "full", "heavy")
+DEFAULT_MODEL = "heavy"
 CROP_PX = 256
 LOGIT_CLIP = 8.0
 
@@ -47,6 +48,10 @@ class Answer:
     def __repr__(self) -> str:
         return f"Answer({len(self)} people)"
 
+    def take(self, rows: Int[Array, " some"] | slice) -> Answer:
+        """Some of the people."""
+        return Answer(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
 
 @dataclass(frozen=True, repr=False)
 class Landmarks:
@@ -57,6 +62,10 @@ class Landmarks:
     heat: Float[Array, "batch 39 3"]
     flag: Float[Array, " batch"]
 
+    def take(self, rows: Int[Array, " some"] | slice) -> Landmarks:
+        """Some of the crops."""
+        return Landmarks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
 
 GRAPH_OUTPUTS = ("points", "points_tril", "relative", "relative_tril", "visibility", "log_stature")
 """Outputs of the ONNX files that make an Answer; Cholesky factors are packed lower triangles."""
@@ -66,31 +75,27 @@ LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
 
 
 def weights_path(name: str) -> Path:
-    """File of an embedded network: ``lite``, ``full``, ``lift``, ``detector``; ``heavy`` once it is made.
+    """File of an embedded network: ``lite``, ``full``, ``heavy``, ``lift``, ``detector``.
 
-    ``heavy`` is looked for in ``$SIGMAPOSE_MODELS`` and in the user's cache before the package.
+    A folder named by ``$SIGMAPOSE_MODELS`` comes before the package.
     """
     file = f"{name}.onnx"
     folders = [Path(p) for p in (os.environ.get("SIGMAPOSE_MODELS"),) if p]
-    folders += [cache_folder(), Path(str(resources.files("sigmapose") / "weights"))]
+    folders.append(Path(str(resources.files("sigmapose") / "weights")))
     for folder in folders:
         if (folder / file).is_file():
             return folder / file
-    remedy = (
-        "make it once with: sigmapose export --model heavy (needs the 'train' extra)"
-        if name == "heavy"
-        else "reinstall sigmapose"
-    )
-    raise ModelError(f"model '{name}' is not installed ({file} not found): {remedy}")
+    raise ModelError(f"model '{name}' is not installed ({file} not found): reinstall sigmapose")
 
 
 def cache_folder() -> Path:
-    """Where optional models are kept: ``$XDG_CACHE_HOME/sigmapose`` or ``~/.cache/sigmapose``."""
+    """Where downloads and rendered pictures are kept: ``$XDG_CACHE_HOME/sigmapose`` or
+    ``~/.cache/sigmapose``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "sigmapose"
 
 
-def default_threads(model: str = "full") -> int:
+def default_threads(model: str | None = None) -> int:
     """Half of the processors, since decoding, drawing and writing want the other half; all for ``heavy``.
 
     Measured on two: ``full`` 50 frames/s with one thread, 48 with two; ``heavy`` 16 and 21.
@@ -133,7 +138,7 @@ class ImageNetwork:
     """
 
     def __init__(
-        self, model: str | Path = "full", *, threads: int | None = None, device: str = "cpu"
+        self, model: str | Path = DEFAULT_MODEL, *, threads: int | None = None, device: str = "cpu"
     ) -> None:
         named = str(model) in MODELS
         if not named and Path(model).suffix != ".onnx":

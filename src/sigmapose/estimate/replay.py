@@ -3,7 +3,7 @@ it again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Replay:
         """One person as the estimator would give them."""
         one = slice(row, row + 1)
         return assemble(
-            Answer(**{f.name: getattr(self.answer, f.name)[one] for f in fields(Answer)}),
+            self.answer.take(one),
             centre_px=self.centre_px[one], size_px=self.size_px[one], camera=self.cameras[row],
             height_mm=height_mm, calibrator=calibrator, source=self.source, score=np.ones(1),
         )  # fmt: skip

@@ -84,7 +84,7 @@ def held_intervals(
         for name in INTERVAL_NAMES:
             truth = true_quantity(name, truth_mm[rows], people.skeleton)
             radius = None if measured is None else measured.radius(name, level)
-            low, high = ends(part.draws(name, noise), level, radius, limits_of(name))
+            low, high = ends(part.draws(name, noise), part.centre(name), level, radius, limits_of(name))
             inside[name][rows] = (low <= truth) & (truth <= high)
             widths[name][rows] = np.where(np.isnan(truth), np.nan, high - low)
     group = np.unique(cluster, return_inverse=True)[1]

@@ -25,6 +25,7 @@ import numpy as np
 from sigmapose.align import procrustes
 from sigmapose.errors import InputError
 from sigmapose.evaluate import motion, pose_metrics
+from sigmapose.evaluate.angle_bias import bias_columns
 from sigmapose.evaluate.energy_score import energy_score_components, pose_energy_score_components
 from sigmapose.evaluate.frames import LEVELS, Scored
 from sigmapose.evaluate.layout import Layout
@@ -57,7 +58,8 @@ class Measured:
 
     JOINT_COLUMNS and `doubt`, `confident` (NaN throughout where the method says neither), `acceleration`,
     `jitter` (mm/frame^2, mm/frame^3 or per s^2, s^3); STATED_COLUMNS with a covariance; (frames, chains)
-    `angle_error_deg`; (frames, bones) `segment_error_deg`, `bone_error_mm`; (frames, 1) `energy_pose_mm`.
+    `angle_error_deg`; (frames, bones) `segment_error_deg`, `bone_error_mm`; (frames, 1) `energy_pose_mm`;
+    (frames, sides) the signed errors of `angle_bias`.
     """
 
     columns: dict[str, np.ndarray]
@@ -100,7 +102,7 @@ def measure(frames: Scored, layout: Layout, *, workers: int | None = None) -> Me
             some = [np.arange(k, min(k + 4, joints)) for k in range(0, joints, 4)]
             parts = list(pool.map(lambda chosen: _motion(frames, layout, chosen), some))
             columns |= {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
-    return Measured(columns | interval_columns(frames, layout))
+    return Measured(columns | interval_columns(frames, layout) | bias_columns(frames, layout))
 
 
 def _counted(name: str, values: np.ndarray, counts: np.ndarray) -> np.ndarray:

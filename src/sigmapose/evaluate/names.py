@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sigmapose.evaluate.angle_bias import BIAS_BINS
 from sigmapose.evaluate.stated_intervals import KINDS
 
 Better = Literal["low", "high", "nominal", "neither"]
@@ -69,6 +70,15 @@ def _intervals() -> dict[str, Metric]:
     return result
 
 
+def _bias() -> dict[str, Metric]:
+    return {
+        name: Metric(
+            "deg", "nominal", f"mean signed error of {angle} angles of {low:.0f} to {high:.0f} deg", 0.0
+        )
+        for name, (angle, low, high) in BIAS_BINS.items()
+    }
+
+
 METRICS: dict[str, Metric] = {
     "mpjpe_mm": Metric("mm", "low", "joint error, roots aligned"),
     "n_mpjpe_mm": Metric("mm", "low", "joint error after the best scale (Rhodin 2018)"),
@@ -76,6 +86,7 @@ METRICS: dict[str, Metric] = {
     "pck_150mm": Metric("1", "high", "joints nearer than 150 mm (MPI-INF-3DHP)"),
     "auc_150mm": Metric("1", "high", "mean PCK over 0, 5, ..., 150 mm (MPI-INF-3DHP)"),
     "mpjae_deg": Metric("deg", "low", "error of interior joint angles"),
+    **_bias(),
     "segment_angle_deg": Metric("deg", "low", "angle between true and predicted bones"),
     "bone_length_error_mm": Metric("mm", "low", "error of bone lengths"),
     **_motion(),

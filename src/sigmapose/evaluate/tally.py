@@ -14,6 +14,7 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.evaluate import pose_metrics
+from sigmapose.evaluate.angle_bias import BIAS_BINS
 from sigmapose.evaluate.calibration import ECE_BINS, Factor, cell_codes
 from sigmapose.evaluate.frames import LEVELS, Scored
 from sigmapose.evaluate.layout import Layout
@@ -40,6 +41,7 @@ COLUMN_MEANS = {
     "distance2_over_3": "distance2",
     **{f"coverage_{round(100 * level)}": f"inside_{round(100 * level)}" for level in LEVELS},
     "coverage_90_found": "inside_90_found",
+    **{name: name for name in BIAS_BINS},
     **{
         f"{prefix}interval_{what}90_{kind}{unit}": f"{prefix}interval_{column}{kind}"
         for prefix in ("", "joint_")

@@ -171,7 +171,7 @@ def make_model(
     from sigmapose.learn.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
 
     originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
-    target = out or cache_folder() / f"{variant}.onnx"
+    target = out or Path(f"{variant}.onnx")
     head = load_phi(phi or weights_path("heavy"))
     export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
     label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})

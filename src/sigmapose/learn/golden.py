@@ -12,7 +12,7 @@ from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.estimate.network import Answer, ImageNetwork, LiftNetwork
 from sigmapose.shapes import Array, UInt8
 
-GOLDEN_MODELS = ("lite", "full")
+GOLDEN_MODELS = ("lite", "full", "heavy")
 
 
 def lift_inputs() -> tuple[Array, Array, Array, Array]:
