@@ -6,18 +6,44 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from sigmapose.bench import peers
 from sigmapose.bench.methods import Method, chosen_joints, from_poses
 from sigmapose.bench.pose2sim import JOINTS, Pose2SimProtocol
 from sigmapose.bench.scoring import Predictions
 from sigmapose.data.readers.placed import PlacedCamera
+from sigmapose.estimate.api import lift_batch
 from sigmapose.pose import Pose
-from sigmapose.skeleton import BODY_26
+from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 
 
 def video_predictions(method: Method, protocol: Pose2SimProtocol) -> Predictions:
     """Our poses on every camera of the recording, frames camera by camera."""
     poses, fps = video_poses(method, protocol.videos, protocol.cameras, protocol.frames)
     return from_poses([p for one in poses for p in one], chosen_joints(BODY_26, JOINTS), fps, intervals=True)
+
+
+def lifted_predictions(protocol: Pose2SimProtocol) -> Predictions:
+    """`sigmapose.lift` of BlazePose heavy's 2D keypoints on every camera, without a picture."""
+    evidence = [peers.cached_evidence(video, "heavy").first(protocol.frames) for video in protocol.videos]
+    poses = [lifted_poses(e, placed) for e, placed in zip(evidence, protocol.cameras, strict=True)]
+    return from_poses([p for one in poses for p in one], chosen_joints(BODY_26, JOINTS), intervals=True)
+
+
+def lifted_poses(evidence: peers.Evidence, placed: PlacedCamera) -> list[Pose | None]:
+    """`sigmapose.lift` of BlazePose's 2D keypoints in every frame; None where nobody was found."""
+    rows = np.flatnonzero(evidence.found & np.isfinite(evidence.points_px).all((1, 2)))
+    lifted = lift_batch(
+        evidence.points_px[rows],
+        evidence.visibility[rows],
+        skeleton=BLAZEPOSE_33,
+        image_size=(placed.camera.width, placed.camera.height),
+    )
+    poses: list[Pose | None] = [None] * len(evidence.found)
+    for k, row in enumerate(rows.tolist()):
+        poses[row] = lifted[k]
+    return poses
 
 
 def video_poses(

@@ -99,6 +99,7 @@ def _rows(
                 notes.append("no row constant-sigma: the calibrator does not say which sigma")
             else:
                 rows["constant-sigma"] = with_constant_sigma(rows["sigmapose"], sigma)
+    rows["sigmapose/lift"] = ours.lifted_predictions(protocol)
     return rows, notes
 
 

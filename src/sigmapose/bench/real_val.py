@@ -93,6 +93,7 @@ def _rows(recording: UpperBody, methods: Sequence[Method]) -> tuple[dict[str, Pr
             rows[f"blazepose-{variant}"] = _peer(recording, variant)
     for method in methods:
         rows[method.name] = _ours(recording, method)
+    rows["sigmapose/lift"] = _lifted(recording)
     return rows, notes
 
 
@@ -110,7 +111,18 @@ def _peer(recording: UpperBody, variant: str) -> Predictions:
 
 def _ours(recording: UpperBody, method: Method) -> Predictions:
     count = int(recording.frames.max()) + 1
-    found, fps = ours.video_poses(method, recording.videos, recording.cameras, count)
+    return _judged(recording, *ours.video_poses(method, recording.videos, recording.cameras, count))
+
+
+def _lifted(recording: UpperBody) -> Predictions:
+    evidence = [peers.cached_evidence(video, "heavy") for video in recording.videos]
+    cameras = recording.cameras
+    return _judged(recording, [ours.lifted_poses(e, c) for e, c in zip(evidence, cameras, strict=True)])
+
+
+def _judged(
+    recording: UpperBody, found: Sequence[Sequence[Pose | None]], fps: float | None = None
+) -> Predictions:
     poses = [one[f] for one, frames in zip(found, recording.frames, strict=True) for f in frames]
     root = [BODY_26.index(JOINTS[k]) for k in EARS]
     moved = [None if pose is None else relative_to(pose, root) for pose in poses]
