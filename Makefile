@@ -81,10 +81,10 @@ bench: $(DEV)/.installed
 # Needs what `sigmapose train` makes on its way: FEATURES=RUN/features BODIES=RUN/bodies. docs/study.md says more.
 study: $(DEV)/.installed
 	@test -n "$(FEATURES)" -a -n "$(BODIES)" || { echo "make study FEATURES=DIR BODIES=DIR [UNLABELLED=DIR]"; exit 2; }
-	$(DEV)/bin/python -m sigmapose.learn.study $(STUDY) --features $(FEATURES) --bodies $(BODIES) \
+	$(DEV)/bin/python -m experiments.study.plan $(STUDY) --features $(FEATURES) --bodies $(BODIES) \
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) --out $(STUDY_OUT) $(STUDY_ARGS)
 	mkdir -p $(STUDY_OUT)/bench
-	$(DEV)/bin/python -m sigmapose.learn.study compare --features $(FEATURES) --out $(STUDY_OUT) \
+	$(DEV)/bin/python -m experiments.study.plan compare --features $(FEATURES) --out $(STUDY_OUT) \
 		| tee $(STUDY_OUT)/bench/compare.md
 
 clean:

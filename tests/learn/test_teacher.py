@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.teachers.model_file import teach_with_model
+from experiments.teachers.peer import BlazePoseTeacher
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.io.images import read_image
@@ -18,8 +20,6 @@ from sigmapose.learn.samples import FLIP, Pictures, make_batch
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, agreed, sigma_of
 from sigmapose.learn.teacher.judge import errors_of, fitted_variance, report
 from sigmapose.learn.teacher.lesson import Lesson
-from sigmapose.learn.teacher.model_file import teach_with_model
-from sigmapose.learn.teacher.peer import BlazePoseTeacher
 from sigmapose.learn.teacher.pictures import of_each_person, taught
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.photos.found_people import PeopleFinder

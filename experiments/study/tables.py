@@ -1,6 +1,6 @@
 """Tables of the study, in Markdown, from what `sigmapose bench --heads DIR --json FILE` wrote.
 
-python benchmarks/study_tables.py DIR [--into docs/study.md]
+python experiments/study/tables.py DIR [--into experiments/study.md]
 
 DIR holds STUDY.PROTOCOL.json, e.g. phases.synth-occ.json, and tables that are made already (compare.md,
 parts.md). With --into, each table replaces what stands between its marks `<!-- table: NAME -->` and
@@ -19,8 +19,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from experiments.study.plan import STUDIES
 from sigmapose.errors import DataError
-from sigmapose.learn.study import STUDIES
 
 COLUMNS = {
     "mpjpe_mm": ("MPJPE mm", "{:.1f}", 1.0),

@@ -1,6 +1,6 @@
 """The study: what each part of the method buys, as named variants, trained, exported and scored alike.
 
-python -m sigmapose.learn.study NAME --features DIR --bodies DIR --out DIR
+python -m experiments.study.plan NAME --features DIR --bodies DIR --out DIR
 
 NAME is one of `STUDIES`, or ``all`` (every variant, the most important first); afterwards ``compare`` (all
 that are trained, on the test people's features) and ``parts`` (what the members of the ensemble disagree on).
@@ -18,12 +18,12 @@ from typing import Annotated, Literal
 
 import tyro
 
+from experiments.study.data import DataChoice
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.learn.augment import Augmentation
 from sigmapose.learn.blazepose import Variant as Encoder
 from sigmapose.learn.phi import PhiConfig
 from sigmapose.learn.recipes import RECIPES, Recipe, get_recipe
-from sigmapose.learn.study_data import DataChoice
 
 FRACTIONS = (0.01, 0.05, 0.2)
 TAUGHT_SHARE = 0.6
@@ -167,16 +167,16 @@ def commands(study: Study) -> list[str]:
                 f"--json {bench / f'{name}.{protocol}.json'}"
                 for protocol in PROTOCOLS
             ]
-    return [*lines, f"python benchmarks/study_tables.py {bench}"]
+    return [*lines, f"python experiments/study/tables.py {bench}"]
 
 
 def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.study``."""
+    """Entry point of ``python -m experiments.study.plan``."""
     import torch
 
-    from sigmapose.learn.study_compare import compare
-    from sigmapose.learn.study_parts import parts
-    from sigmapose.learn.study_run import run
+    from experiments.study.compare import compare
+    from experiments.study.parts import parts
+    from experiments.study.run import run
 
     study = tyro.cli(Study)
     torch.set_num_threads(study.threads)

@@ -17,6 +17,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from experiments.study.data import of_view
+from experiments.study.plan import Study, variants_of
+from experiments.study.run import assembled, heads_file
 from sigmapose.errors import InputError
 from sigmapose.evaluate.bootstrap import percentiles, resample_weights
 from sigmapose.learn.augment import picture_batch
@@ -25,9 +28,6 @@ from sigmapose.learn.losses import solve_lower
 from sigmapose.learn.objective import auroc
 from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
-from sigmapose.learn.study import Study, variants_of
-from sigmapose.learn.study_data import of_view
-from sigmapose.learn.study_run import assembled, heads_file
 from sigmapose.learn.teacher.judge import INSIDE_90
 from sigmapose.skeleton import VISIBILITY
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from experiments.study.data import of_view
+from experiments.study.plan import Study
+from experiments.study.run import heads_file
 from sigmapose.errors import InputError
 from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.ensemble import EnsembleHead
 from sigmapose.learn.export import load_phi
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
 from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
-from sigmapose.learn.study import Study
-from sigmapose.learn.study_data import of_view
-from sigmapose.learn.study_run import heads_file
 from sigmapose.skeleton import VISIBILITY
 
 ROWS = 1024

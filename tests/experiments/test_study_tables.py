@@ -23,8 +23,8 @@ CARD = {
 
 
 def tables(repository: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    script = repository / "benchmarks" / "study_tables.py"
-    return subprocess.run([sys.executable, script, *map(str, words)], capture_output=True, text=True)
+    call = [sys.executable, "-m", "experiments.study.tables", *map(str, words)]
+    return subprocess.run(call, cwd=repository, capture_output=True, text=True)
 
 
 def test_numbers_intervals_and_differences_reach_their_place(repository: Path, tmp_path: Path) -> None:

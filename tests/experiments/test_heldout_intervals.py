@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.heldout_intervals import measure, radii_of, table
 from sigmapose.calibrate import fit
 from sigmapose.learn.fit_calibrator import fit_calibrator
-from sigmapose.learn.heldout_intervals import measure, radii_of, table
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.samples import Pictures
 from sigmapose.quantities import KINDS

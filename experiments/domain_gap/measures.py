@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sigmapose.bench.gap_people import Person, Truth
+from experiments.domain_gap.people import Person, Truth
 from sigmapose.bench.paste import silhouette, stand_of
 from sigmapose.bench.pose2sim import JOINTS
 from sigmapose.errors import DataError

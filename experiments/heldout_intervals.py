@@ -1,7 +1,7 @@
 """Intervals of angles and lengths on people whom neither network nor calibrator has seen: with the covariance
 of the whole pose, with the covariances of joints alone, and both as measured on the calibration people.
 
-python -m sigmapose.learn.heldout_intervals --pictures DIR --phi phi.pt --calibrator calibrator.json
+python -m experiments.heldout_intervals --pictures DIR --phi phi.pt --calibrator calibrator.json
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def table(columns: dict[str, dict[str, Held]]) -> str:
 
 
 def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.heldout_intervals``."""
+    """Entry point of ``python -m experiments.heldout_intervals``."""
     import tyro
 
     options = tyro.cli(HeldOutIntervals)

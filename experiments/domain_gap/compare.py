@@ -1,4 +1,4 @@
-"""How far are renders from real pictures, for Θ? `python -m sigmapose.bench.domain_gap --renders DIR ...`
+"""How far are renders from real pictures, for Θ? `python -m experiments.domain_gap.compare --renders DIR ...`
 
 Two comparisons, kept apart:
 
@@ -8,8 +8,8 @@ Two comparisons, kept apart:
 - *with labels*, renders against the calibrated recording of `sigmapose.bench.pose2sim`, clean and with the
   same things pasted in front: this one is a measurement on TEST data, and nothing may be chosen by it.
 
-Both domains' people are cut alike (`gap_people`); a constant offset between two definitions of a joint is
-taken out of the spread (`gap_measures.constant_offset`).
+Both domains' people are cut alike (`people`); a constant offset between two definitions of a joint is
+taken out of the spread (`measures.constant_offset`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sigmapose.bench import gap_measures as measures
-from sigmapose.bench import pose2sim
-from sigmapose.bench.gap_measures import Answers, Encoder, kolmogorov_smirnov, wasserstein
-from sigmapose.bench.gap_people import (
+from experiments.domain_gap import measures
+from experiments.domain_gap.measures import Answers, Encoder, kolmogorov_smirnov, wasserstein
+from experiments.domain_gap.people import (
     PERSON_SURE,
     Person,
     filmed_people,
@@ -34,7 +33,8 @@ from sigmapose.bench.gap_people import (
     read_renders,
     recorded_people,
 )
-from sigmapose.bench.gap_probes import PROBES
+from experiments.domain_gap.probes import PROBES
+from sigmapose.bench import pose2sim
 from sigmapose.bench.paste import Stand, canvas_silhouette, place, stand_of
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX
@@ -368,7 +368,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     import tyro
 
-    from sigmapose.bench.gap_report import text
+    from experiments.domain_gap.report import text
 
     gap = tyro.cli(DomainGap, args=arguments, description=DomainGap.__doc__)
     cv2.setNumThreads(1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
+from experiments.teachers.peer import UNKNOWN_SIGMA
 from sigmapose.data.locate import Located, locate
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import STRICT, Gates
@@ -19,7 +20,6 @@ from sigmapose.errors import DataError
 from sigmapose.learn.phi import ROOT
 from sigmapose.learn.samples import Pictures
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
-from sigmapose.learn.teacher.peer import UNKNOWN_SIGMA
 from sigmapose.skeleton import BODY_26
 
 Shot = tuple[str, int, str]

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.study.compare import KINDS, Judged, compare, differences, mean_with_interval
+from experiments.study.data import DataChoice, Material, of_view, subjects_within
+from experiments.study.keypoints_only import KeypointsOnly
+from experiments.study.parts import sigmas, table
+from experiments.study.plan import STUDIES, Study, commands, variants_of
+from experiments.study.run import Workshop, run, seen_by, trained
 from sigmapose.errors import DataError, InputError
 from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.convert_blazepose import cached_models
 from sigmapose.learn.ensemble import EnsembleHead
-from sigmapose.learn.keypoints_only import KeypointsOnly
 from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.study import STUDIES, Study, commands, variants_of
-from sigmapose.learn.study_compare import KINDS, Judged, compare, differences, mean_with_interval
-from sigmapose.learn.study_data import DataChoice, Material, of_view, subjects_within
-from sigmapose.learn.study_parts import sigmas, table
-from sigmapose.learn.study_run import Workshop, run, seen_by, trained
 from study_features import SUBJECTS, write_bodies, write_features
 
 STEPS = 6

@@ -9,7 +9,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from sigmapose.bench.gap_people import Person
+from experiments.domain_gap.people import Person
 from sigmapose.bench.paste import silhouette
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.skeleton import BODY_26

@@ -18,6 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+from experiments.study.data import DataChoice, Material, named
+from experiments.study.keypoints_only import KeypointsOnly
+from experiments.study.plan import STUDIES, Study, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
 from sigmapose.learn.augment import BatchSource
@@ -27,15 +30,12 @@ from sigmapose.learn.convert_blazepose import cached_models, find_models, landma
 from sigmapose.learn.ensemble import EnsembleHead, Head
 from sigmapose.learn.export import export_image_model, label, load_phi, save_phi
 from sigmapose.learn.fit_calibrator import fit_calibrator
-from sigmapose.learn.keypoints_only import KeypointsOnly
 from sigmapose.learn.loop import train
 from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
 from sigmapose.learn.phi import DepthUncertaintyHead
 from sigmapose.learn.pipeline import as_stored, validation_batches
 from sigmapose.learn.recipes import Recipe
 from sigmapose.learn.samples import Batch, Pictures
-from sigmapose.learn.study import STUDIES, Study, StudyVariant
-from sigmapose.learn.study_data import DataChoice, Material, named
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sigmapose.bench import gap_measures as measures
-from sigmapose.bench.domain_gap import compare, occlude, summary
-from sigmapose.bench.gap_measures import Answers
-from sigmapose.bench.gap_people import Person, Truth, read_renders
-from sigmapose.bench.gap_probes import PROBES
-from sigmapose.bench.gap_report import text
+from experiments.domain_gap import measures
+from experiments.domain_gap.compare import compare, occlude, summary
+from experiments.domain_gap.measures import Answers
+from experiments.domain_gap.people import Person, Truth, read_renders
+from experiments.domain_gap.probes import PROBES
+from experiments.domain_gap.report import text
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26
 

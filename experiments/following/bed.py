@@ -1,8 +1,8 @@
 """How well people are followed behind things, on clips made for it from training data: a tool for building.
 
-    python -m sigmapose.bench.follow_bed --out DIR --mocap MOCAP --photos PHOTOS --backgrounds BACKGROUNDS
+    python -m experiments.following.bed --out DIR --mocap MOCAP --photos PHOTOS --backgrounds BACKGROUNDS
 
-Nothing here is test data, and no number of it a result: see `sigmapose.bench.follow_clips`.
+Nothing here is test data, and no number of it a result: see `experiments.following.clips`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sigmapose.bench.follow_clips import FPS, Clip, load, occlude, photo_clips, rendered_clips, save
+from experiments.following.clips import FPS, Clip, load, occlude, photo_clips, rendered_clips, save
 from sigmapose.io.video import VideoFrame
 from sigmapose.pose import Frame
 from sigmapose.shapes import Array, Float
