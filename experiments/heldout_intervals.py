@@ -1,7 +1,7 @@
 """Intervals of angles and lengths on people whom neither network nor calibrator has seen: with the covariance
 of the whole pose, with the covariances of joints alone, and both as measured on the calibration people.
 
-python -m experiments.heldout_intervals --pictures DIR --phi phi.pt --calibrator calibrator.json
+python -m experiments heldout-intervals --pictures DIR --phi phi.pt --calibrator calibrator.json
 """
 
 from __future__ import annotations
@@ -111,11 +111,8 @@ def table(columns: dict[str, dict[str, Held]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Entry point of ``python -m experiments.heldout_intervals``."""
-    import tyro
-
-    options = tyro.cli(HeldOutIntervals)
+def main(options: HeldOutIntervals) -> None:
+    """Print the tables, one an evidence source."""
     phi = load_phi(options.phi or weights_path("lift"))
     test = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
     told = load_pictures(options.calibration or options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
@@ -133,7 +130,3 @@ def _calibrator(options: HeldOutIntervals, phi: Head, pictures: Pictures) -> Cal
     calibrator = resolve_calibrator(options.calibrator)
     assert calibrator is not None
     return calibrator
-
-
-if __name__ == "__main__":
-    main()

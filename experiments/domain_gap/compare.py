@@ -1,4 +1,4 @@
-"""How far are renders from real pictures, for Θ? `python -m experiments.domain_gap.compare --renders DIR ...`
+"""How far are renders from real pictures, for Θ? `python -m experiments domain-gap --renders DIR ...`
 
 Two comparisons, kept apart:
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from experiments.domain_gap.people import (
     recorded_people,
 )
 from experiments.domain_gap.probes import PROBES
+from experiments.domain_gap.report import text
 from sigmapose.bench import pose2sim
 from sigmapose.bench.paste import Stand, canvas_silhouette, place, stand_of
 from sigmapose.errors import DataError
@@ -362,21 +364,10 @@ def run(gap: DomainGap) -> dict[str, object]:
     return result
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    import sys
-
-    import tyro
-
-    from experiments.domain_gap.report import text
-
-    gap = tyro.cli(DomainGap, args=arguments, description=DomainGap.__doc__)
+def main(gap: DomainGap) -> None:
+    """Print the comparisons, and write all the numbers where that is asked for."""
     cv2.setNumThreads(1)
     result = run(gap)
     if gap.json is not None:
         gap.json.write_text(json.dumps(result, indent=1, default=float) + "\n")
     sys.stdout.write(text(result) + "\n")
-
-
-if __name__ == "__main__":
-    main()

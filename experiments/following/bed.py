@@ -1,6 +1,6 @@
 """How well people are followed behind things, on clips made for it from training data: a tool for building.
 
-    python -m experiments.following.bed --out DIR --mocap MOCAP --photos PHOTOS --backgrounds BACKGROUNDS
+    python -m experiments follow-bed --out DIR --mocap MOCAP --photos PHOTOS --backgrounds BACKGROUNDS
 
 Nothing here is test data, and no number of it a result: see `experiments.following.clips`.
 """
@@ -120,42 +120,44 @@ def mean(results: Iterable[Following]) -> dict[str, float]:
     return out | {"switches": float(sum(r.switches for r in rows))}
 
 
-def main(
-    out: Path,
-    mocap: Path,
-    photos: Path,
-    backgrounds: Path,
-    model: str = "full",
-    severities: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6),
-    photo_count: int = 8,
-    seed: int = 0,
-) -> None:
-    """Make the clips that are missing, follow people in them, print and write what came out.
+@dataclass(frozen=True)
+class FollowBed:
+    """Make the clips that are missing, follow people in them, print and write what came out."""
 
-    Args:
-        out: Folder for the clips and `following.json`.
-        mocap: Folder with `cmu/`.
-        photos: Folder of photographs of people.
-        backgrounds: Folder of photographs, some without people.
-        model: Size of the encoder.
-        severities: Shares of the person to hide.
-        photo_count: How many photographs.
-        seed: Other things in front, other photographs.
-    """
+    out: Path
+    """Folder for the clips and `following.json`."""
+    mocap: Path
+    """Folder with `cmu/`."""
+    photos: Path
+    """Folder of photographs of people."""
+    backgrounds: Path
+    """Folder of photographs, some without people."""
+    model: str = "full"
+    """Size of the encoder."""
+    severities: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)
+    """Shares of the person to hide."""
+    photo_count: int = 8
+    """How many photographs."""
+    seed: int = 0
+    """Other things in front, other photographs."""
+
+
+def main(bed: FollowBed) -> None:
+    """Make what is missing, follow, print and write."""
     import sigmapose
 
-    estimator = sigmapose.load(model)
-    if not list(out.glob("*.npz")):
-        for clip in photo_clips(photos, estimator, photo_count, 50, seed):
-            save(clip, out)
-        for clip in rendered_clips(mocap, backgrounds, estimator, 100):
-            save(clip, out)
+    estimator = sigmapose.load(bed.model)
+    if not list(bed.out.glob("*.npz")):
+        for clip in photo_clips(bed.photos, estimator, bed.photo_count, 50, bed.seed):
+            save(clip, bed.out)
+        for clip in rendered_clips(bed.mocap, bed.backgrounds, estimator, 100):
+            save(clip, bed.out)
     table: dict[str, dict[str, float]] = {}
-    files = sorted(out.glob("*.npz"))
-    for severity in severities:
+    files = sorted(bed.out.glob("*.npz"))
+    for severity in bed.severities:
         results: dict[tuple[str, str], list[Following]] = {}
         for file in files:
-            clip = occlude(load(file), severity, seed)
+            clip = occlude(load(file), severity, bed.seed)
             kind = "photo" if file.stem.startswith("photo") else "render"
             for mode, people in (("told", clip.crops.shape[1]), ("not told", None)):
                 results.setdefault((kind, mode), []).append(follow(clip, estimator, people))
@@ -163,10 +165,4 @@ def main(
             name = f"{kind}, {round(100 * severity)} %, number of people {mode}"
             table[name] = mean(rows)
             print(name, " ".join(f"{k}={v:.3f}" for k, v in table[name].items()), flush=True)
-    (out / "following.json").write_text(json.dumps(table, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    import tyro
-
-    tyro.cli(main)
+    (bed.out / "following.json").write_text(json.dumps(table, indent=1) + "\n")

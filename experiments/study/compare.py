@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from experiments.study.data import of_view
-from experiments.study.plan import Study, variants_of
+from experiments.study.plan import Study
 from experiments.study.run import assembled, heads_file
+from experiments.study.variants import variants_of
 from sigmapose.errors import InputError
 from sigmapose.evaluate.bootstrap import percentiles, resample_weights
 from sigmapose.learn.augment import picture_batch

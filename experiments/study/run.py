@@ -20,7 +20,8 @@ from typing import Any, cast
 
 from experiments.study.data import DataChoice, Material, named
 from experiments.study.keypoints_only import KeypointsOnly
-from experiments.study.plan import STUDIES, Study, StudyVariant
+from experiments.study.plan import Study
+from experiments.study.variants import STUDIES, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
 from sigmapose.learn.augment import BatchSource

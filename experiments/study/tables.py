@@ -1,6 +1,6 @@
 """Tables of the study, in Markdown, from what `sigmapose bench --heads DIR --json FILE` wrote.
 
-python experiments/study/tables.py DIR [--into experiments/study.md]
+python -m experiments study-tables DIR [--into experiments/study.md]
 
 DIR holds STUDY.PROTOCOL.json, e.g. phases.synth-occ.json, and tables that are made already (compare.md,
 parts.md). With --into, each table replaces what stands between its marks `<!-- table: NAME -->` and
@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.study.plan import STUDIES
+from experiments.study.variants import STUDIES
 from sigmapose.errors import DataError
 
 COLUMNS = {
@@ -137,12 +137,15 @@ class Tables:
     """Document with marks to put them into."""
 
 
-def main() -> None:
-    """Entry point."""
-    options = tyro.cli(Tables)
+def main(options: Tables) -> None:
+    """Print the tables, or put them into the document.
+
+    Raises:
+        DataError: no scorecards there, or of no study.
+    """
     files = sorted(options.folder.glob("*.*.json"))
     if not files:
-        sys.exit(
+        raise DataError(
             f"no scorecards (STUDY.PROTOCOL.json) in '{options.folder}': the study prints what makes them"
         )
     sections = {file.stem: section(file.stem, json.loads(file.read_text("utf-8"))) for file in files}
@@ -156,7 +159,3 @@ def main() -> None:
             sys.stderr.write(f"{options.into} has no place for {name}\n")
         text = put(text, name, content)
     options.into.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.study.command import commands
 from experiments.study.compare import KINDS, Judged, compare, differences, mean_with_interval
 from experiments.study.data import DataChoice, Material, of_view, subjects_within
 from experiments.study.keypoints_only import KeypointsOnly
 from experiments.study.parts import sigmas, table
-from experiments.study.plan import STUDIES, Study, commands, variants_of
+from experiments.study.plan import Study
 from experiments.study.run import Workshop, run, seen_by, trained
+from experiments.study.variants import STUDIES, variants_of
 from sigmapose.errors import DataError, InputError
 from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.convert_blazepose import cached_models

@@ -23,7 +23,7 @@ CARD = {
 
 
 def tables(repository: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", "experiments.study.tables", *map(str, words)]
+    call = [sys.executable, "-m", "experiments", "study-tables", *map(str, words)]
     return subprocess.run(call, cwd=repository, capture_output=True, text=True)
 
 
