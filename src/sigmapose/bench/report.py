@@ -14,16 +14,16 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from sigmapose.bench.paired import MEANINGS
 from sigmapose.bench.report_calibration import pit, reliability, risk
 from sigmapose.bench.report_figures import headline, joints, severity
 from sigmapose.bench.report_groups import coverage, radius_note
 from sigmapose.bench.report_html import number, table, words
 from sigmapose.bench.report_people import worst
-from sigmapose.bench.results import MethodResult, Results
 from sigmapose.bench.scorecard import BESIDE, COLUMNS, card_of
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.names import METRICS
+from sigmapose.evaluate.paired import MEANINGS
+from sigmapose.evaluate.results import MethodResult, Results
 
 FOLDED = ("pck_150mm", "auc_150mm", "ause", "vouched_when_wrong_rate", "coverage_50", "coverage_95")
 """Of the terminal's table; here they are among all numbers."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from sigmapose.bench.report_chart import Chart, limits, percent
 from sigmapose.bench.report_html import figure, legend, number, table, words
-from sigmapose.bench.results import MethodResult, Results
 from sigmapose.evaluate.calibration import Group
+from sigmapose.evaluate.results import MethodResult, Results
 
 Z95 = 1.96
 PIT_BINS = 20

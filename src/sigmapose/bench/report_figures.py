@@ -6,7 +6,7 @@ from html import escape
 
 from sigmapose.bench.report_chart import Chart, limits, percent
 from sigmapose.bench.report_html import figure, legend, number, short, table, with_interval, words
-from sigmapose.bench.results import Results
+from sigmapose.evaluate.results import Results
 
 SEVERITY_METRICS = {
     "mpjpe_mm": ("Error", "mean joint error (mm)", 1.0),

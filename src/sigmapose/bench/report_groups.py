@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from sigmapose.bench.report_html import figure, number, table, words
-from sigmapose.bench.results import MethodResult, Results
 from sigmapose.evaluate.calibration import CoverageTable, Group
+from sigmapose.evaluate.results import MethodResult, Results
 from sigmapose.evaluate.score import MIN_GROUP
 from sigmapose.gaussian import chi2_radius
 

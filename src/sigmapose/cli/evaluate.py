@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from sigmapose.bench.results import Results
+    from sigmapose.evaluate.results import Results
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Evaluate:
     """Frames per second of the video: errors of motion per second instead of per frame."""
 
     def __call__(self) -> int:
-        from sigmapose.bench.answer_files import read_answers, read_truth, with_calibrator
-        from sigmapose.bench.evaluation import evaluate
         from sigmapose.bench.scorecard import card_of
         from sigmapose.errors import InputError
+        from sigmapose.evaluate.evaluation import evaluate
+        from sigmapose.evaluate.prediction_files import read_answers, read_truth, with_calibrator
 
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the video, e.g. 30")

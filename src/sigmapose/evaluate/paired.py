@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigmapose.bench.results import Growth
 from sigmapose.errors import InputError
 from sigmapose.evaluate import bootstrap
 from sigmapose.evaluate.names import Metric
+from sigmapose.evaluate.results import Growth
 from sigmapose.evaluate.score import Scores
 from sigmapose.evaluate.tally import Tally, column
 

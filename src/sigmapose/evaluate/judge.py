@@ -14,14 +14,22 @@ from typing import Literal
 
 import numpy as np
 
-from sigmapose.bench.paired import beside_peer, growth, growth_numbers, with_ratios
-from sigmapose.bench.results import CLEAN, Condition, Growth, JointResult, MethodResult, Results, WorstSample
-from sigmapose.bench.scorecard import current_commit, current_device
 from sigmapose.data.sample import Picture
 from sigmapose.errors import InputError
+from sigmapose.evaluate.environment import current_commit, current_device
 from sigmapose.evaluate.frames import Scored, cluster_ids
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.measure import Measured
+from sigmapose.evaluate.paired import beside_peer, growth, growth_numbers, with_ratios
+from sigmapose.evaluate.results import (
+    CLEAN,
+    Condition,
+    Growth,
+    JointResult,
+    MethodResult,
+    Results,
+    WorstSample,
+)
 from sigmapose.evaluate.score import MIN_GROUP, Scores, compute
 from sigmapose.evaluate.tally import Tally
 from sigmapose.gaussian import chi2_radius

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bench.test_scorecard import world
-from sigmapose.bench.paired import GROWTH, MEANINGS, PEER, RATIOS, ratios
 from sigmapose.bench.pose2sim import LAYOUT
 from sigmapose.bench.scorecard import card_of
-from sigmapose.bench.scoring import Judge, Predictions, match
 from sigmapose.errors import InputError
+from sigmapose.evaluate.judge import Judge, Predictions, match
+from sigmapose.evaluate.paired import GROWTH, MEANINGS, PEER, RATIOS, ratios
 from sigmapose.evaluate.tally import Tally
 
 

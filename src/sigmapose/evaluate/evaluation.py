@@ -12,14 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from sigmapose.bench.answer_files import Answers, TrueFrames
-from sigmapose.bench.results import Results
-from sigmapose.bench.scoring import Judge, Predictions, Truth
 from sigmapose.calibrate.match import SIZE_RATIO
 from sigmapose.errors import InputError, SkeletonError
 from sigmapose.evaluate import checks
+from sigmapose.evaluate.judge import Judge, Predictions, Truth
 from sigmapose.evaluate.layout import Layout, layout_of
 from sigmapose.evaluate.pose_metrics import finite_joints
+from sigmapose.evaluate.prediction_files import Answers, TrueFrames
+from sigmapose.evaluate.results import Results
 from sigmapose.gaussian import chi2_radius
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import JointMap, joint_map
