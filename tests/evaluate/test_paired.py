@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from bench.test_scorecard import world
+
 from sigmapose.bench.pose2sim import LAYOUT
-from sigmapose.bench.scorecard import card_of
 from sigmapose.errors import InputError
 from sigmapose.evaluate.judge import Judge, Predictions, match
 from sigmapose.evaluate.paired import GROWTH, MEANINGS, PEER, RATIOS, ratios
 from sigmapose.evaluate.tally import Tally
+from sigmapose.report.scorecard import card_of
 
 
 def tally(truth, predictions: Predictions) -> Tally:

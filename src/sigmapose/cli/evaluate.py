@@ -50,10 +50,10 @@ class Evaluate:
     """Frames per second of the video: errors of motion per second instead of per frame."""
 
     def __call__(self) -> int:
-        from sigmapose.bench.scorecard import card_of
         from sigmapose.errors import InputError
         from sigmapose.evaluate.evaluation import evaluate
         from sigmapose.evaluate.prediction_files import read_answers, read_truth, with_calibrator
+        from sigmapose.report.scorecard import card_of
 
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the video, e.g. 30")
@@ -85,7 +85,7 @@ class Evaluate:
                     f"{self.json}: cannot be written ({error.strerror}): choose another file"
                 ) from error
         if self.report is not None:
-            from sigmapose.bench.report import write
+            from sigmapose.report.page import write
 
             write(results, self.report)
             sys.stdout.write(f"wrote {self.report}\n")

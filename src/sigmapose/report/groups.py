@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from sigmapose.bench.report_html import figure, number, table, words
 from sigmapose.evaluate.calibration import CoverageTable, Group
 from sigmapose.evaluate.results import MethodResult, Results
 from sigmapose.evaluate.score import MIN_GROUP
 from sigmapose.gaussian import chi2_radius
+from sigmapose.report.html import figure, number, table, words
 
 LEVEL = 0.9
 FULL_GAP = 0.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from sigmapose.bench.report_chart import marker
+from sigmapose.report.chart import marker
 
 NAME_CHARACTERS = 18
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from sigmapose.bench.report_chart import Chart, limits, percent
-from sigmapose.bench.report_html import figure, legend, number, short, table, with_interval, words
 from sigmapose.evaluate.results import Results
+from sigmapose.report.chart import Chart, limits, percent
+from sigmapose.report.html import figure, legend, number, short, table, with_interval, words
 
 SEVERITY_METRICS = {
     "mpjpe_mm": ("Error", "mean joint error (mm)", 1.0),

@@ -14,16 +14,16 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from sigmapose.bench.report_calibration import pit, reliability, risk
-from sigmapose.bench.report_figures import headline, joints, severity
-from sigmapose.bench.report_groups import coverage, radius_note
-from sigmapose.bench.report_html import number, table, words
-from sigmapose.bench.report_people import worst
-from sigmapose.bench.scorecard import BESIDE, COLUMNS, card_of
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.names import METRICS
 from sigmapose.evaluate.paired import MEANINGS
 from sigmapose.evaluate.results import MethodResult, Results
+from sigmapose.report.calibration import pit, reliability, risk
+from sigmapose.report.figures import headline, joints, severity
+from sigmapose.report.groups import coverage, radius_note
+from sigmapose.report.html import number, table, words
+from sigmapose.report.people import worst
+from sigmapose.report.scorecard import BESIDE, COLUMNS, card_of
 
 FOLDED = ("pck_150mm", "auc_150mm", "ause", "vouched_when_wrong_rate", "coverage_50", "coverage_95")
 """Of the terminal's table; here they are among all numbers."""
@@ -68,7 +68,7 @@ def page(results: Results) -> str:
     shown = {name: body for name, body in sections.items() if body}
     links = "".join(f'<li><a href="#section-{name}">{_CONTENTS[name]}</a></li>' for name in shown)
     body = "".join(f'<section id="section-{name}">{text}</section>' for name, text in shown.items())
-    style = files("sigmapose.bench").joinpath("report.css").read_text("utf-8")
+    style = files("sigmapose.report").joinpath("assets/report.css").read_text("utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_SECURITY}">'

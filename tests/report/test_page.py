@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from judged_people import FRAMES, LAYOUT, METHODS, judged
-from sigmapose.bench.report import write
-from sigmapose.bench.report_chart import limits, ticks
-from sigmapose.bench.scorecard import card_of
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.results import Results
+from sigmapose.report.chart import limits, ticks
+from sigmapose.report.page import write
+from sigmapose.report.scorecard import card_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update

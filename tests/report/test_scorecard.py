@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT
-from sigmapose.bench.scorecard import Scorecard, card_of
 from sigmapose.data.sample import Picture
 from sigmapose.errors import InputError
 from sigmapose.evaluate.judge import Judge, Predictions, Truth, with_constant_sigma
+from sigmapose.report.scorecard import Scorecard, card_of
 
 CAMERAS, FRAMES, BLOCK = 3, 60, 10
 SIGMA_MM = np.array([20.0, 35.0, 60.0])

@@ -9,10 +9,10 @@ from html import escape
 import cv2
 import numpy as np
 
-from sigmapose.bench.report_html import words
 from sigmapose.errors import SigmaposeError
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.results import Results, WorstSample
+from sigmapose.report.html import words
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import VISIBILITY
 

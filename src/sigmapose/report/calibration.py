@@ -7,10 +7,10 @@ from math import sqrt
 
 import numpy as np
 
-from sigmapose.bench.report_chart import Chart, limits, percent
-from sigmapose.bench.report_html import figure, legend, number, table, words
 from sigmapose.evaluate.calibration import Group
 from sigmapose.evaluate.results import MethodResult, Results
+from sigmapose.report.chart import Chart, limits, percent
+from sigmapose.report.html import figure, legend, number, table, words
 
 Z95 = 1.96
 PIT_BINS = 20
