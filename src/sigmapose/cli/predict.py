@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from sigmapose.cli.inputs import Pictures
-    from sigmapose.cli.outputs import Outputs
     from sigmapose.pose import Frame
+    from sigmapose.run.inputs import Pictures
+    from sigmapose.run.outputs import Outputs
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Predict:
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
-        from sigmapose.cli.camera_option import CameraOption
-        from sigmapose.cli.inputs import open_input
-        from sigmapose.cli.outputs import Outputs
+        from sigmapose.run.camera_option import CameraOption
+        from sigmapose.run.inputs import open_input
+        from sigmapose.run.outputs import Outputs
 
         pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames)
         outputs = Outputs(
@@ -74,8 +74,8 @@ class Predict:
         import cv2
         from tqdm import tqdm
 
-        from sigmapose.cli.interrupt import finish_first
         from sigmapose.estimate.api import load
+        from sigmapose.run.interrupt import finish_first
 
         cv2.setNumThreads(1)  # its threads get in the way of those that decode, compute and write
         estimator = load(self.model, calibrator=self.calibrator, device=self.device, people=self.people)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sigmapose.cli.camera_option import CameraOption
 from sigmapose.errors import InputError
+from sigmapose.run.camera_option import CameraOption
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera

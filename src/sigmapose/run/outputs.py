@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigmapose.cli.inputs import Seen
-from sigmapose.cli.sink import Sink
 from sigmapose.errors import OutputError
+from sigmapose.run.inputs import Seen
+from sigmapose.run.sink import Sink
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
