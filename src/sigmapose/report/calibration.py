@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from math import sqrt
 
 import numpy as np
+from markupsafe import Markup
 
 from sigmapose.evaluate.calibration import Group
 from sigmapose.evaluate.results import MethodResult, Results
+from sigmapose.report.blocks import Figure, Legend, Table, number, words
 from sigmapose.report.chart import Chart, limits, percent
-from sigmapose.report.html import figure, legend, number, table, words
 
 Z95 = 1.96
 PIT_BINS = 20
@@ -26,7 +27,7 @@ def group_of(method: MethodResult, name: str) -> Group | None:
     return next((g for g in found.of("visibility") if g.facts["visibility"] == name), None)
 
 
-def reliability(results: Results) -> str:
+def reliability(results: Results) -> Figure | None:
     """Promised against held, one panel per true visibility class."""
     stated = {n: m for n, m in results.methods.items() if m.scores.reliability}
     classes = list(dict.fromkeys(c for m in stated.values() for c in m.scores.reliability))
@@ -75,14 +76,12 @@ def reliability(results: Results) -> str:
         "band: where 95 % of honest results lie, given how alike neighbouring frames are."
     )
     head = ["class: method", "50 %", "80 %", "90 %", "95 %", "joints", "worth of independent ones"]
-    return figure(
-        "reliability",
-        "Do the error bars hold?",
-        panels,
-        caption,
-        table(head, rows),
-        legend(results.methods, stated),
-    )
+    if not panels:
+        return None
+    return Figure(
+        "reliability", "Do the error bars hold?", panels, caption, Table(head, rows),
+        Legend.of(results.methods, stated),
+    )  # fmt: skip
 
 
 def _binomial_band(chart: Chart, worth: float) -> None:
@@ -93,7 +92,7 @@ def _binomial_band(chart: Chart, worth: float) -> None:
     chart.band(pairs[0], pairs[1], "band")
 
 
-def pit(results: Results) -> str:
+def pit(results: Results) -> Figure | None:
     """How far out the truth lay, as histograms: flat is right."""
     panels, rows = [], []
     for k, (name, method) in enumerate(results.methods.items()):
@@ -133,14 +132,18 @@ def pit(results: Results) -> str:
         "right: mistakes far outside of what was stated. A hill at the left: error bars wider than needed."
     )
     head = ["method", *(f"to {percent((b + 1) / PIT_BINS)} %" for b in range(PIT_BINS))]
-    return figure("pit", "How far out did the truth lie?", panels, caption, table(head, rows))
+    return (
+        Figure("pit", "How far out did the truth lie?", panels, caption, Table(head, rows))
+        if panels
+        else None
+    )
 
 
-def risk(results: Results) -> str:
+def risk(results: Results) -> Figure | None:
     """Error of the most certain share, and what is vouched for against how much of it is wrong."""
     curves = {n: m.scores.risk for n, m in results.methods.items() if m.scores.risk is not None}
     if not curves:
-        return ""
+        return None
     best = next(iter(m.scores.best_risk for m in results.methods.values() if m.scores.risk is not None))
     seen = [float(v) for c in curves.values() for v in c.risk[5:]]
     chart = Chart(
@@ -175,28 +178,24 @@ def risk(results: Results) -> str:
     )
     panels = [chart.svg(), _vouched(results)]
     head = ["error (mm) of the surest", "25 %", "50 %", "75 %", "90 %", "all"]
-    return figure(
-        "risk",
-        "Does doubt find the mistakes?",
-        [p for p in panels if p],
-        caption,
-        table(head, rows),
-        legend(results.methods, curves),
-    )
+    return Figure(
+        "risk", "Does doubt find the mistakes?", [p for p in panels if p is not None], caption,
+        Table(head, rows), Legend.of(results.methods, curves),
+    )  # fmt: skip
 
 
 def _pairs(x: Iterable[float], y: Iterable[float]) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in zip(x, y, strict=True) if np.isfinite(b)]
 
 
-def _vouched(results: Results) -> str:
+def _vouched(results: Results) -> Markup | None:
     told = [
         (k, n, m)
         for k, (n, m) in enumerate(results.methods.items())
         if m.get("false_positive_rate") is not None
     ]
     if not told:
-        return ""
+        return None
     spans = [v for _, _, m in told for v in m.scores.intervals.get("false_positive_rate", ())]
     seen = [100 * v for v in [*(m.scores.metrics["false_positive_rate"] for _, _, m in told), *spans]]
     said = "; ".join(

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from html import escape
 from math import floor, isfinite, log10
 
+from markupsafe import Markup
+
 WIDTH, HEIGHT = 340, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 30, 46
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -159,10 +161,10 @@ class Chart:
             f'text-anchor="{anchor}">{escape(text)}</text>'
         )
 
-    def svg(self) -> str:
-        """The panel as text."""
+    def svg(self) -> Markup:
+        """The panel, with every text in it escaped."""
         spoken = escape(f"{self.title}. {self.description}", quote=True)
-        return (
+        return Markup(
             f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{spoken}">'
             f'<text class="title" x="{8 if self.rows else self.left}" y="17">{escape(self.title)}</text>'
             f"{self._axes()}{''.join(self.parts)}</svg>"

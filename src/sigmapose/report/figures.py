@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
+from markupsafe import Markup
 
 from sigmapose.evaluate.results import Results
+from sigmapose.report.blocks import Figure, Legend, Table, number, short, with_interval, words
 from sigmapose.report.chart import Chart, limits, percent
-from sigmapose.report.html import figure, legend, number, short, table, with_interval, words
 
 SEVERITY_METRICS = {
     "mpjpe_mm": ("Error", "mean joint error (mm)", 1.0),
@@ -26,7 +26,7 @@ HEADLINE = {
 }
 
 
-def headline(results: Results) -> str:
+def headline(results: Results) -> Figure | None:
     """Every method's main numbers as dots with intervals."""
     panels = []
     for metric, (title, unit, factor) in HEADLINE.items():
@@ -40,10 +40,10 @@ def headline(results: Results) -> str:
     )
     if not any(m.scores.intervals for m in results.methods.values()):
         caption = "No intervals: they need at least two clips or people (in every camera or action)."
-    return figure("headline", "Methods side by side", panels, caption)
+    return Figure("headline", "Methods side by side", panels, caption) if panels else None
 
 
-def _forest(results: Results, metric: str, title: str, unit: str, factor: float) -> str:
+def _forest(results: Results, metric: str, title: str, unit: str, factor: float) -> Markup:
     names = list(results.methods)
     rows = [(name, m.get(metric), m.scores.intervals.get(metric)) for name, m in results.methods.items()]
     seen = [factor * v for _, value, span in rows if value is not None for v in (value, *(span or ()))]
@@ -78,10 +78,10 @@ def _forest(results: Results, metric: str, title: str, unit: str, factor: float)
     return chart.svg()
 
 
-def severity(results: Results) -> str:
+def severity(results: Results) -> Figure | None:
     """Error, sigma, coverage and false confidence against the share of the person that is hidden."""
     if len(results.conditions) < 2:
-        return ""
+        return None
     lengths = [v for metric in ("mpjpe_mm", "sigma_mm") for v in _with_ends(results, metric)]
     tops = {
         m: limits(lengths if m.endswith("_mm") else _with_ends(results, m, 100.0)) for m in SEVERITY_METRICS
@@ -93,8 +93,10 @@ def severity(results: Results) -> str:
         "as its error does, so that what was promised still holds. σ is per axis: an error of a Gaussian "
         "with the same σ along every axis is 1.6 σ long on average. Lines through markers: 95 % intervals."
     )
-    names = legend(results.methods, results.methods)
-    return figure("severity", "When more is hidden", panels, caption, _severity_numbers(results), names)
+    if not panels:
+        return None
+    names = Legend.of(results.methods, results.methods)
+    return Figure("severity", "When more is hidden", panels, caption, _severity_numbers(results), names)
 
 
 def _with_ends(results: Results, metric: str, factor: float = 1.0) -> list[float]:
@@ -104,7 +106,7 @@ def _with_ends(results: Results, metric: str, factor: float = 1.0) -> list[float
     return [factor * v for v in [*values, *(e for m in methods for e in m.scores.intervals.get(metric, ()))]]
 
 
-def _against_severity(results: Results, metric: str, ends: tuple[float, float]) -> str:
+def _against_severity(results: Results, metric: str, ends: tuple[float, float]) -> Markup:
     """One panel: a metric of every method in all conditions."""
     title, unit, factor = SEVERITY_METRICS[metric]
     last = results.severities[-1]
@@ -129,7 +131,7 @@ def _against_severity(results: Results, metric: str, ends: tuple[float, float]) 
     return chart.svg()
 
 
-def _severity_numbers(results: Results) -> str:
+def _severity_numbers(results: Results) -> Table:
     head = [
         "error / σ (mm) / held at 90 %",
         *(c.name for c in results.conditions),
@@ -156,14 +158,14 @@ def _severity_numbers(results: Results) -> str:
     for fact, title in (("reached", "hidden share reached (%)"), ("hidden", "joints behind something (%)")):
         if any(fact in c.facts for c in results.conditions):
             rows.append([title, *(number(c.facts.get(fact), 0, 100) for c in results.conditions), "", ""])
-    return table(head, rows, "severities")
+    return Table(head, rows, "severities")
 
 
-def joints(results: Results, main: str) -> str:
+def joints(results: Results, main: str) -> Figure | None:
     """Error of every joint, worst first."""
     own = sorted(results.methods[main].joints, key=lambda j: -j.error_mm)
     if not own:
-        return ""
+        return None
     others = {
         (k, n): {j.name: j for j in m.joints} for k, (n, m) in enumerate(results.methods.items()) if n != main
     }
@@ -199,7 +201,7 @@ def joints(results: Results, main: str) -> str:
                 "tick",
                 f"stated σ {joint.sigma_mm:.1f} mm",
             )
-    caption = f"Bars: {escape(main)}; its upright ticks: the σ it states. Markers: the other methods."
+    caption = f"Bars: {main}; its upright ticks: the σ it states. Markers: the other methods."
     head = ["joint", "judged", "error (mm)", "wrong by > 100 mm (%)", "stated σ (mm)", "held at 90 %"]
     rows = [
         [
@@ -208,11 +210,7 @@ def joints(results: Results, main: str) -> str:
         ]
         for j in own
     ]  # fmt: skip
-    return figure(
-        "joints",
-        "Which joints?",
-        [chart.svg()],
-        caption,
-        table(head, rows, "joint-numbers"),
-        legend(results.methods, results.methods),
-    )
+    return Figure(
+        "joints", "Which joints?", [chart.svg()], caption, Table(head, rows, "joint-numbers"),
+        Legend.of(results.methods, results.methods),
+    )  # fmt: skip

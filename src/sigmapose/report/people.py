@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from html import escape
+from typing import ClassVar
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 
 from sigmapose.errors import SigmaposeError
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.results import Results, WorstSample
-from sigmapose.report.html import words
+from sigmapose.report.blocks import words
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import VISIBILITY
 
@@ -33,9 +35,39 @@ _TRUNK = (
 )  # fmt: skip
 
 
-def worst(results: Results, main: str) -> str:
+@dataclass(frozen=True)
+class Card:
+    """One frame."""
+
+    id: str
+    facts: list[str]
+    picture: Markup | None
+    no_picture: str
+    """Why there is none, where one was expected."""
+    views: list[tuple[str, Markup]]
+    farthest: str
+
+
+@dataclass(frozen=True)
+class MethodWorst:
+    """Frames of one method."""
+
+    name: str
+    open: bool
+    cards: list[Card]
+
+
+@dataclass(frozen=True)
+class WorstFrames:
+    """Frames of every method, the main one's first."""
+
+    template: ClassVar[str] = "worst.html"
+    methods: list[MethodWorst]
+
+
+def worst(results: Results, main: str) -> WorstFrames | None:
     """Cards of the worst frames; those of other methods are folded away."""
-    parts = []
+    found = []
     room = MOST_OTHERS
     for name, method in results.methods.items():
         limit = MAIN_SHOWN if name == main else min(OTHERS_SHOWN, room // 2)
@@ -46,36 +78,12 @@ def worst(results: Results, main: str) -> str:
             chosen += new
         if name != main:
             room -= len(chosen)
-        if not chosen:
-            continue
-        cards = "".join(_card(sample, results.layout) for sample in chosen)
-        block = f'<div class="cards">{cards}</div>'
-        parts.append(
-            (
-                name != main,
-                (
-                    f'<details class="method"{" open" if name == main else ""}><summary>{escape(name)}'
-                    f"</summary>{block}</details>"
-                ),
-            )
-        )
-    if not parts:
-        return ""
-    caption = (
-        "The frames with the largest mean error, then those with the most joints that were vouched for and "
-        "yet more than 100 mm wrong; at most one of a clip. "
-        '<span class="key truth">truth</span> <span class="key guess">predicted</span> '
-        '<span class="key far">more than 100 mm apart</span> Shaded: 90 % regions. In the picture the '
-        "prediction is placed by the similarity that fits the true joints, so that its depth plays no part "
-        "there."
-    )
-    blocks = "".join(block for _, block in sorted(parts, key=lambda p: p[0]))
-    return f'<figure id="worst"><h3>Worst frames</h3><figcaption>{caption}</figcaption>{blocks}</figure>'
+        if chosen:
+            found.append(MethodWorst(name, name == main, [_card(s, results.layout) for s in chosen]))
+    return WorstFrames(sorted(found, key=lambda m: not m.open)) if found else None
 
 
-def _card(sample: WorstSample, layout: Layout) -> str:
-    picture = _picture(sample, layout)
-    views = "".join(_view(sample, layout, title, axes) for title, axes in _VIEWS)
+def _card(sample: WorstSample, layout: Layout) -> Card:
     error = sample.joint_error_mm
     order = [int(j) for j in np.argsort(-np.nan_to_num(error, nan=-1.0))[:NAMED] if np.isfinite(error[j])]
     named = ", ".join(
@@ -92,33 +100,36 @@ def _card(sample: WorstSample, layout: Layout) -> str:
         facts.append("nobody found" if whole else f"{lost} joint{'s' * (lost > 1)} not found")
     if sample.severity is not None:
         facts.append(f"aimed at {100 * sample.severity:.0f} % hidden")
-    return (
-        f'<article class="card" data-id="{escape(sample.id, quote=True)}"><h4>{escape(sample.id)}</h4>'
-        f"<p>{'; '.join(facts)}</p>"
-        f'<div class="views">{picture}{views}</div><p class="dim">Farthest off (mm): {named}</p></article>'
-    )
-
-
-def _picture(sample: WorstSample, layout: Layout) -> str:
-    if sample.picture is None or sample.truth_px is None:
-        return ""
+    picture, no_picture = None, ""
     try:
-        rgb = sample.picture.read()
+        picture = _picture(sample, layout)
     except SigmaposeError as error:
-        return f'<p class="dim">no picture: {escape(str(error))}</p>'
-    crop = _cropped(rgb, sample.truth_px)
+        no_picture = str(error)
+    views = [(title, _view(sample, layout, title, axes)) for title, axes in _VIEWS]
+    return Card(sample.id, facts, picture, no_picture, views, named)
+
+
+def _picture(sample: WorstSample, layout: Layout) -> Markup | None:
+    """The part of the picture around the person, with both skeletons.
+
+    Raises:
+        SigmaposeError: it cannot be read.
+    """
+    if sample.picture is None or sample.truth_px is None:
+        return None
+    crop = _cropped(sample.picture.read(), sample.truth_px)
     if crop is None:
-        return ""
+        return None
     done, data = cv2.imencode(
         ".jpg", cv2.cvtColor(crop.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
     if not done:
-        return ""
+        return None
     height, width = crop.rgb.shape[:2]
     truth, guess = crop.place(sample.truth_px), crop.place(_projected(sample))
     lines = _skeleton(truth, layout, sample.used, "truth") + _skeleton(guess, layout, sample.used, "guess")
     coded = base64.b64encode(data.tobytes()).decode()
-    return (
+    return Markup(
         f'<svg class="photo" viewBox="0 0 {width} {height}" role="img" aria-label="Picture of '
         f"{escape(sample.id, quote=True)} "
         f'with the true and the predicted skeleton"><image width="{width}" height="{height}" '
@@ -197,7 +208,7 @@ def _skeleton(points: Float[Array, "j 2"], layout: Layout, used: np.ndarray, css
     return "".join(parts)
 
 
-def _view(sample: WorstSample, layout: Layout, title: str, axes: tuple[int, int]) -> str:
+def _view(sample: WorstSample, layout: Layout, title: str, axes: tuple[int, int]) -> Markup:
     truth, guess = sample.truth_mm[:, axes], sample.predicted_mm[:, axes]
     known = truth[np.isfinite(truth).all(1) & sample.used]
     centre = (known.min(0) + known.max(0)) / 2
@@ -221,10 +232,9 @@ def _view(sample: WorstSample, layout: Layout, title: str, axes: tuple[int, int]
         f'<path class="ruler" d="M8 {VIEW_PX - 8}h{bar:.1f}"/><text x="{12 + bar:.1f}" '
         f'y="{VIEW_PX - 4}">0.5 m</text>'
     )
-    return (
-        f'<div><svg class="view" viewBox="0 0 {VIEW_PX} {VIEW_PX}" role="img" aria-label="True and '
-        f'predicted skeleton {title}">'
-        f"{''.join(parts)}</svg><small>{title}</small></div>"
+    return Markup(
+        f'<svg class="view" viewBox="0 0 {VIEW_PX} {VIEW_PX}" role="img" aria-label="True and '
+        f'predicted skeleton {title}">{"".join(parts)}</svg>'
     )
 
 
