@@ -232,7 +232,7 @@ def _truth(
 def _predictions(
     told: Answers,
     truth: TrueFrames,
-    rows: Int[Array, " frame"],
+    rows: Int[Array, " row"],
     columns: Int[Array, " column"],
     layout: Layout,
     matching: Matching,
@@ -245,7 +245,7 @@ def _predictions(
 
     def placed(
         values: Float[Array, "frame joint *rest"], fill: float = np.nan
-    ) -> Float[Array, "frame column *rest"]:
+    ) -> Float[Array, "row column *rest"]:
         found = np.array(values[np.maximum(rows, 0)][:, columns], np.float64)
         found[~there] = fill
         return found
