@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from sigmapose.data.sample import Picture
-from sigmapose.evaluate.judge import Judge, Predictions, Truth
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import layout_of
 from sigmapose.evaluate.results import Results
 from sigmapose.skeleton import BODY_26

@@ -17,7 +17,8 @@ from sigmapose.bench.options import Options
 from sigmapose.data.readers.h36m import read_h36m
 from sigmapose.data.readers.h36m_cameras import SERIALS
 from sigmapose.errors import DataError
-from sigmapose.evaluate.judge import Judge, Predictions
+from sigmapose.evaluate.frames import Predictions
+from sigmapose.evaluate.judge import Judge
 
 
 def lifted(folder: Path, name: str):

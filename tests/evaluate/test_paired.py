@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.test_scorecard import world
 
+from report.test_scorecard import world
 from sigmapose.bench.pose2sim import LAYOUT
 from sigmapose.errors import InputError
-from sigmapose.evaluate.judge import Judge, Predictions, match
+from sigmapose.evaluate.frames import Predictions, Scored
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.paired import GROWTH, MEANINGS, PEER, RATIOS, ratios
 from sigmapose.evaluate.tally import Tally
 from sigmapose.report.scorecard import card_of
@@ -19,7 +20,7 @@ from sigmapose.report.scorecard import card_of
 
 def tally(truth, predictions: Predictions) -> Tally:
     found = Tally(LAYOUT)
-    found.update(match(predictions, truth, LAYOUT, "m"))
+    found.update(Scored.of(predictions, truth, LAYOUT, "m"))
     return found
 
 

@@ -12,7 +12,8 @@ from scipy import stats
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT
 from sigmapose.data.sample import Picture
 from sigmapose.errors import InputError
-from sigmapose.evaluate.judge import Judge, Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.frames import Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.judge import Judge
 from sigmapose.report.scorecard import Scorecard, card_of
 
 CAMERAS, FRAMES, BLOCK = 3, 60, 10

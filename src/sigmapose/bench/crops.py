@@ -20,7 +20,7 @@ from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX, ROI_SCALE, Crop, extract
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Landmarks
-from sigmapose.evaluate.judge import Predictions, with_constant_sigma
+from sigmapose.evaluate.frames import Predictions, with_constant_sigma
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import JointMap

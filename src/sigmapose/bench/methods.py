@@ -22,8 +22,7 @@ from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
-from sigmapose.evaluate.frames import LEVELS
-from sigmapose.evaluate.judge import Predictions
+from sigmapose.evaluate.frames import LEVELS, Predictions
 from sigmapose.gaussian import chi2_radius
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float, Int

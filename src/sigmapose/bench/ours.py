@@ -9,7 +9,7 @@ from pathlib import Path
 from sigmapose.bench.methods import Method, chosen_joints, from_poses
 from sigmapose.bench.pose2sim import JOINTS, Pose2SimProtocol
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.evaluate.judge import Predictions
+from sigmapose.evaluate.frames import Predictions
 from sigmapose.pose import Pose
 from sigmapose.skeleton import BODY_26
 

@@ -26,7 +26,8 @@ from sigmapose.bench.photo_pairs import FINDER, PHOTOS, SEVERITY, Pair, held_out
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, PAIRS
 from sigmapose.errors import DataError
 from sigmapose.evaluate import bootstrap
-from sigmapose.evaluate.judge import Judge, Predictions, Truth
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.paired import Ratio
 from sigmapose.evaluate.score import Scores
 from sigmapose.shapes import Array, Bool, Float

@@ -36,7 +36,7 @@ from sigmapose.data.triangulate import (
 )
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.network import cache_folder
-from sigmapose.evaluate.judge import Predictions
+from sigmapose.evaluate.frames import Predictions
 from sigmapose.evaluate.layout import layout_of
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.shapes import Array, Bool, Float

@@ -17,7 +17,8 @@ from sigmapose.bench.options import Options
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, Pose2SimProtocol
 from sigmapose.data.sample import Picture
 from sigmapose.errors import ModelError
-from sigmapose.evaluate.judge import Judge, Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.frames import Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.results import CLEAN, Results
 from sigmapose.io.video import VideoReader
 from sigmapose.shapes import Array, Float, Int

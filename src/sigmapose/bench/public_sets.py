@@ -23,7 +23,8 @@ from sigmapose.data.sample import Sample
 from sigmapose.errors import DataError
 from sigmapose.estimate.api import lift_batch, resolve_calibrator
 from sigmapose.estimate.lift import MIN_JOINTS
-from sigmapose.evaluate.judge import Judge, Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.frames import Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import Layout, layout_of
 from sigmapose.evaluate.results import Results
 from sigmapose.pose import Pose

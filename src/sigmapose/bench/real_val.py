@@ -19,7 +19,8 @@ from sigmapose.bench.quantities import intervals_of
 from sigmapose.bench.upper_body import EARS, JOINTS, LAYOUT, UpperBody, find_recordings, load_upper_body
 from sigmapose.data.sample import Picture
 from sigmapose.errors import DataError, ModelError
-from sigmapose.evaluate.judge import Judge, Predictions, Truth
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.paired import with_ratios
 from sigmapose.evaluate.results import Results
 from sigmapose.pose import Pose

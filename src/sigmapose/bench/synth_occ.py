@@ -23,7 +23,8 @@ from sigmapose.data.splits import Split, only, unit_of
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import cache_folder
-from sigmapose.evaluate.judge import Judge, Truth
+from sigmapose.evaluate.frames import Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import layout_of
 from sigmapose.evaluate.results import CLEAN, Results
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17, VISIBILITY

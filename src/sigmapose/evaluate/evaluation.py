@@ -7,7 +7,6 @@ asked for, and is said in the notes either way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,12 +14,15 @@ import numpy as np
 from sigmapose.calibrate.match import SIZE_RATIO
 from sigmapose.errors import InputError, SkeletonError
 from sigmapose.evaluate import checks
-from sigmapose.evaluate.judge import Judge, Predictions, Truth
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import Layout, layout_of
 from sigmapose.evaluate.pose_metrics import finite_joints
-from sigmapose.evaluate.prediction_files import Answers, TrueFrames
+from sigmapose.evaluate.prediction_files import TrueFrames
 from sigmapose.evaluate.results import Results
 from sigmapose.gaussian import chi2_radius
+from sigmapose.io.frame_names import Matched, match_frames, some
+from sigmapose.io.predictions import Predictions3D
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import JointMap, joint_map
 
@@ -30,27 +32,15 @@ a program lacks count as not found; others are left out. `common`: all of them a
 PROTOCOL = "evaluate@1"
 CONFIDENT_SCORE = 0.9
 """A joint with a higher confidence counts as vouched for."""
-NAMED = 3
 MIXED_SHARE = 0.02
 """So many frames of another size than the rest are taken to be of another unit, and not just bad."""
 _UNITS = {"metres": 1e-3, "centimetres": 0.1, "micrometres": 1e3}
 _SLACK = 1.8
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class _Rows:
-    """Rows of the predictions for every frame of the truth; -1 where there is none."""
-
-    of_truth: Int[Array, " frame"]
-    extra: tuple[str, ...]
-    missing: tuple[str, ...]
-    ids: tuple[str, ...]
-    """Names of the true frames by which they were matched."""
-
-
 def evaluate(
     truth: TrueFrames,
-    answers: Sequence[Answers],
+    predictions: Sequence[Predictions3D],
     *,
     matching: Matching = "all",
     rate_hz: float | None = None,
@@ -60,7 +50,7 @@ def evaluate(
 
     Args:
         truth: what is true.
-        answers: one per program, with different names.
+        predictions: one per program, with different names.
         matching: see `Matching`.
         rate_hz: of the video, for motion per second instead of per frame.
         samples: of the bootstrap.
@@ -68,62 +58,51 @@ def evaluate(
     Raises:
         InputError, SkeletonError: frames or joints that do not match, mixed units, covariances that are none.
     """
-    _check_names(answers)
-    notes = [note for told in (truth, *answers) for note in told.notes]
-    rows = {a.name: _match_frames(a, truth, matching, notes) for a in answers}
-    kept = np.ones(len(truth.joints_mm), bool)
+    _check_names(predictions)
+    notes = [note for told in (truth.told, *predictions) for note in told.notes]
+    rows = {a.name: _match_frames(a, truth, matching, notes) for a in predictions}
+    kept = np.ones(len(truth.told.joints_mm), bool)
     if matching == "common":
-        kept = np.all([r.of_truth >= 0 for r in rows.values()], axis=0)
-    known = np.asarray(finite_joints(truth.joints_mm[kept]).any(0))
-    columns = _common_joints(truth, answers, known, matching, notes)
-    layout = layout_of(truth.skeleton, tuple(truth.skeleton.joints[j] for j in columns))
+        kept = np.all([r.row >= 0 for r in rows.values()], axis=0)
+    known = np.asarray(finite_joints(truth.told.joints_mm[kept]).any(0))
+    columns = _common_joints(truth, predictions, known, matching, notes)
+    layout = layout_of(truth.told.skeleton, tuple(truth.told.skeleton.joints[j] for j in columns))
     true = _truth(truth, next(iter(rows.values())), kept, columns, layout, rate_hz, notes)
     judge = Judge(layout, samples=samples)
     methods = {}
-    for told in answers:
-        found = _predictions(told, truth, rows[told.name].of_truth[kept], columns, layout, matching, notes)
+    for told in predictions:
+        found = _predictions(told, truth, rows[told.name].row[kept], columns, layout, matching, notes)
         _check_sizes(told, truth, found, true, layout)
         methods[told.name] = found
     judge.add(true, methods)
-    title = f"{', '.join(a.name for a in answers)} against {truth.name}"
-    statement = {"truth": truth.name, "frames": int(kept.sum()), "joints": ", ".join(layout.joints)}
+    title = f"{', '.join(a.name for a in predictions)} against {truth.told.name}"
+    statement = {"truth": truth.told.name, "frames": int(kept.sum()), "joints": ", ".join(layout.joints)}
     return judge.results(
         PROTOCOL, title, statement=statement | truth.statement, notes=tuple(dict.fromkeys(notes))
     )
 
 
-def _check_names(answers: Sequence[Answers]) -> None:
-    names = [a.name for a in answers]
+def _check_names(predictions: Sequence[Predictions3D]) -> None:
+    names = [a.name for a in predictions]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InputError(f"several predictions are called {', '.join(twice)}: rename the files")
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-def _match_frames(told: Answers, truth: TrueFrames, matching: Matching, notes: list[str]) -> _Rows:
-    """By the way of naming frames that brings the most of them together."""
-    pairs = [(a, t) for t in truth.namings for a in told.namings]
-    own, true = max(pairs, key=lambda pair: len(set(pair[0]) & set(pair[1])))
-    row = {name: k for k, name in enumerate(own)}
-    of_truth = np.array([row.get(name, -1) for name in true], np.int64)
-    known = set(true)
-    found = _Rows(
-        of_truth, tuple(n for n in own if n not in known), tuple(n for n in true if n not in row), true
-    )
-    if (of_truth < 0).all():
+def _match_frames(told: Predictions3D, truth: TrueFrames, matching: Matching, notes: list[str]) -> Matched:
+    """Which rows of the predictions are the frames of the truth; what is left over is an error or a note."""
+    found = match_frames(told.namings, truth.told.namings)
+    if (found.row < 0).all():
         raise InputError(
-            f"{told.name}: none of its {len(own)} frames ({_some(told.namings[0])}) is among the "
-            f"{len(true)} of {truth.name} ({_some(truth.namings[0])}): name frames alike"
+            f"{told.name}: none of its {len(found.own)} frames ({some(told.namings[0])}) is among the "
+            f"{len(found.other)} of {truth.told.name} ({some(truth.told.namings[0])}): name frames alike"
         )
     if matching == "all" and (found.extra or found.missing):
         sides = [
-            f"{what} {len(names)} of {total} frames ({_some(names)})"
+            f"{what} {len(names)} of {total} frames ({some(names)})"
             for what, names, total in (
-                ("the predictions lack", found.missing, len(true)),
-                ("the truth lacks", found.extra, len(own)),
+                ("the predictions lack", found.missing, len(found.other)),
+                ("the truth lacks", found.extra, len(found.own)),
             )
             if names
         ]
@@ -134,37 +113,38 @@ def _match_frames(told: Answers, truth: TrueFrames, matching: Matching, notes: l
     if found.missing:
         what = "left out of everybody's numbers" if matching == "common" else "counted as not found"
         notes.append(
-            f"{told.name} lacks {len(found.missing)} of {len(true)} true frames ({_some(found.missing)}): "
-            f"{what}"
+            f"{told.name} lacks {len(found.missing)} of {len(found.other)} true frames "
+            f"({some(found.missing)}): {what}"
         )
     if found.extra:
-        notes.append(f"{told.name}: {len(found.extra)} frames without truth left out ({_some(found.extra)})")
-    if (own, true) != (told.namings[0], truth.namings[0]):
+        notes.append(f"{told.name}: {len(found.extra)} frames without truth left out ({some(found.extra)})")
+    if (found.own, found.other) != (told.namings[0], truth.told.namings[0]):
+        first = int(np.argmax(found.row >= 0))
         notes.append(
-            f"{told.name}: frames matched as {own[0]} = {true[int(np.argmax(of_truth >= 0))]}, and so on"
+            f"{told.name}: frames matched as {found.own[found.row[first]]} = {found.other[first]}, and so on"
         )
     return found
 
 
 def _common_joints(
     truth: TrueFrames,
-    answers: Sequence[Answers],
+    predictions: Sequence[Predictions3D],
     known: Bool[Array, " joint"],
     matching: Matching,
     notes: list[str],
 ) -> Int[Array, " column"]:
     """Joints of the truth to compare; what a program lacks of them is an error, a note, or left out."""
-    names = truth.skeleton.joints
+    names = truth.told.skeleton.joints
     keep = known.copy()
     if not known.any():
-        raise InputError(f"{truth.name}: no true joint in any of the frames: give other frames")
-    for told in answers:
+        raise InputError(f"{truth.told.name}: no true joint in any of the frames: give other frames")
+    for told in predictions:
         there, mapping = _reachable(told, truth)
         lacking = [names[j] for j in np.flatnonzero(known & ~there)]
         if lacking and matching == "all":
             raise SkeletonError(
                 f"{told.name} ({told.skeleton.name}) lacks {len(lacking)} of the {int(known.sum())} joints "
-                f"of {truth.name} ({_some(lacking)}): say --matching truth (count as not found) or "
+                f"of {truth.told.name} ({some(lacking)}): say --matching truth (count as not found) or "
                 "--matching common (leave out)"
             )
         if lacking:
@@ -177,14 +157,14 @@ def _common_joints(
             notes.append(f"{told.name}: {told.skeleton.name} has only something near {', '.join(near)}")
     if not keep.any():
         raise SkeletonError(
-            f"{truth.name} and the predictions have no joint in common: check the joint names"
+            f"{truth.told.name} and the predictions have no joint in common: check the joint names"
         )
     return np.flatnonzero(keep)
 
 
-def _reachable(told: Answers, truth: TrueFrames) -> tuple[Bool[Array, " joint"], JointMap]:
+def _reachable(told: Predictions3D, truth: TrueFrames) -> tuple[Bool[Array, " joint"], JointMap]:
     """Which joints of the truth a program ever gives."""
-    mapping = joint_map(told.skeleton, truth.skeleton)
+    mapping = joint_map(told.skeleton, truth.told.skeleton)
     given = finite_joints(told.joints_mm).any(0)
     needs = mapping.weights != 0
     return needs.any(1) & ~(needs & ~given).any(1), mapping
@@ -192,7 +172,7 @@ def _reachable(told: Answers, truth: TrueFrames) -> tuple[Bool[Array, " joint"],
 
 def _truth(
     truth: TrueFrames,
-    rows: _Rows,
+    rows: Matched,
     kept: Bool[Array, " frame"],
     columns: Int[Array, " column"],
     layout: Layout,
@@ -200,37 +180,38 @@ def _truth(
     notes: list[str],
 ) -> Truth:
     index = np.flatnonzero(kept)
-    joints = truth.joints_mm[np.ix_(index, columns)]
+    place = np.ix_(index, columns)
+    joints, visibility = truth.told.joints_mm[place], truth.told.visibility
     used = finite_joints(joints)
     rootless = np.asarray(used.any(1) & ~used[:, list(layout.root)].all(1))
     if rootless.any():
         notes.append(
             f"{int(rootless.sum())} frames without a true root "
-            f"({_some([rows.ids[k] for k in index[rootless]])}) play no part: poses are compared relative "
+            f"({some([rows.other[k] for k in index[rootless]])}) play no part: poses are compared relative "
             "to it"
         )
         used &= ~rootless[:, None]
-    numbers = [name.rpartition("/")[2] for name in rows.ids]
+    numbers = [name.rpartition("/")[2] for name in rows.other]
     counted = all(n.isdecimal() for n in numbers)
-    splits = sorted({s for s in truth.splits or () if s})
+    splits = sorted({s for s in truth.told.splits or () if s})
     if splits and "test" not in splits:
-        notes.append(f"{truth.name} is of the {', '.join(splits)} split: these are no test numbers")
+        notes.append(f"{truth.told.name} is of the {', '.join(splits)} split: these are no test numbers")
     picture, points = truth.picture, truth.points_px
     return Truth(
-        ids=[truth.namings[0][k] for k in index], joints_mm=joints,
+        ids=[truth.told.namings[0][k] for k in index], joints_mm=joints,
         clusters=[truth.clusters[k] for k in index],
-        used=used, visibility=None if truth.visibility is None else truth.visibility[np.ix_(index, columns)],
+        used=used, visibility=None if visibility is None else visibility[place],
         root_mm=None if truth.root_mm is None else truth.root_mm[index],
         tilt_deg=None if truth.tilt_deg is None else truth.tilt_deg[index],
-        clips=[truth.clips[k] for k in index] if counted else None,
+        clips=[truth.told.clips[k] for k in index] if counted else None,
         frames=np.array([int(numbers[k]) for k in index]) if counted else None, rate_hz=rate_hz,
-        points_px=None if points is None else points[np.ix_(index, columns)],
+        points_px=None if points is None else points[place],
         picture=None if picture is None else lambda row: picture(int(index[row])),
     )  # fmt: skip
 
 
 def _predictions(
-    told: Answers,
+    told: Predictions3D,
     truth: TrueFrames,
     rows: Int[Array, " row"],
     columns: Int[Array, " column"],
@@ -239,8 +220,8 @@ def _predictions(
     notes: list[str],
 ) -> Predictions:
     """One program's poses in the frames and joints of the truth; NaN where it has none."""
-    mapping = joint_map(told.skeleton, truth.skeleton)
-    same = told.skeleton.name == truth.skeleton.name
+    mapping = joint_map(told.skeleton, truth.told.skeleton)
+    same = told.skeleton.name == truth.told.skeleton.name
     there = rows >= 0
 
     def placed(
@@ -261,7 +242,7 @@ def _predictions(
         cov = placed(told.cov_mm2 if same else mapping.apply_covariance(told.cov_mm2))
         if len(layout.root) == 1:
             cov[:, layout.root[0]] = np.nan
-        mixed = [truth.skeleton.joints[j] for j in columns if (mapping.weights[j] != 0).sum() > 1]
+        mixed = [truth.told.skeleton.joints[j] for j in columns if (mapping.weights[j] != 0).sum() > 1]
         if mixed and not same:
             notes.append(
                 f"{told.name}: covariances of {', '.join(mixed)} take the joints they are made of as "
@@ -297,7 +278,7 @@ def _say_lost(name: str, found: Float[Array, "frame joint 3"], notes: list[str])
         )
 
 
-def _rootless(told: Answers) -> Float[Array, "frame joint 3 3"]:
+def _rootless(told: Predictions3D) -> Float[Array, "frame joint 3 3"]:
     """Covariances without that of the root joint, which is 0 where it is stated at all."""
     assert told.cov_mm2 is not None
     if told.skeleton.root is None:
@@ -307,7 +288,9 @@ def _rootless(told: Answers) -> Float[Array, "frame joint 3 3"]:
     return cov
 
 
-def _check_sizes(told: Answers, truth: TrueFrames, found: Predictions, true: Truth, layout: Layout) -> None:
+def _check_sizes(
+    told: Predictions3D, truth: TrueFrames, found: Predictions, true: Truth, layout: Layout
+) -> None:
     """Whether predicted people have about the size of the true ones, in every frame and after a change of
     unit.
 
@@ -327,12 +310,12 @@ def _check_sizes(told: Answers, truth: TrueFrames, found: Predictions, true: Tru
         if len(odd) >= max(2, MIXED_SHARE * len(ratio)):
             raise InputError(
                 f"{told.name}: units are mixed: in {len(odd)} of {len(ratio)} frames "
-                f"({_some([true.ids[int(k)] for k in odd])}) people have the size of {unit}: give one unit "
+                f"({some([true.ids[int(k)] for k in odd])}) people have the size of {unit}: give one unit "
                 "throughout"
             )
     size = float(np.nanmedian(ratio)) if np.isfinite(ratio).any() else 1.0
-    if (told.unit, truth.unit) != ("mm", "mm") and not SIZE_RATIO[0] <= size <= SIZE_RATIO[1]:
+    if (told.unit, truth.told.unit) != ("mm", "mm") and not SIZE_RATIO[0] <= size <= SIZE_RATIO[1]:
         raise InputError(
             f"{told.name}: its people, read in {told.unit}, have {size:.2f} times the size of the true ones, "
-            f"read in {truth.unit}: scale one of the files to millimetres"
+            f"read in {truth.told.unit}: scale one of the files to millimetres"
         )

@@ -7,17 +7,16 @@ what every joint did, and the frames that went worst.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
 
-from sigmapose.data.sample import Picture
 from sigmapose.errors import InputError
 from sigmapose.evaluate.environment import current_commit, current_device
-from sigmapose.evaluate.frames import Scored, cluster_ids
+from sigmapose.evaluate.frames import Predictions, Scored, Truth, cluster_ids
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.measure import Measured
 from sigmapose.evaluate.paired import beside_peer, growth, growth_numbers, with_ratios
@@ -33,7 +32,6 @@ from sigmapose.evaluate.results import (
 from sigmapose.evaluate.score import MIN_GROUP, Scores, compute
 from sigmapose.evaluate.tally import Tally
 from sigmapose.gaussian import chi2_radius
-from sigmapose.shapes import Array, Bool, Float, Int
 
 WRONG_MM = 100.0
 """A joint farther than this from the truth is wrong; vouched for, when the 90 % region reaches no farther."""
@@ -43,104 +41,6 @@ KEPT = 8
 GROWTH_SEVERITY = 0.4
 NO_SEVERITY = -1.0
 """Key of frames of a protocol without severities."""
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Truth:
-    """n frames that all methods of a protocol are judged on; joints in the order of its layout."""
-
-    ids: Sequence[str]
-    joints_mm: Float[Array, "n j 3"]
-    """Camera axes, any origin."""
-    clusters: Sequence[str]
-    """Name of the block, clip or person of every frame: what intervals resample."""
-    used: Bool[Array, "n j"] | None = None
-    """Joints to compare; None: those whose truth is finite."""
-    visibility: Int[Array, "n j"] | None = None
-    root_mm: Float[Array, "n 3"] | None = None
-    tilt_deg: Float[Array, " n"] | None = None
-    strata: Sequence[str] | None = None
-    """Name of the camera or action of every frame: averages are the mean over these."""
-    clips: Sequence[str] | None = None
-    frames: Int[Array, " n"] | None = None
-    """With `clips`, for motion: a clip must be whole."""
-    rate_hz: float | None = None
-    points_px: Float[Array, "n j 2"] | None = None
-    """Where the joints are in the pictures below."""
-    picture: Callable[[int], Picture | None] | None = None
-    """The picture of a frame, by its row."""
-
-    def __post_init__(self) -> None:
-        rows = {"ids": self.ids, "clusters": self.clusters, "strata": self.strata, "clips": self.clips}
-        wrong = {name: len(v) for name, v in rows.items() if v is not None and len(v) != len(self.joints_mm)}
-        if wrong:
-            raise InputError(
-                f"truth of {len(self.joints_mm)} frames with {wrong}: give one name for every frame"
-            )
-
-    def __repr__(self) -> str:
-        return f"Truth(frames={self.joints_mm.shape[0]}, joints={self.joints_mm.shape[1]})"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Predictions:
-    """What one method says of the same frames. A person or joint that was not found is NaN."""
-
-    joints_mm: Float[Array, "n j 3"]
-    """Camera axes, any origin."""
-    cov_mm2: Float[Array, "n j 3 3"] | None = None
-    """Of the root-relative joints."""
-    radius2: Mapping[float, Float[Array, "n j"]] | None = None
-    """Squared Mahalanobis radius of the stated regions by level; None: those of Gaussians."""
-    doubt: Float[Array, "n j"] | None = None
-    """Grows with uncertainty; None: sigma."""
-    confident: Bool[Array, "n j"] | None = None
-    """Joints the method vouches for; None: those whose 90 % region reaches at most WRONG_MM."""
-    visibility: Int[Array, "n j"] | None = None
-    """The class the method takes to be the most probable (index of skeleton.VISIBILITY), -1 unknown."""
-    intervals: Mapping[str, Float[Array, "n 2"]] | None = None
-    """90 % intervals by quantity (`quantities.INTERVAL_NAMES`); NaN where nobody was found."""
-    joint_intervals: Mapping[str, Float[Array, "n 2"]] | None = None
-    """The same as if joints erred independently."""
-    fps: float | None = None
-
-    def __repr__(self) -> str:
-        return f"Predictions({self.joints_mm.shape}, covariance={self.cov_mm2 is not None})"
-
-
-def with_constant_sigma(predictions: Predictions, sigma_mm: float) -> Predictions:
-    """The same means with one isotropic sigma for every joint of every frame: the baseline to beat."""
-    shape = predictions.joints_mm.shape[:-1]
-    cov = np.broadcast_to(sigma_mm**2 * np.eye(3), (*shape, 3, 3))
-    return Predictions(
-        predictions.joints_mm, cov_mm2=cov, visibility=predictions.visibility, fps=predictions.fps
-    )
-
-
-def match(predictions: Predictions, truth: Truth, layout: Layout, method: str) -> Scored:
-    """One method's frames beside the truth.
-
-    Raises:
-        InputError: frames or joints do not match: which side has how many.
-    """
-    want, got = truth.joints_mm.shape, predictions.joints_mm.shape
-    for axis, what in enumerate(("frames", "joints")):
-        if len(got) != 3 or got[axis] != want[axis]:
-            have = got[axis] if len(got) == 3 else f"shape {got}"
-            raise InputError(
-                f"{method}: predictions have {have} {what}, the truth {want[axis]}: give every frame of the "
-                f"truth, with NaN joints where nobody was found, and its {len(layout.joints)} joints"
-            )
-    return Scored(
-        predicted_mm=predictions.joints_mm, truth_mm=truth.joints_mm, cluster=cluster_ids(truth.clusters),
-        used=truth.used, cov_mm2=predictions.cov_mm2, radius2=predictions.radius2, doubt=predictions.doubt,
-        confident=predictions.confident, visibility=truth.visibility,
-        predicted_visibility=predictions.visibility, intervals=predictions.intervals,
-        joint_intervals=predictions.joint_intervals, root_mm=truth.root_mm,
-        tilt_deg=truth.tilt_deg, clip=None if truth.clips is None else cluster_ids(truth.clips),
-        frame=truth.frames, rate_hz=truth.rate_hz,
-        stratum=None if truth.strata is None else cluster_ids(truth.strata),
-    )  # fmt: skip
 
 
 @dataclass(repr=False, eq=False)
@@ -178,7 +78,7 @@ class Judge:
             severity: aimed share of the person that is hidden; None in protocols without severities.
 
         Raises:
-            InputError: what cannot be scored: see `match` and `evaluate.frames.Scored.check`.
+            InputError: what cannot be scored: see `Scored.of` and `Scored.check`.
         """
         accounts = self.accounts.setdefault(NO_SEVERITY if severity is None else severity, {})
         if accounts and any(a.frames for a in accounts.values()) and set(accounts) != set(methods):
@@ -187,7 +87,7 @@ class Judge:
         for name in truth.strata or ():
             self.strata.setdefault(int(cluster_ids([name])[0]), name)
         for name, predictions in methods.items():
-            frames = match(predictions, truth, self.layout, name)
+            frames = Scored.of(predictions, truth, self.layout, name)
             account = accounts.setdefault(name, _Account(Tally(self.layout), {}, {}))
             measured = account.tally.update(frames)
             account.frames += len(frames)

@@ -1,8 +1,8 @@
 """What a file says of people in frames: anybody's 3D joints, our own `poses.json`, or a labelled data set.
 
 Camera axes (x right, y down, z forward), millimetres. The formats of other programs are read by
-`sigmapose.io.predictions`; this module adds what goes with a judgement: covariances, stated regions, the
-ways in which frames may be named, true visibility, cameras and pictures.
+`sigmapose.io.predictions`; this module adds what goes with a judgement: covariances, stated regions, true
+visibility, cameras and pictures.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from sigmapose.io.poses_json import PosesFile, read_poses
 from sigmapose.io.predictions import UNITS_MM, Predictions3D, ScoreKind, Unit, read_predictions, root_of
 from sigmapose.pose import Pose
 from sigmapose.regions import radius_at
-from sigmapose.shapes import Array, Float, Int
-from sigmapose.skeleton import Skeleton, get_skeleton
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import get_skeleton
 
 MOST_PICTURE_BYTES = 512 * 2**20
 """Of encoded pictures kept for the worst frames; beyond this none are shown."""
@@ -32,58 +32,25 @@ MIN_PEOPLE = 5
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Answers:
-    """One program's poses, one person per frame."""
-
-    name: str
-    namings: tuple[tuple[str, ...], ...]
-    """Every way in which the frames may be named, the file's own first; each unique."""
-    clips: tuple[str, ...]
-    skeleton: Skeleton
-    joints_mm: Float[Array, "frame joint 3"]
-    """NaN where not found."""
-    cov_mm2: Float[Array, "frame joint 3 3"] | None = None
-    """Of the root-relative joints; NaN where not stated."""
-    radii: dict[float, Float[Array, "frame joint"]] | None = None
-    """Mahalanobis radii of the stated regions; None: those of Gaussians."""
-    score: Float[Array, "frame joint"] | None = None
-    score_kind: ScoreKind = "none"
-    notes: tuple[str, ...] = ()
-    unit: Unit = "mm"
-    """Of the file; told by the size of the people where it does not say."""
-
-    def __repr__(self) -> str:
-        return f"Answers({self.name!r}, {len(self.joints_mm)} frames, {self.skeleton.name})"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
 class TrueFrames:
-    """What is known to be true of the same frames."""
+    """True joints of named frames, and what else is known of them."""
 
-    name: str
-    namings: tuple[tuple[str, ...], ...]
-    clips: tuple[str, ...]
+    told: Predictions3D
     clusters: tuple[str, ...]
     """What intervals resample."""
-    skeleton: Skeleton
-    joints_mm: Float[Array, "frame joint 3"]
-    visibility: Int[Array, "frame joint"] | None = None
     root_mm: Float[Array, "frame 3"] | None = None
     tilt_deg: Float[Array, " frame"] | None = None
     points_px: Float[Array, "frame joint 2"] | None = None
     picture: Callable[[int], Picture | None] | None = None
-    splits: tuple[str, ...] | None = None
     statement: dict[str, object] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    unit: Unit = "mm"
 
     def __repr__(self) -> str:
-        return f"TrueFrames({self.name!r}, {len(self.joints_mm)} frames, {self.skeleton.name})"
+        return f"TrueFrames({self.told.name!r}, {self.told!r})"
 
 
-def read_answers(
+def read_predicted(
     path: Path, *, name: str, skeleton: str | None = None, unit: Unit | None = None, track: int | None = None
-) -> Answers:
+) -> Predictions3D:
     """A program's predictions: `poses.json`, or whatever `sigmapose.io.predictions` reads.
 
     An .npz may hold `cov_mm2` (frames, joints, 3, 3) and, with `levels`, `radii` (frames, joints, levels).
@@ -107,14 +74,12 @@ def read_answers(
     if cov is None and kind == "sigma_mm" and score is not None:
         cov = np.square(score)[..., None, None] * np.eye(3)
         notes.append(f"{path.name}: its sigma is read as the standard deviation along each of three axes")
-    return Answers(
-        name, namings(told.ids, told.clips), told.clips, told.skeleton, told.joints_mm, cov, radii, score,
-        kind,
-        tuple(notes), told.unit,
-    )  # fmt: skip
+    return replace(
+        told, score=score, score_kind=kind, cov_mm2=cov, radii=radii, name=name, notes=tuple(notes)
+    )
 
 
-def with_calibrator(answers: Answers, calibrator: Path, truth: TrueFrames) -> Answers:
+def with_calibrator(predictions: Predictions3D, calibrator: Path, truth: TrueFrames) -> Predictions3D:
     """The same poses with the error bars of a calibrator of that program.
 
     Raises:
@@ -125,35 +90,28 @@ def with_calibrator(answers: Answers, calibrator: Path, truth: TrueFrames) -> An
 
     fitted = load_peer(calibrator)
     known = fitted.provenance
-    seen = sorted(set(known.subjects) & {clip for clip in truth.clips if clip})
+    seen = sorted(set(known.subjects) & {clip for clip in truth.told.clips if clip})
     if seen:
         raise DataError(
-            f"calibrator '{fitted.name}' was fitted on {len(seen)} clips of {truth.name} "
+            f"calibrator '{fitted.name}' was fitted on {len(seen)} clips of {truth.told.name} "
             f"({', '.join(seen[:3])}): judge it on clips it has not seen"
         )
-    if truth.name in known.data and not any(truth.clips):
+    if truth.told.name in known.data and not any(truth.told.clips):
         raise DataError(
-            f"calibrator '{fitted.name}' was fitted on {truth.name}, and its frames name no clips: judge it "
-            "on other frames, or name the clips"
+            f"calibrator '{fitted.name}' was fitted on {truth.told.name}, and its frames name no clips: "
+            "judge it on other frames, or name the clips"
         )
-    told = Predictions3D(
-        answers.namings[0],
-        answers.clips,
-        answers.skeleton,
-        answers.joints_mm,
-        answers.score,
-        answers.score_kind,
-    )
-    poses = fitted.apply(told)
+    poses = fitted.apply(predictions)
     silent = np.isnan(poses.radii).all(-1)
     radii = {
         level: np.where(silent, chi2_radius(level, 3), radius_at(level, poses.levels, poses.radii, 3))
         for level in LEVELS
     }
-    note = f"{answers.name}: error bars of calibrator '{fitted.name}' ({calibrator.name})"
+    note = f"{predictions.name}: error bars of calibrator '{fitted.name}' ({calibrator.name})"
     return replace(
-        answers, joints_mm=poses.joints_mm, cov_mm2=poses.cov_mm2, radii=radii, notes=(*answers.notes, note)
-    )
+        predictions, joints_mm=poses.joints_mm, cov_mm2=poses.cov_mm2, radii=radii,
+        notes=(*predictions.notes, note),
+    )  # fmt: skip
 
 
 def read_truth(
@@ -174,28 +132,12 @@ def read_truth(
         raise InputError(f"--split {split}: only data sets (NAME:PATH) have splits, got {place}")
     file = Path(place)
     if _is_poses(file):
-        told = _of_poses(read_poses(file), file.name, None)
-        clusters = _clusters(told.clips, told.namings[0])
-        return TrueFrames(file.name, told.namings, told.clips, clusters, told.skeleton, told.joints_mm)
-    read = read_predictions(file, skeleton=skeleton, unit=unit)
-    notes = () if read.unit == "mm" else (f"{file.name} is in {read.unit}: made millimetres",)
-    return TrueFrames(
-        file.name, namings(read.ids, read.clips), read.clips, _clusters(read.clips, read.ids), read.skeleton,
-        read.joints_mm, read.visibility, splits=read.splits, notes=notes, unit=read.unit,
-    )  # fmt: skip
-
-
-def namings(ids: Sequence[str], clips: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Ways of naming frames: as they are, with plain numbers (`000012` is 12), without clip, by file stem."""
-    frames = [i[len(c) + 1 :] if c and i.startswith(f"{c}/") else i for i, c in zip(ids, clips, strict=True)]
-    plain = [str(int(f)) if f.isdecimal() else f for f in frames]
-    ways = [
-        tuple(ids),
-        tuple(f"{c}/{f}" if c else f for c, f in zip(clips, plain, strict=True)),
-        tuple(plain),
-        tuple(Path(i).stem for i in ids),
-    ]
-    return tuple(dict.fromkeys(way for way in ways if len(set(way)) == len(way))) or (tuple(ids),)
+        told = replace(_of_poses(read_poses(file), file.name, None), notes=(), cov_mm2=None, radii=None)
+    else:
+        told = read_predictions(file, skeleton=skeleton, unit=unit)
+        notes = () if told.unit == "mm" else (f"{file.name} is in {told.unit}: made millimetres",)
+        told = replace(told, name=file.name, notes=notes)
+    return TrueFrames(told, _clusters(told.clips, told.ids))
 
 
 def _is_poses(path: Path) -> bool:
@@ -257,7 +199,7 @@ def _stated(
     return cov, radii
 
 
-def _of_poses(file: PosesFile, name: str, track: int | None) -> Answers:
+def _of_poses(file: PosesFile, name: str, track: int | None) -> Predictions3D:
     """One person of every frame of a `poses.json`."""
     poses: list[Pose | None] = []
     sources: list[str] = []
@@ -278,10 +220,11 @@ def _of_poses(file: PosesFile, name: str, track: int | None) -> Answers:
     many = len(set(sources)) > 1
     clips = tuple(sources) if many else ("",) * len(sources)
     ids = tuple(f"{s}/{n}" if many else n for s, n in zip(sources, numbers, strict=True))
-    ways = (*namings(ids, clips), tuple(sources), tuple(Path(s).stem for s in sources))
-    pairs = list(zip(sources, numbers, strict=True))
-    ways += (tuple(f"{s}/{n}" for s, n in pairs), tuple(f"{Path(s).stem}/{n}" for s, n in pairs))
-    unique = tuple(dict.fromkeys(way for way in ways if len(set(way)) == len(way)))
+    stems = tuple(Path(s).stem for s in sources)
+    aliases = (
+        tuple(sources), stems, tuple(f"{s}/{n}" for s, n in zip(sources, numbers, strict=True)),
+        tuple(f"{s}/{n}" for s, n in zip(stems, numbers, strict=True)),
+    )  # fmt: skip
     joints = len(file.skeleton)
     blank = np.full((joints, 3), np.nan)
     radii = None
@@ -290,10 +233,10 @@ def _of_poses(file: PosesFile, name: str, track: int | None) -> Answers:
     notes = [f"{file.path.name}: calibrator {file.calibrator}, {file.generator}"]
     if not file.complete:
         notes.append(f"{file.path.name} was interrupted: its last frames may be missing")
-    return Answers(
-        name, unique, clips, file.skeleton, np.stack([blank if p is None else p.joints_mm for p in poses]),
-        np.stack([np.full((joints, 3, 3), np.nan) if p is None else p.cov_mm2 for p in poses]), radii,
-        notes=tuple(notes),
+    return Predictions3D(
+        ids, clips, file.skeleton, np.stack([blank if p is None else p.joints_mm for p in poses]),
+        cov_mm2=np.stack([np.full((joints, 3, 3), np.nan) if p is None else p.cov_mm2 for p in poses]),
+        radii=radii, name=name, notes=tuple(notes), aliases=aliases,
     )  # fmt: skip
 
 
@@ -339,11 +282,13 @@ def _of_samples(samples: list[Sample], place: str) -> TrueFrames:
         "intervals over": "people" if by_person else "clips",
     }  # fmt: skip
     source, _, path = place.partition(":")
+    told = Predictions3D(
+        ids, clips, get_skeleton(skeleton.name), joints, visibility=np.stack(seen), splits=splits,
+        name=f"{source}:{Path(path).name}", notes=tuple(notes),
+    )  # fmt: skip
     return TrueFrames(
-        f"{source}:{Path(path).name}", namings(ids, ("",) * len(ids)), clips, clusters,
-        get_skeleton(skeleton.name), joints, np.stack(seen), root_of(joints, skeleton),
-        np.array([_tilt_deg(s) for s in usable]), _points(usable, shown), lambda row: shown[row], splits,
-        statement, tuple(notes),
+        told, clusters, root_of(joints, skeleton), np.array([_tilt_deg(s) for s in usable]),
+        _points(usable, shown), lambda row: shown[row], statement,
     )  # fmt: skip
 
 
