@@ -76,13 +76,13 @@ bench: $(DEV)/.installed
 	$(DEV)/bin/sigmapose bench pose2sim --json $(BENCH_OUT)/pose2sim.json --report $(BENCH_OUT)/pose2sim.html \
 		--check benchmarks/expectations.json
 
-# Needs what `sigmapose train` makes on its way: FEATURES=RUN/features BODIES=RUN/bodies. docs/study.md says more.
+# Needs what `sigmapose train` makes on its way: FEATURES=RUN/features BODIES=RUN/bodies. experiments/study.md says more.
 study: $(DEV)/.installed
 	@test -n "$(FEATURES)" -a -n "$(BODIES)" || { echo "make study FEATURES=DIR BODIES=DIR [UNLABELLED=DIR]"; exit 2; }
-	$(DEV)/bin/python -m sigmapose.learn.study $(STUDY) --features $(FEATURES) --bodies $(BODIES) \
+	$(DEV)/bin/python -m experiments study $(STUDY) --features $(FEATURES) --bodies $(BODIES) \
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) --out $(STUDY_OUT) $(STUDY_ARGS)
 	mkdir -p $(STUDY_OUT)/bench
-	$(DEV)/bin/python -m sigmapose.learn.study compare --features $(FEATURES) --out $(STUDY_OUT) \
+	$(DEV)/bin/python -m experiments study compare --features $(FEATURES) --out $(STUDY_OUT) \
 		| tee $(STUDY_OUT)/bench/compare.md
 
 clean:

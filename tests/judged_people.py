@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sigmapose.bench.results import Results
-from sigmapose.bench.scoring import Judge, Predictions, Truth
 from sigmapose.data.sample import Picture
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import layout_of
+from sigmapose.evaluate.results import Results
 from sigmapose.skeleton import BODY_26
 from walking_person import walking_joints_mm
 

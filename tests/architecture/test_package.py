@@ -68,7 +68,12 @@ def test_wheel_holds_weights_and_page_and_is_small(repository: Path, tmp_path: P
     names = {name.removeprefix("sigmapose/") for name in zipfile.ZipFile(wheel).namelist()}
     weights = ("lite.onnx", "full.onnx", "heavy.onnx", "lift.onnx", "detector.onnx", "calibrator.json")
     assert {f"weights/{name}" for name in weights} <= names
-    assert {"view/assets/scene.html", "view/assets/three.module.min.js", "cli/parser.py"} <= names
+    assert {
+        "view/assets/scene.html",
+        "view/assets/three.module.min.js",
+        "cli/parser.py",
+        "report/templates/page.html",
+    } <= names
     assert any(name.endswith("licenses/NOTICE") for name in names)
 
 

@@ -17,15 +17,15 @@ import sigmapose
 from sigmapose.bench import protocols
 from sigmapose.bench.check import Claim, read_claims, verdicts
 from sigmapose.bench.methods import from_poses, head_methods, own_methods, refuse_test_calibrator
-from sigmapose.bench.paired import MEANINGS
 from sigmapose.bench.pose2sim_runs import run as run_pose2sim
-from sigmapose.bench.scorecard import Scorecard
 from sigmapose.calibrator import Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.errors import DataError, InputError, ModelError
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
 from sigmapose.evaluate.names import METRICS
+from sigmapose.evaluate.paired import MEANINGS
+from sigmapose.report.scorecard import Scorecard
 from sigmapose.skeleton import BODY_26, H36M_17, VISIBILITY, joint_map
 
 CARD = Scorecard(

@@ -11,9 +11,9 @@ import pytest
 from sigmapose.bench.photo_checks import angles_deg, at_size, straight_in_picture, unmirrored
 from sigmapose.bench.photo_pairs import held_out, pairs
 from sigmapose.bench.pose2sim import JOINTS
-from sigmapose.bench.scoring import Predictions
 from sigmapose.camera import Camera
 from sigmapose.errors import DataError
+from sigmapose.evaluate.frames import Predictions
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 from sigmapose.synth.photos.found_people import FoundPerson
 from walking_person import walking_joints_mm

@@ -75,7 +75,7 @@ def test_the_recording_gives_a_good_truth_and_the_known_peer() -> None:
     assert protocol.used.mean() > 0.95
     assert protocol.statement["others_vs_all_mm_mean"] < 25
     from sigmapose.bench.pose2sim_runs import truth_of
-    from sigmapose.bench.scoring import Judge
+    from sigmapose.evaluate.judge import Judge
 
     judge = Judge(pose2sim.LAYOUT, samples=0)
     judge.add(

@@ -11,7 +11,8 @@ from bench import test_occluded_video
 from sigmapose.bench.occluded_video import make_occluded
 from sigmapose.bench.pose2sim import LAYOUT, Pose2SimProtocol
 from sigmapose.bench.pose2sim_runs import BLOCK_FRAMES, truth_of
-from sigmapose.bench.scoring import Judge, Predictions
+from sigmapose.evaluate.frames import Predictions
+from sigmapose.evaluate.judge import Judge
 from sigmapose.skeleton import VISIBILITY
 
 protocol = test_occluded_video.protocol

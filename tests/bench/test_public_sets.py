@@ -14,10 +14,11 @@ from data_readers.test_mpi_inf_3dhp import write_test
 from data_readers.test_videopose3d import FRAMES, write_2d, write_3d, write_humaneva
 from sigmapose.bench import protocols, public_sets
 from sigmapose.bench.options import Options
-from sigmapose.bench.scoring import Judge, Predictions
 from sigmapose.data.readers.h36m import read_h36m
 from sigmapose.data.readers.h36m_cameras import SERIALS
 from sigmapose.errors import DataError
+from sigmapose.evaluate.frames import Predictions
+from sigmapose.evaluate.judge import Judge
 
 
 def lifted(folder: Path, name: str):

@@ -11,7 +11,6 @@ import pytest
 from filmed_upper_body import film, remember_blazepose
 from sigmapose.bench import real_val
 from sigmapose.bench.options import Options
-from sigmapose.bench.scorecard import Scorecard, card_of
 from sigmapose.bench.upper_body import (
     GATES,
     JOINTS,
@@ -23,6 +22,7 @@ from sigmapose.bench.upper_body import (
 )
 from sigmapose.data.triangulate import triangulate_from_others
 from sigmapose.errors import DataError
+from sigmapose.report.scorecard import Scorecard, card_of
 from sigmapose.skeleton import BODY_26
 from walking_person import walking_pose
 

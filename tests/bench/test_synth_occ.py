@@ -10,9 +10,9 @@ import pytest
 from sigmapose.bench import synth_occ
 from sigmapose.bench.crops import crop_of_joints, look_at
 from sigmapose.bench.options import Options
-from sigmapose.bench.scorecard import card_of
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
+from sigmapose.report.scorecard import card_of
 from sigmapose.skeleton import BODY_26, H36M_17
 from sigmapose.synth.distributions import EVERYDAY
 

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
-from sigmapose.io.images import read_image
 from sigmapose.learn.augment import Augmentation, BatchSource, picture_batch
 from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.samples import FLIP, Pictures, make_batch
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, agreed, sigma_of
 from sigmapose.learn.teacher.judge import errors_of, fitted_variance, report
-from sigmapose.learn.teacher.lesson import Lesson
-from sigmapose.learn.teacher.model_file import teach_with_model
-from sigmapose.learn.teacher.peer import BlazePoseTeacher
 from sigmapose.learn.teacher.pictures import of_each_person, taught
-from sigmapose.skeleton import BODY_26
-from sigmapose.synth.photos.found_people import PeopleFinder
-from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_variant
-from sigmapose.synth.render.occluders import PictureFolder
 from taught_samples import SaysTheTruth, ring, true_lesson, walk
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 OPEN = AnswerGate(np.inf, np.inf)
 
 
@@ -187,39 +176,6 @@ def test_errors_are_in_the_crop_and_leave_out_what_is_not_kept(pictures: Picture
     error, cov = errors_of(lesson, pictures)
     assert error.shape == (6, 26, 3) and np.allclose(error[:, 5, 2], 0.1) and cov.shape == (6, 26, 3, 3)
     assert np.allclose(np.delete(error, 5, axis=1), 0, atol=1e-9)
-
-
-def test_blazepose_as_a_teacher_reads_its_world_landmarks(pictures: Pictures) -> None:
-    tokens = pictures.tokens["heavy"].copy()
-    lesson = true_lesson(pictures)
-    tokens[..., 12:15] = 1.7 * lesson.statures  # metres of a person of 1.7 m
-    told = BlazePoseTeacher().teach(replace(pictures, tokens={"heavy": tokens}))
-    own = [
-        j for j, n in enumerate(BODY_26.joints) if n not in ("head_top", "left_small_toe", "right_small_toe")
-    ]
-    error, _ = errors_of(told, pictures)
-    assert np.abs(error[:, own]).max() < 0.03, "but for perspective and the middle of hips and shoulders"
-    assert np.abs(told.log_stature[:, 0] - lesson.log_stature[:, 0]).max() < 0.05
-
-
-@pytest.fixture(scope="module")
-def photo_lesson() -> Lesson:
-    """A shipped model's lesson about a real photo in three crops."""
-    photo = read_image(EXAMPLES / "behind_tree.jpg")
-    person = PeopleFinder().in_picture(photo, "tree.jpg")[0]
-    plan = UnlabelledPlan(EXAMPLES, EXAMPLES)
-    samples = [make_variant(plan, Split.TRAIN, person, photo, k, PictureFolder()) for k in range(3)]
-    return teach_with_model("full", samples, OPEN)
-
-
-def test_a_shipped_model_teaches_from_a_real_photo(photo_lesson: Lesson) -> None:
-    assert photo_lesson.kept.all()
-    px = photo_lesson.centre_px[:, None] + photo_lesson.size_px[:, None, None] * photo_lesson.points
-    spread = np.linalg.norm(px - px.mean(0), axis=-1) / photo_lesson.size_px.mean()
-    assert np.median(spread) < 0.02, "one person, whatever the crop"
-    heads, feet = photo_lesson.points[:, BODY_26.index("nose"), 1], photo_lesson.points[:, 15, 1]
-    assert (heads < feet).all()
-    assert (np.linalg.eigvalsh(np.delete(photo_lesson.cov, ROOT, 1)) > 0).all()
 
 
 def test_what_is_said_of_a_person_serves_every_crop_of_them(pictures: Pictures) -> None:

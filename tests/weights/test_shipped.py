@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from golden import answers, lift_inputs
 from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.network import LiftNetwork
 from sigmapose.learn.export import load_phi
-from sigmapose.learn.golden import answers, lift_inputs
 from sigmapose.learn.phi import keypoint_tokens
 
 WEIGHTS = Path(str(resources.files("sigmapose") / "weights"))
@@ -52,10 +52,10 @@ def test_keypoint_network_equals_its_torch_module() -> None:
 def test_image_network_equals_its_torch_modules(
     golden: dict[str, np.ndarray], original_models: dict[str, bytes]
 ) -> None:
+    from golden import image_inputs
     from sigmapose.estimate.network import ImageNetwork
     from sigmapose.learn.convert_blazepose import load_encoder
     from sigmapose.learn.export import ImageModel
-    from sigmapose.learn.golden import image_inputs
 
     phi = load_phi(WEIGHTS / "heavy.onnx")
     inputs = image_inputs(golden["crop"])

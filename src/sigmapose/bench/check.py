@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigmapose.bench.scorecard import Scorecard
 from sigmapose.errors import InputError
+from sigmapose.report.scorecard import Scorecard
 
 FORMAT = "sigmapose/expectations"
 

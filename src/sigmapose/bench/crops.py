@@ -15,13 +15,13 @@ import numpy as np
 import sigmapose
 from sigmapose.bench.methods import Method, from_poses
 from sigmapose.bench.options import SIZES
-from sigmapose.bench.scoring import Predictions, with_constant_sigma
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Sample
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX, ROI_SCALE, Crop, extract
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Landmarks
+from sigmapose.evaluate.frames import Predictions, with_constant_sigma
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import JointMap

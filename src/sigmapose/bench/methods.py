@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from sigmapose.bench.quantities import intervals_of
-from sigmapose.bench.scoring import Predictions
 from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
-from sigmapose.evaluate.frames import LEVELS
+from sigmapose.evaluate.frames import LEVELS, Predictions
 from sigmapose.gaussian import chi2_radius
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float, Int

@@ -11,9 +11,9 @@ import numpy as np
 from sigmapose.bench import peers
 from sigmapose.bench.methods import Method, chosen_joints, from_poses
 from sigmapose.bench.pose2sim import JOINTS, Pose2SimProtocol
-from sigmapose.bench.scoring import Predictions
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.estimate.api import lift_batch
+from sigmapose.evaluate.frames import Predictions
 from sigmapose.pose import Pose
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 

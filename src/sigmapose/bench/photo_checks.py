@@ -22,12 +22,13 @@ import numpy as np
 
 from sigmapose.bench.crops import CropRows, camera_of, look_at
 from sigmapose.bench.methods import Method, chosen_joints, from_poses, own_methods
-from sigmapose.bench.paired import Ratio
 from sigmapose.bench.photo_pairs import FINDER, PHOTOS, SEVERITY, Pair, held_out, pairs, people_in
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, PAIRS
-from sigmapose.bench.scoring import Judge, Predictions, Truth
 from sigmapose.errors import DataError
 from sigmapose.evaluate import bootstrap
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
+from sigmapose.evaluate.paired import Ratio
 from sigmapose.evaluate.score import Scores
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.bench import peers, scoring
+from sigmapose.bench import peers
 from sigmapose.bench.adjust import Adjusted, adjust_cameras
 from sigmapose.data.readers.calibration import PlacedCamera, read_qca
 from sigmapose.data.triangulate import (
@@ -36,6 +36,7 @@ from sigmapose.data.triangulate import (
 )
 from sigmapose.errors import DataError
 from sigmapose.estimate.network import cache_folder
+from sigmapose.evaluate.frames import Predictions
 from sigmapose.evaluate.layout import layout_of
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.shapes import Array, Bool, Float
@@ -233,7 +234,7 @@ def _length_std(points_mm: np.ndarray, a: int, b: int) -> float:
     return float(np.nanstd(np.linalg.norm(points_mm[:, a] - points_mm[:, b], axis=-1)))
 
 
-def peer_predictions(protocol: Pose2SimProtocol, variant: str, *, timed: bool = True) -> scoring.Predictions:
+def peer_predictions(protocol: Pose2SimProtocol, variant: str, *, timed: bool = True) -> Predictions:
     """BlazePose's own 3D, frames camera by camera: world landmarks, with 1 - visibility as doubt."""
     evidence = [peers.cached_evidence(video, variant, protocol.frames) for video in protocol.videos]
     index = [BLAZEPOSE_33.index(name) for name in JOINTS]
@@ -241,7 +242,7 @@ def peer_predictions(protocol: Pose2SimProtocol, variant: str, *, timed: bool = 
     fps = None
     if timed:
         fps = peers.frames_per_second(protocol.videos[0], variant, min(TIMED_FRAMES, protocol.frames))
-    return scoring.Predictions(
+    return Predictions(
         joints_mm=np.concatenate([e.world_mm[: protocol.frames, index] for e in evidence]),
         doubt=1.0 - visibility,
         confident=np.nan_to_num(visibility) > VISIBLE,

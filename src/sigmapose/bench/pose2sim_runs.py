@@ -15,9 +15,10 @@ from sigmapose.bench.methods import Method, own_methods, refuse_test_calibrators
 from sigmapose.bench.occluded_video import SEVERITIES, OccludedVideos, make_occluded, true_points_px
 from sigmapose.bench.options import SIZES, Options
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, Pose2SimProtocol
-from sigmapose.bench.results import CLEAN, Results
-from sigmapose.bench.scoring import Judge, Predictions, Truth, with_constant_sigma
 from sigmapose.data.sample import Picture
+from sigmapose.evaluate.frames import Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.judge import Judge
+from sigmapose.evaluate.results import CLEAN, Results
 from sigmapose.io.video import VideoReader
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import VISIBILITY

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sigmapose.bench.options import Options
-from sigmapose.bench.results import Results
 from sigmapose.errors import DataError
+from sigmapose.evaluate.results import Results
 
 
 @dataclass(frozen=True)

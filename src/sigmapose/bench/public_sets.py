@@ -17,15 +17,16 @@ import numpy as np
 from sigmapose.bench.crops import CropRows, camera_of
 from sigmapose.bench.methods import from_poses, own_methods, refuse_test_calibrators
 from sigmapose.bench.options import Options
-from sigmapose.bench.results import Results
-from sigmapose.bench.scoring import Judge, Predictions, Truth, with_constant_sigma
 from sigmapose.data.readers import h36m, humaneva, mpi_inf_3dhp, threedpw
 from sigmapose.data.readers.registry import open_dataset
 from sigmapose.data.sample import Sample
 from sigmapose.errors import DataError
 from sigmapose.estimate.api import lift_batch, resolve_calibrator
 from sigmapose.estimate.lift import MIN_JOINTS
+from sigmapose.evaluate.frames import Predictions, Truth, with_constant_sigma
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import Layout, layout_of
+from sigmapose.evaluate.results import Results
 from sigmapose.pose import Pose
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, H36M_17, JointMap, Skeleton, joint_map
 

@@ -14,14 +14,15 @@ import numpy as np
 from sigmapose.bench import ours, peers, pose2sim
 from sigmapose.bench.methods import Method, chosen_joints, from_poses, own_methods, refuse_test_calibrators
 from sigmapose.bench.options import Options
-from sigmapose.bench.paired import with_ratios
 from sigmapose.bench.photo_checks import PhotoChecks, check_photos
 from sigmapose.bench.quantities import intervals_of
-from sigmapose.bench.results import Results
-from sigmapose.bench.scoring import Judge, Predictions, Truth
 from sigmapose.bench.upper_body import EARS, JOINTS, LAYOUT, UpperBody, find_recordings, load_upper_body
 from sigmapose.data.sample import Picture
 from sigmapose.errors import DataError, ModelError
+from sigmapose.evaluate.frames import Predictions, Truth
+from sigmapose.evaluate.judge import Judge
+from sigmapose.evaluate.paired import with_ratios
+from sigmapose.evaluate.results import Results
 from sigmapose.pose import Pose
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 

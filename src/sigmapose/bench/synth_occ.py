@@ -18,14 +18,15 @@ from tqdm import tqdm
 from sigmapose.bench.crops import CropRows
 from sigmapose.bench.methods import PROCEDURAL, chosen_joints, own_methods, refuse_test_calibrators
 from sigmapose.bench.options import Options
-from sigmapose.bench.results import CLEAN, Results
-from sigmapose.bench.scoring import Judge, Truth
 from sigmapose.data.sample import Sample
 from sigmapose.data.splits import Split, only, unit_of
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import cache_folder
+from sigmapose.evaluate.frames import Truth
+from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import layout_of
+from sigmapose.evaluate.results import CLEAN, Results
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17, VISIBILITY
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 
 from sigmapose.align import procrustes
 from sigmapose.errors import DataError, InputError
+from sigmapose.io.frame_names import match_frames, some
 from sigmapose.io.predictions import Predictions3D, root_of
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import joint_map
@@ -20,7 +21,6 @@ SIZE_RATIO = (0.6, 1.7)
 """Size of predicted people over size of true ones."""
 TURNED = 0.5
 """Axes differ when one rotation for all frames takes away this share of the error, or more."""
-_NAMED = 3
 
 
 def matched(
@@ -35,15 +35,14 @@ def matched(
         DataError: true frames without a prediction, too few frames, no joints in common, another size of
             people, other axes.
     """
-    place = {name: k for k, name in enumerate(predictions.ids)}
-    lacking = [name for name in truth.ids if name not in place]
-    if lacking:
+    found = match_frames((predictions.ids,), (truth.ids,))
+    if found.missing:
         raise DataError(
-            f"{len(lacking)} of {len(truth.ids)} true frames have no prediction ({_some(lacking)}): name "
-            "frames alike, and keep frames where nobody was found, without joints"
+            f"{len(found.missing)} of {len(truth.ids)} true frames have no prediction "
+            f"({some(found.missing)}): name frames alike, and keep frames where nobody was found, without "
+            "joints"
         )
-    rows = np.array([place[name] for name in truth.ids])
-    chosen = predictions.take(rows)
+    chosen = predictions.take(found.row)
     clips = chosen.clips if len(set(chosen.clips)) > 1 else truth.clips
     chosen = replace(chosen, clips=clips)
     truth_mm = _in_skeleton(truth, predictions)
@@ -62,7 +61,7 @@ def refuse_test(truth: Predictions3D, is_test: Bool[Array, " frame"]) -> None:
     found = [name for name, test in zip(truth.ids, is_test, strict=True) if test]
     if found:
         raise DataError(
-            f"{len(found)} of {len(truth.ids)} frames belong to the test split ({_some(found)}): calibrating "
+            f"{len(found)} of {len(truth.ids)} frames belong to the test split ({some(found)}): calibrating "
             "on them would void every number measured there; use the calibration split"
         )
 
@@ -119,7 +118,3 @@ def _check_size_and_axes(
 def _error_after_one_turn(a: Float[Array, "point 3"], b: Float[Array, "point 3"]) -> float:
     aligned = procrustes(a, b, np.ones(len(a), dtype=bool)).aligned
     return float(np.linalg.norm(aligned - b, axis=-1).mean())
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from sigmapose.bench.scorecard import Scorecard
+    from sigmapose.report.scorecard import Scorecard
 
 BROKEN = 1
 
@@ -61,8 +61,8 @@ class Bench:
         from sigmapose.bench.check import read_claims
         from sigmapose.bench.options import SIZES, Options
         from sigmapose.bench.protocols import get_protocol, run
-        from sigmapose.bench.scorecard import card_of
         from sigmapose.errors import InputError, OutputError
+        from sigmapose.report.scorecard import card_of
 
         # what is wrong with the options is said before minutes of work
         protocol = get_protocol(self.name)
@@ -84,7 +84,7 @@ class Bench:
         if self.json is not None:
             self._write(card)
         if self.report is not None:
-            from sigmapose.bench.report import write
+            from sigmapose.report.page import write
 
             write(results, self.report)
         return self._checked(card)

@@ -122,7 +122,7 @@ class Calibrate:
         return recording_truth(self.recording, self.camera), f"{self.recording.name}, camera {self.camera}"
 
     def _ours(self) -> int:
-        from sigmapose.bench.own_answers import calibrate_model
+        from sigmapose.calibrate.own_model import calibrate_model
 
         assert self.data is not None
         calibrator = calibrate_model(self.data, self.model, self.name)

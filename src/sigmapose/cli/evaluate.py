@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from sigmapose.bench.results import Results
+    from sigmapose.evaluate.results import Results
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Evaluate:
     """Frames per second of the video: errors of motion per second instead of per frame."""
 
     def __call__(self) -> int:
-        from sigmapose.bench.answer_files import read_answers, read_truth, with_calibrator
-        from sigmapose.bench.evaluation import evaluate
-        from sigmapose.bench.scorecard import card_of
         from sigmapose.errors import InputError
+        from sigmapose.evaluate.evaluation import evaluate
+        from sigmapose.evaluate.prediction_files import read_predicted, read_truth, with_calibrator
+        from sigmapose.report.scorecard import card_of
 
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the video, e.g. 30")
         truth = read_truth(self.truth, skeleton=self.truth_skeleton, split=self.split)
-        first = read_answers(
+        first = read_predicted(
             self.predictions,
             name=self.predictions.stem,
             skeleton=self.skeleton,
@@ -67,7 +67,7 @@ class Evaluate:
         )
         if self.calibrator is not None:
             first = with_calibrator(first, self.calibrator, truth)
-        others = [read_answers(path, name=path.stem, track=self.track) for path in self.beside]
+        others = [read_predicted(path, name=path.stem, track=self.track) for path in self.beside]
         results = evaluate(truth, [first, *others], matching=self.matching, rate_hz=self.fps)
         card = card_of(results)
         sys.stdout.write(card.table() + "\n")
@@ -85,7 +85,7 @@ class Evaluate:
                     f"{self.json}: cannot be written ({error.strerror}): choose another file"
                 ) from error
         if self.report is not None:
-            from sigmapose.bench.report import write
+            from sigmapose.report.page import write
 
             write(results, self.report)
             sys.stdout.write(f"wrote {self.report}\n")

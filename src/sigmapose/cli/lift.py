@@ -41,8 +41,8 @@ class Lift:
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
-        from sigmapose.cli.outputs import Outputs
         from sigmapose.io.keypoints import read_keypoints
+        from sigmapose.run.outputs import Outputs
 
         file = read_keypoints(self.keypoints, skeleton=self.skeleton)
         camera, size, note = self._camera(file)
@@ -72,8 +72,8 @@ class Lift:
         return 0
 
     def _camera(self, file: KeypointFile) -> tuple[Camera | None, tuple[int, int] | None, str]:
-        from sigmapose.cli.camera_option import CameraOption
         from sigmapose.errors import InputError
+        from sigmapose.run.camera_option import CameraOption
 
         option = CameraOption.parse(self.camera)
         size = _size(self.image_size) or file.image_size or option.size

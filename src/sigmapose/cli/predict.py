@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
-
-if TYPE_CHECKING:
-    from sigmapose.cli.inputs import Pictures
-    from sigmapose.cli.outputs import Outputs
-    from sigmapose.pose import Frame
 
 
 @dataclass(frozen=True)
@@ -49,9 +43,10 @@ class Predict:
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
-        from sigmapose.cli.camera_option import CameraOption
-        from sigmapose.cli.inputs import open_input
-        from sigmapose.cli.outputs import Outputs
+        from sigmapose.run.camera_option import CameraOption
+        from sigmapose.run.inputs import open_input
+        from sigmapose.run.job import Tally, predict
+        from sigmapose.run.outputs import Outputs
 
         pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames)
         outputs = Outputs(
@@ -59,8 +54,23 @@ class Predict:
             overlay=not self.no_overlay, overwrite=self.overwrite,
         )  # fmt: skip
         tally = Tally()
+        from sigmapose.estimate.api import load  # only when input and outputs are in order
+
         try:
-            self._look(pictures, outputs, tally)
+            predict(
+                pictures,
+                outputs,
+                tally,
+                lambda: load(
+                    self.model,
+                    calibrator=self.calibrator,
+                    device=self.device,
+                    people=self.people,
+                    looks=self.looks,
+                ),
+                height_mm=self.height_mm,
+                title=self.input.name,
+            )
         except KeyboardInterrupt:
             of = "" if pictures.count is None else f" of {pictures.count}"
             sys.stderr.write(
@@ -72,63 +82,3 @@ class Predict:
         said = sys.stderr if outputs.stdout_taken else sys.stdout
         said.write(f"{self.input.name}: {tally.summary(pictures)}{outputs.places()}\n")
         return 0
-
-    def _look(self, pictures: Pictures, outputs: Outputs, tally: Tally) -> None:
-        import cv2
-        from tqdm import tqdm
-
-        from sigmapose.cli.interrupt import finish_first
-        from sigmapose.estimate.api import load
-
-        cv2.setNumThreads(1)  # its threads get in the way of those that decode, compute and write
-        estimator = load(
-            self.model, calibrator=self.calibrator, device=self.device, people=self.people, looks=self.looks
-        )
-        unit = "frame" if pictures.kind == "video" else "photo"
-        bar = tqdm(total=pictures.count, unit=unit, desc=self.input.name, disable=None, file=sys.stderr)
-        with outputs, finish_first() as check, bar:
-            tally.start()
-            for seen in pictures.look(estimator, self.height_mm):
-                outputs.write(seen)
-                tally.add(seen.frame, seen.camera.fov_deg)
-                bar.update()
-                check()
-            outputs.add_messages(pictures.messages, broken=bool(pictures.messages))
-        tally.stop()
-
-
-@dataclass
-class Tally:
-    """What was found, for the one line at the end."""
-
-    pictures: int = 0
-    poses: int = 0
-    tracks: set[int] = field(default_factory=set)
-    fov_deg: float = 0.0
-    seconds: float = 0.0
-
-    def start(self) -> None:
-        """The networks are loaded, the first picture comes."""
-        self.seconds = -time.perf_counter()
-
-    def stop(self) -> None:
-        """All files are closed."""
-        self.seconds += time.perf_counter()
-
-    def add(self, frame: Frame, fov_deg: float) -> None:
-        """Count one picture."""
-        self.pictures += 1
-        self.poses += len(frame.poses)
-        self.tracks.update(pose.track for pose in frame.poses)
-        self.fov_deg = fov_deg
-
-    def summary(self, pictures: Pictures) -> str:
-        """People, pictures, speed, camera."""
-        video = pictures.kind == "video"
-        people = len(self.tracks) if video else self.poses
-        found = "nobody found" if people == 0 else f"{people} {'person' if people == 1 else 'people'}"
-        noun = "frame" if video else "photo"
-        where = f"in {self.pictures} {noun}{'' if self.pictures == 1 else 's'}"
-        speed = f", {self.pictures / self.seconds:.1f} frames/s" if video and self.seconds > 0 else ""
-        camera = f"field of view {self.fov_deg:.0f}° ({pictures.camera_note})"
-        return f"{found} {where}{speed}; {camera}"

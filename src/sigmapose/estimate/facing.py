@@ -4,7 +4,7 @@ From one picture the encoder now and then takes a person's front for the back: i
 change places from one frame to the next, and depth with them. Nobody turns that fast. Sides are therefore
 chained from frame to frame by which assignment moves less, and a vote of the recent frames says which of the
 two ways of reading the whole chain is right. Frames weigh as much as their poses are sure: where front is
-taken for back Φ's sigmas are 1.4 to 2 times as large (docs/experiments.md). A person who really turns does
+taken for back Φ's sigmas are 1.4 to 2 times as large (experiments/log.md). A person who really turns does
 so through a side view, where both assignments move little, and is followed.
 """
 

@@ -4,7 +4,7 @@ BlazePose places the next crop by two of its own landmarks. Behind things those 
 read in: what they say of the size is 0.9 of what they were shown, less 4 % a frame, so crops collapse. Φ was
 trained under occlusion, says how sure it is of every joint, and finds the hips better wherever they are
 hidden. Both are measurements here, a scalar Kalman filter for each of place, size and angle. Of somebody in
-full view the encoder's landmarks decide nearly alone. Numbers: docs/experiments.md, "following people behind
+full view the encoder's landmarks decide nearly alone. Numbers: experiments/log.md, "following people behind
 things".
 
 Lengths are in crop widths, pixels only where a name says so.

@@ -1,13 +1,18 @@
-"""What is scored: one method's predictions beside the truth. Camera axes (x right, y down, z forward), mm."""
+"""What is scored: a method's predictions beside the truth. Camera axes (x right, y down, z forward), mm.
+
+`Predictions` and `Truth` speak of the same frames and of the joints of one layout; files of named frames and
+other skeletons are brought to that by `sigmapose.evaluate.evaluation`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.data.sample import Picture
 from sigmapose.errors import InputError
 from sigmapose.evaluate.checks import check_covariances, check_units
 from sigmapose.evaluate.layout import Layout
@@ -30,6 +35,78 @@ def cluster_ids(names: Iterable[str]) -> Int[Array, " n"]:
         return known[name]
 
     return np.array([number(name) for name in names], np.int64)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Truth:
+    """n frames that all methods of a protocol are judged on; joints in the order of its layout."""
+
+    ids: Sequence[str]
+    joints_mm: Float[Array, "n j 3"]
+    """Camera axes, any origin."""
+    clusters: Sequence[str]
+    """Name of the block, clip or person of every frame: what intervals resample."""
+    used: Bool[Array, "n j"] | None = None
+    """Joints to compare; None: those whose truth is finite."""
+    visibility: Int[Array, "n j"] | None = None
+    root_mm: Float[Array, "n 3"] | None = None
+    tilt_deg: Float[Array, " n"] | None = None
+    strata: Sequence[str] | None = None
+    """Name of the camera or action of every frame: averages are the mean over these."""
+    clips: Sequence[str] | None = None
+    frames: Int[Array, " n"] | None = None
+    """With `clips`, for motion: a clip must be whole."""
+    rate_hz: float | None = None
+    points_px: Float[Array, "n j 2"] | None = None
+    """Where the joints are in the pictures below."""
+    picture: Callable[[int], Picture | None] | None = None
+    """The picture of a frame, by its row."""
+
+    def __post_init__(self) -> None:
+        rows = {"ids": self.ids, "clusters": self.clusters, "strata": self.strata, "clips": self.clips}
+        wrong = {name: len(v) for name, v in rows.items() if v is not None and len(v) != len(self.joints_mm)}
+        if wrong:
+            raise InputError(
+                f"truth of {len(self.joints_mm)} frames with {wrong}: give one name for every frame"
+            )
+
+    def __repr__(self) -> str:
+        return f"Truth(frames={self.joints_mm.shape[0]}, joints={self.joints_mm.shape[1]})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Predictions:
+    """What one method says of the same frames. A person or joint that was not found is NaN."""
+
+    joints_mm: Float[Array, "n j 3"]
+    """Camera axes, any origin."""
+    cov_mm2: Float[Array, "n j 3 3"] | None = None
+    """Of the root-relative joints."""
+    radius2: Mapping[float, Float[Array, "n j"]] | None = None
+    """Squared Mahalanobis radius of the stated regions by level; None: those of Gaussians."""
+    doubt: Float[Array, "n j"] | None = None
+    """Grows with uncertainty; None: sigma."""
+    confident: Bool[Array, "n j"] | None = None
+    """Joints the method vouches for; None: those whose 90 % region reaches at most 100 mm."""
+    visibility: Int[Array, "n j"] | None = None
+    """The class the method takes to be the most probable (index of skeleton.VISIBILITY), -1 unknown."""
+    intervals: Mapping[str, Float[Array, "n 2"]] | None = None
+    """90 % intervals by quantity (`quantities.INTERVAL_NAMES`); NaN where nobody was found."""
+    joint_intervals: Mapping[str, Float[Array, "n 2"]] | None = None
+    """The same as if joints erred independently."""
+    fps: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Predictions({self.joints_mm.shape}, covariance={self.cov_mm2 is not None})"
+
+
+def with_constant_sigma(predictions: Predictions, sigma_mm: float) -> Predictions:
+    """The same means with one isotropic sigma for every joint of every frame: the baseline to beat."""
+    shape = predictions.joints_mm.shape[:-1]
+    cov = np.broadcast_to(sigma_mm**2 * np.eye(3), (*shape, 3, 3))
+    return Predictions(
+        predictions.joints_mm, cov_mm2=cov, visibility=predictions.visibility, fps=predictions.fps
+    )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -102,6 +179,33 @@ class Scored:
             raise InputError(f"radius2 needs level 0.9 and takes {LEVELS}, got {tuple(self.radius2)}")
         if (self.clip is None) != (self.frame is None):
             raise InputError("motion needs clip and frame together: give both or neither")
+
+    @classmethod
+    def of(cls, predictions: Predictions, truth: Truth, layout: Layout, method: str) -> Scored:
+        """One method's frames beside the truth, row by row.
+
+        Raises:
+            InputError: frames or joints do not match: which side has how many.
+        """
+        want, got = truth.joints_mm.shape, predictions.joints_mm.shape
+        for axis, what in enumerate(("frames", "joints")):
+            if len(got) != 3 or got[axis] != want[axis]:
+                have = got[axis] if len(got) == 3 else f"shape {got}"
+                raise InputError(
+                    f"{method}: predictions have {have} {what}, the truth {want[axis]}: give every frame of "
+                    f"the truth, with NaN joints where nobody was found, and its {len(layout.joints)} joints"
+                )
+        said = {
+            name: getattr(predictions, name)
+            for name in ("cov_mm2", "radius2", "doubt", "confident", "intervals", "joint_intervals")
+        }
+        return cls(
+            predictions.joints_mm, truth.joints_mm, cluster_ids(truth.clusters), used=truth.used,
+            visibility=truth.visibility, predicted_visibility=predictions.visibility, root_mm=truth.root_mm,
+            tilt_deg=truth.tilt_deg, clip=None if truth.clips is None else cluster_ids(truth.clips),
+            frame=truth.frames, rate_hz=truth.rate_hz,
+            stratum=None if truth.strata is None else cluster_ids(truth.strata), **said,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Scored(frames={self.truth_mm.shape[0]}, joints={self.truth_mm.shape[1]})"

@@ -8,13 +8,16 @@ must be those of the camera: x right, y down, z forward. A joint that is missing
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from sigmapose.errors import InputError
+from sigmapose.io.frame_names import Namings, namings
 from sigmapose.io.prediction_tables import Table, parse_csv, parse_json, parse_npz
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import SKELETONS, Skeleton, get_skeleton
@@ -47,12 +50,27 @@ class Predictions3D:
     """Of the file."""
     splits: tuple[str, ...] | None = None
     """What the file says every frame may be used for."""
+    cov_mm2: Float[Array, "frame joint 3 3"] | None = None
+    """Of the root-relative joints; NaN where not stated."""
+    radii: Mapping[float, Float[Array, "frame joint"]] | None = None
+    """Mahalanobis radii of the stated regions by level; None: those of Gaussians."""
+    name: str = ""
+    """Of the program or of the file."""
+    notes: tuple[str, ...] = ()
+    """What a reader of numbers made with this should know."""
+    aliases: Namings = ()
+    """Further ways in which the frames may be named."""
 
     def __repr__(self) -> str:
         clips = len(set(self.clips))
         return (
             f"Predictions3D({len(self.ids)} frames, {clips} clips, {self.skeleton.name}, {self.score_kind})"
         )
+
+    @cached_property
+    def namings(self) -> Namings:
+        """Every way in which the frames may be named, the file's own first."""
+        return namings(self.ids, self.clips, *self.aliases)
 
     def relative_mm(self) -> Float[Array, "frame joint 3"]:
         """Joints relative to the root: the skeleton's root joint, else the middle of the hips."""
@@ -75,6 +93,9 @@ class Predictions3D:
             score=None if self.score is None else self.score[index],
             visibility=None if self.visibility is None else self.visibility[index],
             splits=None if self.splits is None else tuple(self.splits[i] for i in index),
+            cov_mm2=None if self.cov_mm2 is None else self.cov_mm2[index],
+            radii=None if self.radii is None else {level: r[index] for level, r in self.radii.items()},
+            aliases=tuple(tuple(way[i] for i in index) for way in self.aliases),
         )
 
 

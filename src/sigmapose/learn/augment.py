@@ -58,7 +58,7 @@ class Augmentation:
     swap_sides: float = 0.01
     sharpen: float = 0.7
     """Share of picture samples whose evidence on joints in view is moved towards the truth. Θ makes
-    larger errors on our renders than on photographs (see docs/experiments.md), and a network that only
+    larger errors on our renders than on photographs (see experiments/log.md), and a network that only
     knows renders trusts it too little."""
     least_error: float = 0.15
     """How small such errors become: a factor between this and 1, drawn per sample."""

@@ -1,8 +1,5 @@
 """Make the weights of Θ and of the person detector from the registry packages that carry MediaPipe's models.
 
-    python -m sigmapose.learn.convert_blazepose --out weights                      # fetches both packages
-    python -m sigmapose.learn.convert_blazepose --packages DIR_OR_FILES --out weights
-
 The landmark networks are in the npm package `@mediapipe/pose`, the detector in the PyPI package `mediapipe`;
 both are Apache-2.0. Each file must have the SHA-256 written below. For every network a torch state
 (`.safetensors`, float16 as in the original) and a float32 ONNX file are written.
@@ -19,17 +16,15 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-import tyro
 from safetensors.torch import save_file
 from torch import nn
 
-from sigmapose.errors import DataError, ModelError, SigmaposeError
+from sigmapose.errors import DataError, ModelError
 from sigmapose.learn.blazepose import ARCHITECTURES, CROP_SIZE, EncoderOutput, PoseEncoder, Variant
 from sigmapose.learn.blazepose_detector import DETECTOR_SIZE, DetectorOutput, PoseDetectorNet
 from sigmapose.learn.onnx_rewrite import rewrite
@@ -258,30 +253,3 @@ def _save_state(module: nn.Module, path: Path) -> list[Path]:
     # The originals are float16, so nothing is lost.
     save_file({name: value.half().contiguous() for name, value in module.state_dict().items()}, str(path))
     return [path]
-
-
-@dataclass(frozen=True)
-class Convert:
-    """Convert MediaPipe's pose networks to torch states and ONNX files."""
-
-    out: Path
-    """Folder to write to."""
-    packages: list[Path] = field(default_factory=list)
-    """npm .tgz, wheel, unpacked folders or .tflite files; fetched by name when left out."""
-
-
-def main() -> None:
-    """Entry point of `python -m sigmapose.learn.convert_blazepose`."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    options = tyro.cli(Convert)
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            packages = options.packages or fetch_packages(Path(temporary))
-            for path in convert(find_models(packages), options.out):
-                log.info("%s  %.1f MB", path, path.stat().st_size / 1e6)
-    except SigmaposeError as error:
-        raise SystemExit(f"error: {error}") from error
-
-
-if __name__ == "__main__":
-    main()

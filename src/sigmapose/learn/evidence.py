@@ -1,6 +1,6 @@
 """Which pictures Φ learns from: those on which Θ errs about as it does on film.
 
-Θ errs by 76 mm on clean renders on average and by 33 mm on film (docs/experiments.md). A network taught on
+Θ errs by 76 mm on clean renders on average and by 33 mm on film (experiments/log.md). A network taught on
 all renders learns to move points that are right. The rule is a selection: pictures on which Θ's joints in
 view are further off than a limit, on average, are left out for that encoder; `Augmentation.sharpen` moves the
 rest towards the truth.

@@ -1,16 +1,11 @@
 """Train one size of Θ with Φ end to end from files that are there; resumes.
 
-    python -m sigmapose.learn.fine_tuning --encoder full --phi phi.pt --pictures SHARDS --photos SHARDS \\
-        --photo-features FEATURES --bodies BODIES --originals DIR --out DIR
-
 With ``--snapshot`` it trains nothing and writes what the checkpoint of a run holds, for a look at real
 pictures meanwhile.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,15 +138,3 @@ def write(tuned: Tuned, folder: Path) -> Path:
         export_encoder(encoder.cpu().eval(), folder / f"encoder_{name}.onnx")
         export_image_model(encoder, phi, folder / f"{name}.onnx")
     return folder
-
-
-def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.fine_tuning``."""
-    import tyro
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    sys.stdout.write(f"wrote {run(tyro.cli(FineTunePlan))}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,11 @@
 """Fits the shipped calibrator on the calibration subjects' pictures, one set of scales and radii per evidence
 source.
-
-python -m sigmapose.learn.fit_calibrator --pictures DIR --out calibrator.json
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
-from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,22 +20,11 @@ from sigmapose.estimate.replay import Replay
 from sigmapose.learn.augment import picture_batch
 from sigmapose.learn.ensemble import Head
 from sigmapose.learn.phi import ROOT, Gaussian25D
-from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, Views, concatenate, load_pictures
+from sigmapose.learn.samples import Batch, Pictures, Views, concatenate
 from sigmapose.skeleton import BODY_26
 
 SPLIT = "calibration"
 PROTOCOL = "rendered people, height unknown, focal length unknown and known apart, finished poses in mm"
-
-
-@dataclass(frozen=True)
-class FitCalibrator:
-    """Fit the calibrator of the installed weights on feature shards."""
-
-    pictures: Path
-    """Folder of feature shards; samples of the calibration split are used, no others."""
-    out: Path
-    """The calibrator to write."""
-    name: str = "gaussian3d-renders"
 
 
 def fit_calibrator(
@@ -125,22 +109,3 @@ def _constant_sigma(answer: Gaussian25D, batch: Batch) -> np.ndarray:
     )
     distance = np.linalg.norm(error, axis=-1)
     return np.quantile(distance, 0.9, axis=0) / 2.5003
-
-
-def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.fit_calibrator``."""
-    import tyro
-
-    from sigmapose.estimate.network import weights_path
-    from sigmapose.learn.export import load_phi
-
-    options = tyro.cli(FitCalibrator)
-    pictures = load_pictures(options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
-    fitted_on = f"{len(pictures)} rendered pictures, calibration subjects"
-    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
-    fit_calibrator(phi, pictures, options.name, fitted_on, lift).save(options.out)
-    sys.stdout.write(f"wrote {options.out}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,41 +1,22 @@
-"""The shipped depth network on people it has never seen: the test subjects' pictures of a set of feature
-shards.
-
-python -m sigmapose.learn.heldout --pictures DIR
-"""
+"""A depth network on people it has never seen: the test subjects' pictures of a set of feature shards."""
 
 from __future__ import annotations
-
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from sigmapose.calibrate.fit import distances
 from sigmapose.calibrator import Calibrator
-from sigmapose.estimate.api import resolve_calibrator
-from sigmapose.estimate.network import weights_path
 from sigmapose.learn.ensemble import Head
-from sigmapose.learn.export import load_phi
 from sigmapose.learn.fit_calibrator import replay_of
 from sigmapose.learn.objective import auroc
 from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.samples import Pictures
 from sigmapose.regions import radius_at
 from sigmapose.skeleton import VISIBILITY
 
 WRONG_MM = 100.0
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Coverage and accuracy on the test subjects, for every encoder and for bare keypoints."""
-
-    pictures: Path
-    """Folder of feature shards."""
 
 
 def measure(phi: Head, calibrator: Calibrator | None, pictures: Pictures, source: str) -> dict[str, float]:
@@ -90,19 +71,3 @@ def lines(card: dict[str, dict[str, float]]) -> str:
         f"{source:6s} " + "  ".join(f"{k} {v:.3g}" for k, v in numbers.items()) + "\n"
         for source, numbers in card.items()
     )
-
-
-def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.heldout``."""
-    import tyro
-
-    options = tyro.cli(HeldOut)
-    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
-    calibrator = resolve_calibrator(None)
-    assert calibrator is not None
-    pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
-    sys.stdout.write(lines(scorecard(phi, lift, calibrator, pictures)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,10 @@
 """From photos nobody annotated to what training takes: features of every view, a teacher that knows its own
 error, taught pictures. Every step resumes.
-
-    python -m sigmapose.synth.photos.unlabelled --photos DIR --out SHARDS
-    python -m sigmapose.learn.unlabelled_stage --shards SHARDS --out FEATURES --encoders DIR --head phi.pt
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +14,8 @@ import numpy as np
 from sigmapose.data.splits import Split
 from sigmapose.learn.features import FeaturePlan, View, extract_features
 from sigmapose.learn.samples import Pictures, load_pictures
-from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
-from sigmapose.learn.teacher.judge import fitted_variance, report
+from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher
+from sigmapose.learn.teacher.judge import fitted_variance
 from sigmapose.learn.teacher.pictures import pseudo_labelled
 
 log = logging.getLogger(__name__)
@@ -138,34 +134,3 @@ def taught_pictures(plan: TeachingPlan, teacher: EncoderTeacher, split: Split = 
         mirrored=plan.folder(split, "clean-mirrored"),
         student_mirrored=turned,
     )
-
-
-def main() -> None:
-    """Entry point of ``python -m sigmapose.learn.unlabelled_stage``."""
-    import tyro
-    from tqdm import tqdm
-
-    plan = tyro.cli(TeachingPlan)
-    for split in (Split.TRAIN, Split.VAL):
-        with tqdm(desc=f"{split} views", unit="picture", smoothing=0.05) as progress:
-            for done in make_views(plan, split):
-                progress.update(done)
-    teacher = make_teacher(plan)
-    if plan.annotated is not None:
-        truth, mirrored = annotated_pictures(plan)
-        _say("annotated", report(teacher.teach(truth, mirrored), truth))
-    for split in (Split.TRAIN, Split.VAL):
-        clean = load_pictures(plan.folder(split, "clean"), split)
-        lesson = teacher.teach(clean, load_pictures(plan.folder(split, "clean-mirrored"), split))
-        seen = np.isfinite(lesson.points).all((1, 2))
-        kept = lesson.take(np.flatnonzero(lesson.kept))
-        share = len(kept) / max(int(seen.sum()), 1)
-        _say(split, {"seen": float(seen.sum()), "kept": share, "sigma": float(sigma_of(kept).mean())})
-
-
-def _say(name: str, numbers: dict[str, float]) -> None:
-    sys.stdout.write(f"{name:10s} " + "  ".join(f"{k} {v:.3g}" for k, v in numbers.items()) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -3,8 +3,6 @@ renderer.
 
 Axes as in `sigmapose.synth.people.body`: x right, y down (gravity), z forward, millimetres, mid-hip at the
 origin. The heading of a person is whatever the clip had; cameras are chosen later.
-
-    python -m sigmapose.synth.people.bodies --mocap FOLDER --count 60000 --out bodies/
 """
 
 from __future__ import annotations
@@ -93,9 +91,7 @@ def load_corpus(folder: Path) -> BodyCorpus:
         return BodyCorpus(**{name: np.load(path, mmap_mode="r") for name, path in columns.items()})
     shards = sorted(folder.glob("bodies-*.npz"))
     if not shards:
-        raise DataError(
-            f"no bodies-*.npz in {folder}: make some with python -m sigmapose.synth.people.bodies"
-        )
+        raise DataError(f"no bodies-*.npz in {folder}: `sigmapose train` and `sigmapose synth` make some")
     parts = []
     for shard in shards:
         with np.load(shard) as arrays:
@@ -260,22 +256,3 @@ def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
         partial.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
-
-
-def main(out: Path, mocap: Path | None = None, count: int = 60_000, seed: int = 0, workers: int = 1) -> None:
-    """Make a corpus of posed bodies.
-
-    Args:
-        out: Folder for the shards; an interrupted corpus is finished.
-        mocap: Folder of BVH, AMC with ASF, and DeepMimic files. Without it every pose is procedural.
-        count: Number of bodies.
-        seed: The same seed gives the same corpus.
-        workers: Number of processes.
-    """
-    build_bodies(mocap, count, seed, out, workers=workers)
-
-
-if __name__ == "__main__":
-    import tyro
-
-    tyro.cli(main)

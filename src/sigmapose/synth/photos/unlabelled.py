@@ -4,8 +4,6 @@ People are found once (`synth.photos.found_people`), then every one is stored se
 tracker might have cut it, the photo's own pixels in it (`clean_picture`, for the teacher), and the same with
 things pasted in front of the person and a camera's faults (`picture`, for the student). A series of photos of
 one name, or a video, belongs to training or to validation, decided by its name.
-
-    python -m sigmapose.synth.photos.unlabelled --photos DIR --out DIR --variants 5
 """
 
 from __future__ import annotations
@@ -345,17 +343,3 @@ def pasted_over(points: Float[Array, "joint 2"], mask: Bool[Array, "32 32"]) -> 
     inside = ((cell >= 0) & (cell < MASK_SIDE)).all(-1)
     column, row = np.clip(cell, 0, MASK_SIDE - 1).astype(int).T
     return np.where(inside & mask[row, column], OBJECT_OCCLUDED, UNKNOWN).astype(np.int8)
-
-
-def main() -> None:
-    """Entry point of ``python -m sigmapose.synth.photos.unlabelled``."""
-    import tyro
-
-    plan = tyro.cli(UnlabelledPlan)
-    with tqdm(unit="sample", smoothing=0.05) as progress:
-        for done in make_unlabelled(plan):
-            progress.update(done)
-
-
-if __name__ == "__main__":
-    main()

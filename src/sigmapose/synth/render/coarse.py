@@ -3,8 +3,6 @@
 A crop of 256 pixels shows a whole person, so that a pixel is some 8 mm wide; two thirds of the body model's
 triangles are on hands, feet and face, and most of those are smaller. A coarse body has a part of the
 vertices, so that it is posed as the fine one is. The classes of joints are decided by the fine body.
-
-    python -m sigmapose.synth.render.coarse      # store the coarse triangles of the body model again
 """
 
 from __future__ import annotations
@@ -87,7 +85,7 @@ def _stored(atlas: BodyAtlas) -> Int[Array, "left 4"] | None:
         return arrays["left"].astype(np.int64)
 
 
-if __name__ == "__main__":
-    full = BodyAtlas.load()
-    left = simplified(full).astype(np.uint16)
-    np.savez_compressed(STORED, left=left, checksum=_checksum(full), faces=len(full.faces))
+def store_simplified(atlas: BodyAtlas) -> None:
+    """Write over the file of the package."""
+    left = simplified(atlas).astype(np.uint16)
+    np.savez_compressed(STORED, left=left, checksum=_checksum(atlas), faces=len(atlas.faces))

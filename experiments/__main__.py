@@ -1,0 +1,52 @@
+"""One door to everything here: `python -m experiments NAME ...`; without a name, what there is."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, get_type_hints
+
+from sigmapose.errors import SigmaposeError
+
+EXIT_ERROR = 2
+EXPERIMENTS = {
+    "study": ("experiments.study.command:main", "train and compare the variants of the method"),
+    "study-tables": ("experiments.study.tables:main", "tables of the study from its scorecards"),
+    "domain-gap": ("experiments.domain_gap.compare:main", "how far renders are from real pictures"),
+    "follow-bed": ("experiments.following.bed:main", "how well people are followed behind things"),
+    "heldout": ("experiments.networks:measure_heldout", "the shipped depth network on the test subjects"),
+    "heldout-intervals": ("experiments.heldout_intervals:main", "intervals of angles and lengths on them"),
+    "fit-calibrator": ("experiments.networks:fit", "fit the calibrator of the shipped weights"),
+    "convert-blazepose": ("experiments.networks:convert_networks", "MediaPipe's files to torch and ONNX"),
+    "fine-tune": ("experiments.networks:fine_tune", "an encoder with Φ, end to end, from files"),
+    "bodies": ("experiments.material:make_bodies", "a corpus of posed bodies"),
+    "unlabelled": ("experiments.material:make_shards", "shards of photos that nobody annotated"),
+    "teach": ("experiments.material:teach", "features of such shards, and how much a teacher keeps of them"),
+    "coarse-body": ("experiments.material:store_coarse_body", "store the coarse triangles of the body again"),
+}
+"""Name -> MODULE:FUNCTION, which takes one options dataclass, and what it does."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one experiment; returns the exit code, 2 where its input is wrong."""
+    if not words or words[0] not in EXPERIMENTS:
+        lines = [f"  {name:18s} {does}" for name, (_, does) in EXPERIMENTS.items()]
+        sys.stderr.write("\n".join(("python -m experiments NAME [--help]", *lines)) + "\n")
+        return 0 if words in ([], ["--help"], ["-h"]) else EXIT_ERROR
+    import tyro
+
+    name = words[0]
+    module, function = EXPERIMENTS[name][0].split(":")
+    run: Callable[[Any], None] = getattr(importlib.import_module(module), function)
+    options = next(iter(get_type_hints(run, include_extras=True).values()))
+    try:
+        run(tyro.cli(options, prog=f"python -m experiments {name}", args=words[1:]))
+    except SigmaposeError as error:
+        sys.stderr.write(f"{name}: error: {error}\n")
+        return EXIT_ERROR
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

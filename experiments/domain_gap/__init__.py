@@ -1,0 +1,1 @@
+"""How far renders are from real pictures, for the pose encoder."""

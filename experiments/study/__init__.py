@@ -1,0 +1,1 @@
+"""What each part of the method buys: variants trained, exported and scored alike."""

@@ -1,0 +1,1 @@
+"""Teachers that were tried and that `sigmapose train` does not use."""

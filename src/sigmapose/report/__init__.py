@@ -1,0 +1,1 @@
+"""Tables, JSON and pages of what was measured."""
