@@ -189,14 +189,14 @@ def photos(folder: Path, things: Path, observer: Observer, count: int) -> Iterat
 
 def _paste(picture: Array, file: Path, around: Array, rng: np.random.Generator) -> None:
     """A cut-out a quarter to half as wide as the person, somewhere over them."""
-    low, high = around.min(0), around.max(0)
+    low, high = (np.clip(edge, 0, picture.shape[1::-1]) for edge in (around.min(0), around.max(0)))
     thing = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
     width = int((high - low).max() * rng.uniform(0.25, 0.5))
     height = min(width * thing.shape[0] // thing.shape[1] + 1, int((high - low).max() * 0.6))
     thing = cv2.resize(thing, (width, height), interpolation=cv2.INTER_AREA)
     left, top = (int(v) for v in rng.uniform(low, high) - np.array([width, height]) / 2)
-    rows = slice(max(top, 0), max(min(top + height, picture.shape[0]), 0))
-    columns = slice(max(left, 0), max(min(left + width, picture.shape[1]), 0))
+    rows = slice(max(top, 0), min(top + height, picture.shape[0]))
+    columns = slice(max(left, 0), min(left + width, picture.shape[1]))
     part = thing[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     share = part[..., 3:] / 255
     picture[rows, columns] = picture[rows, columns] * (1 - share) + part[..., 2::-1] * share
