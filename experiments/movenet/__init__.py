@@ -1,0 +1,1 @@
+"""MoveNet Thunder, a second opinion in the picture plane."""
