@@ -15,11 +15,10 @@ from sigmapose.learn.samples import IGNORE, Batch
 def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Total loss and its parts. Lengths in units of ``SCALE`` crop widths, so that terms are of order one."""
     others = [j for j in range(answer.points.shape[1]) if j != ROOT]
-    error = ((batch.relative - answer.relative) / SCALE)[:, others]
+    plain_error = ((batch.relative - answer.relative) / SCALE)[:, others]
     teacher = (batch.teacher_cov / SCALE**2)[:, others]
-    own, tril = (
-        _with_teacher(t[:, others] / SCALE, teacher) for t in (answer.own_tril, answer.relative_tril)
-    )
+    error = plain_error + drawn_error(teacher)
+    own, tril = (t[:, others] / SCALE for t in (answer.own_tril, answer.relative_tril))
     if recipe.loss == "squared":
         pose = losses.squared(error).mean()
     elif recipe.phi.covariance == "depth":
@@ -32,7 +31,7 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
     else:
         pose = losses.beta_nll(error, tril, recipe.beta).mean()
     trusted = 1.0 / (1.0 + torch.diagonal(teacher, dim1=-2, dim2=-1).sum(-1))
-    distance = (trusted * losses.euclidean(error)).mean()
+    distance = (trusted * losses.euclidean(plain_error)).mean()
     point_error = (batch.points - answer.points) / SCALE
     if recipe.phi.covariance == "full":
         points = losses.beta_nll(point_error, answer.points_tril / SCALE, recipe.beta).mean()
@@ -94,11 +93,18 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
     }
 
 
-def _with_teacher(tril: Tensor, teacher_cov: Tensor) -> Tensor:
-    """Cholesky factors of the student's covariance plus the teacher's: what a taught target scatters by."""
+def drawn_error(teacher_cov: Tensor) -> Tensor:
+    """What the truth may differ by from a teacher's mean, drawn anew in every step; zero where nothing is
+    taught.
+
+    The likelihood of such a target is largest where the student's covariance is that of its own distance from
+    the teacher plus the teacher's: a student that errs as its teacher does must not believe that it is right.
+    """
     if not bool(teacher_cov.any()):
-        return tril
-    return cholesky(tril @ tril.mT + teacher_cov, 1e-6)
+        return torch.zeros_like(teacher_cov[..., 0])
+    drawn = (cholesky(teacher_cov, 1e-6) @ torch.randn_like(teacher_cov[..., :1]))[..., 0]
+    taught = torch.diagonal(teacher_cov, dim1=-2, dim2=-1).sum(-1, keepdim=True) > 0
+    return torch.where(taught, drawn, torch.zeros_like(drawn))
 
 
 def _depth_loss(recipe: Recipe, error: Tensor, tril: Tensor) -> Tensor:
