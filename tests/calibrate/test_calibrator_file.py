@@ -101,7 +101,7 @@ def test_a_known_camera_has_scales_of_its_own_where_they_were_fitted(
     ("change", "complaint"),
     [({"version": 3}, "version 1 to 2, got 'sigmapose/calibrator' version 3"),
      ({"format": "other"}, "is not a sigmapose/calibrator file"),
-     ({"format": "sigmapose/peer-calibrator"}, "was fitted for predictions of 'gaussian-pose-renders"),
+     ({"format": "sigmapose/peer-calibrator"}, "was fitted for predictions of 'gaussian-pose-everyday"),
      ({"sources": {"full": {"relative": [[1]]}}}, "damaged calibrator"),
      ({"sources": None}, "damaged calibrator")],
 )  # fmt: skip
@@ -115,7 +115,7 @@ def test_other_files_are_refused(change: dict, complaint: str, tmp_path: Path) -
 def test_what_it_was_not_fitted_for_is_refused(shipped: Calibrator) -> None:
     with pytest.raises(SkeletonError, match="fitted on skeleton 'coco_17'"):
         replace(shipped, skeleton="coco_17").radii_for("full")
-    with pytest.raises(InputError, match="knows lite, full, heavy, none, not 'other'"):
+    with pytest.raises(InputError, match=r"knows .*, none, .*, not 'other'"):
         shipped.radii_for("other")
 
 
@@ -123,7 +123,7 @@ def test_no_calibrator_no_scales() -> None:
     points = walking_pose().points_px[None]
     raw, usual = (sigmapose.lift_batch(points, skeleton="body_26", calibrator=c)[0] for c in ("none", None))
     assert raw.calibration == "none" and raw.regions is None
-    assert usual.calibration == "gaussian-pose-renders-photos" and not np.allclose(raw.cov_mm2, usual.cov_mm2)
+    assert usual.calibration == "gaussian-pose-everyday" and not np.allclose(raw.cov_mm2, usual.cov_mm2)
 
 
 def test_poses_json_keeps_the_regions(tmp_path: Path) -> None:
