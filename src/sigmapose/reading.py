@@ -15,7 +15,7 @@ MAX_JSON_BYTES = 256 << 20
 """A JSON document is held in memory as a whole, at about five times its size."""
 MAX_SMALL_BYTES = 16 << 20
 """Cameras and calibrators; ours has 300 KB."""
-_SHOWN = 120
+_SHOWN = 240
 
 
 @contextmanager
