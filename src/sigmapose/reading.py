@@ -30,10 +30,11 @@ def guarded(path: Path | str, remedy: str, family: type[SigmaposeError] = InputE
     except SigmaposeError:
         raise
     except Exception as error:
-        raise family(f"{path}: {_reason(error)}: {remedy}") from error
+        raise family(f"{path}: {reason(error)}: {remedy}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What an exception means for somebody whose file it is about, in a few words."""
     text = " ".join(str(error).split())[:_SHOWN]
     if isinstance(error, FileNotFoundError):
         return "no such file"
@@ -53,23 +54,31 @@ def _reason(error: Exception) -> str:
         return f"lacks {text}"
     if isinstance(error, ValueError) and text:
         return text
-    return f"is malformed ({type(error).__name__}: {text})"
+    return f"is malformed: its parts do not fit together ({type(error).__name__}: {text})"
 
 
-def read_bytes(path: Path, remedy: str, *, limit: int, family: type[SigmaposeError] = InputError) -> bytes:
-    """The content of a regular file of at most `limit` bytes; anything else is an error of `family`."""
+def check_regular(path: Path, remedy: str, limit: int, family: type[SigmaposeError] = InputError) -> None:
+    """An error of `family` unless the path is a regular file of at most `limit` bytes.
+
+    Devices and pipes may never end; a size is checked before anything is held in memory.
+    """
     with guarded(path, remedy, family):
         about = path.stat()
         if stat.S_ISDIR(about.st_mode):
             raise family(f"{path}: is a folder: {remedy}")
         if not stat.S_ISREG(about.st_mode):
-            raise family(f"{path}: is no regular file: save its content as a file first")
+            raise family(f"{path}: is no regular file: save it as a file first")
         if about.st_size > limit:
             raise family(
                 f"{path}: has {about.st_size >> 20} MB, more than {limit >> 20} MB are not read: split it"
             )
-        with path.open("rb") as file:
-            return file.read(limit + 1)
+
+
+def read_bytes(path: Path, remedy: str, *, limit: int, family: type[SigmaposeError] = InputError) -> bytes:
+    """The content of a regular file of at most `limit` bytes; anything else is an error of `family`."""
+    check_regular(path, remedy, limit, family)
+    with guarded(path, remedy, family), path.open("rb") as file:
+        return file.read(limit)
 
 
 def read_json(
