@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def damaged_document(document: Any, rng: np.random.Generator) -> bytes:
         elif kind == 1 and isinstance(holder, dict):
             holder[str(JUNK[int(rng.integers(len(JUNK)))])[:9]] = holder.pop(key)
         else:
-            holder[key] = JUNK[int(rng.integers(len(JUNK)))]
+            holder[key] = deepcopy(JUNK[int(rng.integers(len(JUNK)))])
     return json.dumps(copy).encode("utf-8", "surrogatepass")
 
 

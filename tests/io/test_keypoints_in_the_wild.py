@@ -44,7 +44,7 @@ def mmpose(tmp_path: Path, meta: object, count: int = 17) -> Path:
 def test_names_in_mmpose_meta_data_are_believed(tmp_path: Path) -> None:
     by_number = {str(k): name for k, name in enumerate(MM_H36M)}
     by_name = {name: k for k, name in enumerate(MM_H36M)}
-    for meta in ({"keypoint_id2name": by_number}, {"keypoint_name2id": by_name}):
+    for meta in ({"keypoint_id2name": by_number}, {"keypoint_name2id": by_name}, {}):
         file = read_keypoints(mmpose(tmp_path, {"dataset_name": "h36m", **meta}))
         assert file.skeleton == "h36m_17"
         np.testing.assert_array_equal(points_of(file), POINTS)

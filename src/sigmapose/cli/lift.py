@@ -28,7 +28,7 @@ class Lift:
     skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Joint order of the numbers, e.g. coco_17, body_26, body_25, h36m_17; by default told by their count."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
-    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=camera.json; needs the picture size."""
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE of a calibration; needs the size."""
     image_size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
     """Size of the pictures in pixels, e.g. 1920x1080."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None

@@ -55,10 +55,11 @@ def cameras_in(text: str, suffix: str) -> dict[str, dict[str, Any]]:
 
 def _found_in(document: Any) -> dict[str, dict[str, Any]]:
     """The document itself, if it is a camera, else the cameras inside of it."""
+    whole: Any = document
     if isinstance(document, list) and document and not isinstance(document[0], dict):
-        document = {"K": document}
-    if looks_like_camera(document):
-        return {"": document}
+        whole = {"K": document}
+    if isinstance(whole, dict) and looks_like_camera(whole):
+        return {"": whole}
     found: dict[str, dict[str, Any]] = {}
     _search(document, "", found, 0)
     return found

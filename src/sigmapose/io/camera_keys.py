@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _MATRIX = {"k", "matrix", "cameramatrix", "mtx", "intrinsicmatrix", "intrinsics", "intrinsic", "kmatrix"}
-_MATRIX |= {"cammatrix", "intrinsicsmatrix", "m"}
+_MATRIX |= {"cammatrix", "intrinsicsmatrix"}
 _DISTORTION = {
     "d", "dist", "distortion", "distortions", "distcoeffs", "distcoeff", "distcoefs", "distcoef",
     "distortioncoefficients", "distortioncoeffs", "distortioncoefs", "distortionparams",

@@ -11,6 +11,7 @@ from typing import Any
 from sigmapose.errors import InputError
 from sigmapose.io.frame_numbers import Numbering, number_ids, number_names
 from sigmapose.reading import read_json
+from sigmapose.skeleton import H36M_17
 
 FORMATS = "an OpenPose folder, COCO results or MMPose predictions"
 REMEDY = f"give {FORMATS}"
@@ -215,7 +216,7 @@ def _parse_mmpose(entries: list[Any], path: Path, meta: Any) -> Document:
 
 
 def _meta_joints(meta: Any, path: Path) -> tuple[str, ...] | None:
-    """Joint names of MMPose's `meta_info`, told by number or by name."""
+    """Joint names of MMPose's `meta_info`, told by number, by name, or by the data set of Human3.6M."""
     if not isinstance(meta, dict):
         return None
     by_number, by_name = meta.get("keypoint_id2name"), meta.get("keypoint_name2id")
@@ -226,7 +227,8 @@ def _meta_joints(meta: Any, path: Path) -> tuple[str, ...] | None:
     if not pairs and isinstance(by_name, dict):
         pairs = [(number, name) for name, number in by_name.items()]
     if not pairs:
-        return None
+        is_h36m = str(meta.get("dataset_name")).lower().startswith(("h36m", "human3"))
+        return H36M_17.joints if is_h36m else None
     at = {str(number): name for number, name in pairs}
     if set(at) != {str(k) for k in range(len(pairs))}:
         raise InputError(f"{where}: numbers of joints are not 0 to {len(pairs) - 1}: {REMEDY}")
