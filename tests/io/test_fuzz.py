@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from fuzz import damaged_bytes, damaged_document, foreign_exceptions
-from sigmapose.bench.answer_files import read_answers
 from sigmapose.calibrate.peer import PeerCalibrator
 from sigmapose.calibrate.peer_file import load_peer, save_peer
 from sigmapose.calibrator import Calibrator, Provenance, RadiusGroup
+from sigmapose.evaluate.prediction_files import read_predicted
 from sigmapose.io.camera_file import read_camera_file
 from sigmapose.io.keypoints import read_keypoints
 from sigmapose.io.poses_json import PosesWriter, read_poses
@@ -150,7 +150,7 @@ def test_predictions(tmp_path: Path) -> None:
              for p in RNG.normal(0, 300, (2, 33, 3))]  # fmt: skip
     files = {"a.csv": long.encode(), "a.npz": packed.getvalue(), "b.npz": stated.getvalue()}
     documents = {"a.json": {"instance_info": frames}, "b.json": [{"pose_world_landmarks": m} for m in marks]}
-    read = lambda p: read_answers(p, name="x")  # noqa: E731
+    read = lambda p: read_predicted(p, name="x")  # noqa: E731
     for name, content in (files | {n: json.dumps(d).encode() for n, d in documents.items()}).items():
         told = foreign_exceptions(read, tmp_path / name, lambda rng, c=content: damaged_bytes(c, rng), ROUNDS)
         assert told == [], name
