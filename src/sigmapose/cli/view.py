@@ -25,6 +25,7 @@ class View:
 
     def __call__(self) -> int:
         from sigmapose.errors import OutputError
+        from sigmapose.io.poses_checks import checked
         from sigmapose.io.poses_json import read_poses
         from sigmapose.view.scene import write_scene
 
@@ -37,7 +38,7 @@ class View:
             f".{page.name[:200]}.part"
         )  # a page that exists stays until the new one is whole
         try:
-            write_scene(file, part, title=title, skeleton=file.skeleton)
+            write_scene(checked(file), part, title=title, skeleton=file.skeleton)
             part.replace(page)
         except OSError as error:
             raise OutputError(

@@ -16,7 +16,7 @@ import numpy as np
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.errors import DataError, InputError
 from sigmapose.evaluate.frames import LEVELS
-from sigmapose.gaussian import check_covariances, chi2_radius
+from sigmapose.gaussian import chi2_radius
 from sigmapose.io.poses_json import PosesFile, read_poses
 from sigmapose.io.prediction_tables import read_arrays
 from sigmapose.io.predictions import UNITS_MM, Predictions3D, ScoreKind, Unit, read_predictions, root_of
@@ -189,7 +189,6 @@ def _stated_in(
             got = arrays[name].shape
             raise InputError(f"{path}: '{name}' must have shape {want}, got {got}: write it again")
     cov = np.full((len(told.ids), len(told.skeleton), 3, 3), np.nan)
-    check_covariances(np.asarray(arrays["cov_mm2"], np.float64), f"{path}: cov_mm2")
     cov[:, place] = arrays["cov_mm2"] * UNITS_MM[told.unit] ** 2
     if "radii" not in arrays or not levels:
         return cov, None

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.gaussian import check_covariances
+from sigmapose.io.poses_json import PosesFile
 from sigmapose.io.poses_regions import REMEDY
-from sigmapose.pose import Pose
+from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float
 
 MAX_JOINT_MM = 1e5
 """From the root: nobody is a hundred metres tall."""
+
+
+def checked(file: PosesFile) -> Iterator[Frame]:
+    """The frames of a file somebody may have edited; InputError at the first number that no pose can have."""
+    for k, frame in enumerate(file):
+        for pose in frame.poses:
+            check_pose(pose, f"{file.path}: frame {k}")
+        yield frame
 
 
 def check_pose(pose: Pose, where: str) -> None:
