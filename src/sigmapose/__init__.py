@@ -9,7 +9,12 @@ Camera frame: x right, y down, z forward, millimetres. Pixel (0, 0) is the centr
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+# ONNX Runtime 1.32 writes a device id below the user's cache and asks for a telemetry host unless this is set
+# before its import; `disable_telemetry_events()` comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
 

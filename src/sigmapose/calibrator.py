@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sigmapose.errors import InputError, OutputError, SkeletonError
+from sigmapose.errors import InputError, OutputError, SigmaposeError, SkeletonError
 from sigmapose.gaussian import chi2_radius
-from sigmapose.quantities import QuantityRadii
+from sigmapose.quantities import KINDS, QuantityRadii
+from sigmapose.reading import MAX_SMALL_BYTES, reason
+from sigmapose.reading import read_json as read_any_json
 from sigmapose.regions import check_levels
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, VISIBILITY
@@ -25,6 +27,10 @@ PEER_FORMAT = "sigmapose/peer-calibrator"
 VERSION = 2
 CAMERA_KNOWN = "/camera"
 """Ends the name of an evidence source whose camera is known."""
+MAX_SCALE = 1e4
+"""Of a variance: error bars a hundred times as long are no calibration."""
+MAX_RADIUS = 1e3
+MAX_SIGMA_MM = 1e5
 READABLE = (1, 2)
 """Version 1 had scales only; its regions are those of Gaussians. `quantity_radii` of version 2 may be absent:
 intervals of angles and lengths are then those of the joints as they are."""
@@ -188,46 +194,94 @@ class Calibrator:
             )
         try:
             return cls._parsed(content)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"'{path}' is a damaged calibrator ({error!r}): fit a new one") from error
+        except (*DAMAGES, SigmaposeError) as error:
+            raise InputError(f"'{path}' is a damaged calibrator ({reason(error)}): fit a new one") from error
 
     @classmethod
     def _parsed(cls, content: dict[str, Any]) -> Calibrator:
         sources = content["scales" if content["version"] == 1 else "sources"]
         told = content.get("provenance")
-        provenance = None
-        if told is not None:
-            lists = {name: tuple(told[name]) for name in ("data", "subjects")}
-            provenance = Provenance(**{**told, **lists})
+        provenance = None if told is None else provenance_of(told)
         return cls(
-            content["name"], content["skeleton"], content["fitted_on"], content["samples"],
+            word(content, "name"), word(content, "skeleton"), word(content, "fitted_on"),
+            counts_of(content, "samples"),
             {name: _scales(s) for name, s in sources.items()},
             {name: _radii(s) for name, s in sources.items() if "levels" in s},
             provenance,
         )  # fmt: skip
 
 
+DAMAGES = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What parsing a calibrator raises that is not what a calibrator should be."""
+
+
+def word(content: dict[str, Any], key: str) -> str:
+    """A text of the file; ValueError when it is none."""
+    if not isinstance(content[key], str) or not 0 < len(content[key]) <= 1000:
+        raise ValueError(f"{key} must be a text, got {str(content[key])[:40]}")
+    return content[key]
+
+
+def counts_of(content: dict[str, Any], key: str) -> dict[str, int]:
+    """Whole numbers by name; ValueError when they are none."""
+    for name, count in content[key].items():
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
+            raise ValueError(f"{key} of {name!r} must be a whole number, got {str(count)[:40]}")
+    return dict(content[key])
+
+
+def provenance_of(told: dict[str, Any]) -> Provenance:
+    """What a file says of its data; ValueError when it is not in words."""
+    for key in ("split", "protocol", "method", "date"):
+        word({key: told[key] or " "}, key)
+    lists = {name: tuple(str(item) for item in told[name]) for name in ("data", "subjects")}
+    return Provenance(**{**told, **lists, "clips": counts_of({"clips": {"": told["clips"]}}, "clips")[""]})
+
+
+def within(values: Any, low: float, high: float, shape: tuple[int, ...], what: str) -> Float[Array, "..."]:
+    """Numbers above `low` and at most `high`; ValueError on others, NaN among them."""
+    numbers = np.array(values, dtype=np.float64)
+    if numbers.shape != shape:
+        raise ValueError(f"{what} must have shape {shape}, got {numbers.shape}")
+    wrong = ~((numbers > low) & (numbers <= high))
+    if wrong.any():
+        at_least = "more than 0" if low == 0 else "0 or more"
+        raise ValueError(f"{what} must be {at_least}, at most {high:g}, got {numbers[wrong].flat[0]:g}")
+    return numbers
+
+
 def _scales(s: dict[str, Any]) -> VarianceScales:
-    scales = VarianceScales(
-        np.array(s["relative"], dtype=np.float64),
-        np.array(s["points"], dtype=np.float64),
-        float(s["stature"]),
-        np.array(s["constant_sigma_mm"], dtype=np.float64),
-    )
     shape = (len(BODY_26), len(VISIBILITY))
-    if scales.relative.shape != shape or scales.points.shape != shape:
-        raise ValueError(f"scales must have shape {shape}")
-    return scales
+    return VarianceScales(
+        within(s["relative"], 0.0, MAX_SCALE, shape, "relative"),
+        within(s["points"], 0.0, MAX_SCALE, shape, "points"),
+        float(within(s["stature"], 0.0, MAX_SCALE, (), "stature")),
+        within(s["constant_sigma_mm"], -1e-9, MAX_SIGMA_MM, (len(BODY_26),), "constant_sigma_mm"),
+    )
+
+
+def radius_groups(told: dict[str, Any], levels: tuple[float, ...]) -> dict[str, RadiusGroup]:
+    """Radii by group, one for each level, that do not fall; ValueError on others."""
+    groups = {}
+    for name, g in told.items():
+        radii = within(g["radii"], -1e-9, MAX_RADIUS, (len(levels),), f"radii of {name!r}")
+        if (np.diff(radii) < 0).any():
+            raise ValueError(f"radii of {name!r} must not fall, got {radii.tolist()}")
+        count, frames = (counts_of({"count": {name: g[key]}}, "count")[name] for key in ("count", "frames"))
+        groups[name] = RadiusGroup(word(g, "source"), count, frames, tuple(radii.tolist()))
+    return groups
 
 
 def _radii(s: dict[str, Any]) -> ConformalRadii:
     levels = tuple(float(level) for level in s["levels"])
     check_levels(levels)
     joints = {name: tuple(members) for name, members in s["joint_groups"].items()}
-    relative, points, quantities = (
-        {k: RadiusGroup(g["source"], g["count"], g["frames"], tuple(g["radii"])) for k, g in told.items()}
-        for told in (s["relative_radii"], s["point_radii"], s.get("quantity_radii", {}))
-    )
+    relative, points = (radius_groups(s[key], levels) for key in ("relative_radii", "point_radii"))
+    quantities = radius_groups(s.get("quantity_radii", {}), levels)
+    known = {f"{part}/{visible}" for part in joints for visible in VISIBILITY}
+    unknown = sorted((set(relative) | set(points)) - known) + sorted(set(quantities) - set(KINDS))
+    if unknown:
+        raise ValueError(f"radii of {unknown[0][:40]!r}, which is no group of joints and no kind of quantity")
     return ConformalRadii(
         levels,
         spread_radii(relative, joints, levels, 3),
@@ -255,10 +309,7 @@ def spread_radii(
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; InputError when there is none."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read calibrator '{path}': {error}") from error
+    content = read_any_json(path, "fit one with `sigmapose calibrate`", limit=MAX_SMALL_BYTES)
     if not isinstance(content, dict):
         raise InputError(f"'{path}' is not a calibrator: fit one with `sigmapose calibrate`")
     return content

@@ -21,6 +21,9 @@ DEFAULT_FOCAL_RATIO = 1.0
 FILM_WIDTH_MM = 36.0
 """Longer side of the 35 mm film frame, the reference of 35mm-equivalent focal lengths."""
 
+FOCAL_RATIOS = (0.05, 300.0)
+"""Focal length over the longer side of pictures of people: fields of view of 169 to 0.2 degrees."""
+
 RADIAL_STEPS = 60
 NEWTON_STEPS = 25
 UNDISTORT_TOLERANCE = 1e-11
@@ -95,21 +98,40 @@ class Camera:
         """From the field of view across the longer side, in degrees between 0 and 180.
 
         Raises:
-            CameraError: a field of view outside that range.
+            CameraError: a field of view outside that range, or so near to its ends that no camera has it.
         """
         if not 0 < fov_deg < 180:
             raise CameraError(f"camera field of view must lie between 0 and 180 degrees, got {fov_deg}")
-        return cls._centred(width, height, max(width, height) / 2 / math.tan(math.radians(fov_deg) / 2))
+        focal_px = max(width, height) / 2 / math.tan(math.radians(fov_deg) / 2)
+        return cls._centred(width, height, focal_px).check_plausible()
 
     @classmethod
     def from_focal_mm(cls, width: int, height: int, focal_mm: float) -> Camera:
-        """From the 35mm-equivalent focal length: 36 mm of film on the longer side."""
-        return cls._centred(width, height, max(width, height) * focal_mm / FILM_WIDTH_MM)
+        """From the 35mm-equivalent focal length: 36 mm of film on the longer side.
+
+        Raises:
+            CameraError: no focal length of a camera.
+        """
+        return cls._centred(width, height, max(width, height) * focal_mm / FILM_WIDTH_MM).check_plausible()
 
     @classmethod
     def default(cls, width: int, height: int) -> Camera:
         """The assumed camera of a picture about which nothing is known."""
         return cls._centred(width, height, DEFAULT_FOCAL_RATIO * max(width, height), known=False)
+
+    def check_plausible(self) -> Camera:
+        """This camera, if its focal lengths are those of a camera that people use.
+
+        Raises:
+            CameraError: they are outside of `FOCAL_RATIOS`, or very different from each other.
+        """
+        low, high = (ratio * max(self.width, self.height) for ratio in FOCAL_RATIOS)
+        if not (low <= self.fx <= high and low <= self.fy <= high and 0.2 < self.fx / self.fy < 5):
+            raise CameraError(
+                f"camera focal length {self.fx:g}, {self.fy:g} px is none for a picture of "
+                f"{self.width}x{self.height} px: expected {low:g} to {high:g} px"
+            )
+        return self
 
     @property
     def matrix(self) -> Float[Array, "3 3"]:

@@ -16,6 +16,10 @@ import numpy as np
 from sigmapose.errors import InputError
 from sigmapose.shapes import Array, Float
 
+MAX_COV = 1e14
+"""mm² or px²: an error bar of ten kilometres."""
+COV_TOLERANCE = 1e-5
+"""Negative eigenvalues that rounding to 7 digits makes, as a share of the trace."""
 SIGMA_FLOOR_MM = 0.5
 """Standard deviation added in quadrature to covariances in mm^2: nobody knows a joint better than this."""
 SIGMA_FLOOR_PX = 0.05
@@ -319,3 +323,22 @@ def root_position(
         sigma = np.asarray(sigma, dtype=np.float64)[..., None, None]
         spread += sigma**2 * (direction[..., :, None] * direction[..., None, :])
     return Gaussian(root_mm, add_floor(spread, SIGMA_FLOOR_MM))
+
+
+def check_covariances(cov: Float[Array, "*batch dim dim"], name: str) -> None:
+    """InputError where a matrix is no covariance: negative somewhere, asymmetric, or beyond `MAX_COV`.
+
+    A matrix with a NaN is unknown, and passes.
+    """
+    known = np.where(np.isnan(cov).any(axis=(-2, -1), keepdims=True), 0.0, cov)
+    if not (np.abs(known) <= MAX_COV).all():
+        raise InputError(f"{name} holds {np.abs(known).max():.3g}, which is no variance of a person's joint")
+    size = np.trace(known, axis1=-2, axis2=-1)
+    slack = COV_TOLERANCE * np.maximum(np.abs(size), 1.0)
+    lowest = np.linalg.eigvalsh(known)[..., 0]
+    twist = np.abs(known - np.swapaxes(known, -1, -2)).max(axis=(-2, -1))
+    if (lowest < -slack).any() or (twist > slack).any():
+        raise InputError(
+            f"{name} holds a matrix that is no covariance (smallest eigenvalue {lowest.min():.3g}): no "
+            "variance is negative"
+        )

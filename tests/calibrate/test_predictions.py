@@ -123,7 +123,7 @@ def test_arrays(joints: np.ndarray, scores: np.ndarray, tmp_path: Path) -> None:
      ({"joints": np.full((3, 26, 3), np.nan)}, "no joint has three finite coordinates"),
      ({"joints": np.ones((3, 21, 3))}, "21 joints are no skeleton known by their count"),
      ({"joints": np.ones((3, 26, 2))}, r"must have shape \(frames, joints, 3\), got \(3, 26, 2\)"),
-     ({"joints": np.ones((3, 26, 3)), "scores": np.ones((2, 26))}, "cannot be read as 3D joints"),
+     ({"joints": np.ones((3, 26, 3)), "scores": np.ones((2, 26))}, r"'scores' must have shape \(3, 26\)"),
      ({"poses": np.ones((3, 26, 3))}, "no array 'joints' among poses"),
      ({"joints": walking_joints_mm(0.0)[None].repeat(2, 0), "ids": ["a", "a"]}, "more than once"),
      ({"joints": np.ones((3, 26, 3)), "skeleton": "smpl_24"}, "unknown skeleton 'smpl_24'")],
@@ -142,7 +142,7 @@ def test_bad_arrays_are_refused(arrays: dict, complaint: str, tmp_path: Path) ->
      ("a.csv", "frame,joint,x,y,z\n0,antenna,1,2,3\n", "joints antenna are in no skeleton"),
      ("a.csv", "frame,a\n", "no rows under the header"),
      ("a.json", "[]", "no list of frames"),
-     ("a.json", "{", "cannot be read as 3D joints"),
+     ("a.json", "{", "is not JSON"),
      ("a.json", '[{"people": [{"joints": [[1,2,3]]}, {"joints": [[1,2,3]]}]}]', "frame 0 has 2 people"),
      ("a.txt", "x", "come as .csv, .json or .npz")],
 )  # fmt: skip

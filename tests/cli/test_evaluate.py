@@ -278,8 +278,8 @@ def test_broken_numbers_are_refused_in_one_line(
     [
         (("none.npz", "truth.npz"), "none.npz: no such file"),
         (("mine.npz", "none.csv"), "none.csv: no such file"),
-        (("text.csv", "truth.npz"), "text.csv: cannot be read as 3D joints"),
-        (("text.json", "truth.npz"), "text.json: cannot be read as 3D joints"),
+        (("text.csv", "truth.npz"), "text.csv: no column 'frame'"),
+        (("text.json", "truth.npz"), "text.json: is not JSON"),
         (("other.npz", "truth.npz"), "none of its 120 frames (a0, a1, a2 and 117 more) is among the 120"),
         (("mine.npz", "truth.npz", "--fps", "0"), "--fps 0: give the frames per second"),
         (("mine.npz", "truth.npz", "--split", "test"), "only data sets (NAME:PATH) have splits"),

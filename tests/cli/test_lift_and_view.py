@@ -54,6 +54,28 @@ def test_lift_agrees_with_predict_within_error_bars(run, detected: Path, clip: P
     assert (tmp_path / "lift" / "scene.html").exists()
 
 
+def test_one_person_in_one_place_costs_nobody_else(run, tmp_path: Path) -> None:
+    """A detector's people, one of whom has all joints in one pixel: the others are lifted."""
+    good = np.random.default_rng(0).uniform(100, 400, (17, 2))
+    entries = [
+        {"image_id": 0, "keypoints": [float(v) for x, y in points for v in (x, y, 0.9)]}
+        for points in (good, np.full((17, 2), 55.0))
+    ]
+    (tmp_path / "in.json").write_text(json.dumps(entries))
+    ran = run("lift", tmp_path / "in.json", "--out", tmp_path / "out")
+    assert ran.code == 0 and "1 pose in 1 frame" in ran.out
+    assert "in.json: 1 person with all keypoints in one place left out" in ran.err
+    found = poses_of(tmp_path / "out")
+    assert found["messages"] == ["1 person with all keypoints in one place left out"]
+    assert len(found["frames"][0]["people"]) == 1
+
+
+@pytest.mark.parametrize("words", [("--fps", "0"), ("--fps", "nan"), ("--image-size", "²x5")])
+def test_lift_checks_its_options_before_it_reads(run, tmp_path: Path, words: tuple[str, str]) -> None:
+    line = run("lift", tmp_path / "nowhere.json", "--out", tmp_path / "out", *words).refusal()
+    assert words[0] in line and not (tmp_path / "out").exists()
+
+
 def test_lift_says_what_it_left_out(run, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -63,7 +85,7 @@ def test_lift_says_what_it_left_out(run, tmp_path: Path) -> None:
     ran = run("lift", folder, "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "nobody in 1 frame" in ran.out
-    assert "1 people with fewer than three usable joints" in ran.err
+    assert "1 person with fewer than 3 usable joints left out" in ran.err
     assert poses_of(tmp_path / "out")["frames"][0]["people"] == []
 
 

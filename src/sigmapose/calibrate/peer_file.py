@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 
 from sigmapose import gaussian
 from sigmapose.calibrate.peer import CalibratedPoses, PeerCalibrator
-from sigmapose.calibrator import FORMAT, PEER_FORMAT, Provenance, RadiusGroup, read_json, write_json
+from sigmapose.calibrator import (
+    DAMAGES,
+    FORMAT,
+    PEER_FORMAT,
+    counts_of,
+    provenance_of,
+    radius_groups,
+    read_json,
+    word,
+    write_json,
+)
 from sigmapose.camera import Camera
-from sigmapose.errors import InputError, OutputError
+from sigmapose.errors import InputError, OutputError, SigmaposeError
 from sigmapose.io.poses_json import PosesWriter, Source
+from sigmapose.io.predictions import ScoreKind
 from sigmapose.pose import Frame, Pose
+from sigmapose.reading import reason
 from sigmapose.regions import Regions, check_levels
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import get_skeleton
@@ -66,26 +79,34 @@ def load_peer(path: Path) -> PeerCalibrator:
         got = f"{content.get('format')!r} version {content.get('version')!r}"
         raise InputError(f"'{path}' is not a version {VERSION} {PEER_FORMAT} file, got {got}: fit a new one")
     try:
-        skeleton = get_skeleton(content["skeleton"])
-        bins, levels = content["bins"], tuple(float(level) for level in content["levels"])
-        check_levels(levels)
-        edges = np.full((len(skeleton), len(bins) - 1), np.inf)
-        cov = np.full((len(skeleton), len(bins), 3, 3), np.nan)
-        for joint, told in content["joints"].items():
-            edges[skeleton.index(joint)] = told["edges"]
-            cov[skeleton.index(joint)] = told["cov_mm2"]
-        groups = {
-            name: RadiusGroup(g["source"], g["count"], g["frames"], tuple(g["radii"]))
-            for name, g in content["radii"].items()
-        }
-        provenance = content["provenance"]
-        lists = {name: tuple(provenance[name]) for name in ("data", "subjects")}
-        return PeerCalibrator(
-            content["name"], skeleton, tuple(content["joints"]), content["score"], edges, cov, levels, groups,
-            Provenance(**{**provenance, **lists}), content["counts"],
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"'{path}' is a damaged calibrator ({error!r}): fit a new one") from error
+        return _parsed(content)
+    except (*DAMAGES, SigmaposeError) as error:
+        raise InputError(f"'{path}' is a damaged calibrator ({reason(error)}): fit a new one") from error
+
+
+def _parsed(content: dict[str, Any]) -> PeerCalibrator:
+    skeleton = get_skeleton(word(content, "skeleton"))
+    bins, levels = content["bins"], tuple(float(level) for level in content["levels"])
+    check_levels(levels)
+    edges = np.full((len(skeleton), len(bins) - 1), np.inf)
+    cov = np.full((len(skeleton), len(bins), 3, 3), np.nan)
+    for joint, told in content["joints"].items():
+        edges[skeleton.index(joint)] = told["edges"]
+        cov[skeleton.index(joint)] = told["cov_mm2"]
+    if np.isnan(edges).any() or (edges[:, 1:] < edges[:, :-1]).any():
+        raise ValueError("edges of scores must rise")
+    if content["score"] not in get_args(ScoreKind):
+        raise ValueError(
+            f"score is {str(content['score'])[:40]!r}, not one of {', '.join(get_args(ScoreKind))}"
+        )
+    gaussian.check_covariances(cov, "cov_mm2")
+    calibrator = PeerCalibrator(
+        word(content, "name"), skeleton, tuple(content["joints"]), content["score"], edges, cov, levels,
+        radius_groups(content["radii"], levels), provenance_of(content["provenance"]),
+        counts_of(content, "counts"),
+    )  # fmt: skip
+    calibrator.radii()  # every group is there
+    return calibrator
 
 
 def write_calibrated(poses: CalibratedPoses, calibrator: PeerCalibrator, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sigmapose.camera import Camera
     from sigmapose.io.keypoints import KeypointFile
     from sigmapose.pose import Frame, Pose
+    from sigmapose.run.camera_option import CameraOption
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Lift:
     skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Joint order of the numbers, e.g. coco_17, body_26, body_25, h36m_17; by default told by their count."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
-    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=camera.json; needs the picture size."""
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE of a calibration; needs the size."""
     image_size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
     """Size of the pictures in pixels, e.g. 1920x1080."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
@@ -41,12 +43,17 @@ class Lift:
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
+        from sigmapose.errors import InputError
         from sigmapose.io.keypoints import read_keypoints
+        from sigmapose.run.camera_option import CameraOption
         from sigmapose.run.outputs import Outputs
 
-        file = read_keypoints(self.keypoints, skeleton=self.skeleton)
-        camera, size, note = self._camera(file)
-        frames, passed_over = self._lifted(file, camera, size)
+        if not 0 < self.fps < float("inf"):
+            raise InputError(f"--fps {self.fps:g}: give the frames per second of the pictures, e.g. 30")
+        option, size = CameraOption.parse(self.camera), _size(self.image_size)
+        file = read_keypoints(self.keypoints, skeleton=self.skeleton, image_size=size or option.size)
+        camera, size, note = self._camera(option, size or file.image_size or option.size)
+        frames, left_out = self._lifted(file, camera, size)
         outputs = Outputs(
             self.out,
             self.json,
@@ -59,9 +66,9 @@ class Lift:
         with outputs:
             for frame, seen_by in frames:
                 outputs.write_frame(frame, seen_by)
-            message = f"{passed_over} people with fewer than three usable joints were left out"
-            outputs.add_messages([message] if passed_over else [], broken=False)
-        if passed_over:
+            messages = [*file.messages, *left_out]
+            outputs.add_messages(messages, broken=False)
+        for message in messages:
             sys.stderr.write(f"sigmapose: warning: {self.keypoints}: {message}\n")
         said = sys.stderr if outputs.stdout_taken else sys.stdout
         count = f"{people} {'pose' if people == 1 else 'poses'}" if people else "nobody"
@@ -71,12 +78,11 @@ class Lift:
         )
         return 0
 
-    def _camera(self, file: KeypointFile) -> tuple[Camera | None, tuple[int, int] | None, str]:
+    def _camera(
+        self, option: CameraOption, size: tuple[int, int] | None
+    ) -> tuple[Camera | None, tuple[int, int] | None, str]:
         from sigmapose.errors import InputError
-        from sigmapose.run.camera_option import CameraOption
 
-        option = CameraOption.parse(self.camera)
-        size = _size(self.image_size) or file.image_size or option.size
         if self.camera is None:
             place = "" if size else ", place in the picture not used: --image-size gives it"
             return None, size, f"field of view 53° (assumed, --camera replaces it){place}"
@@ -89,31 +95,32 @@ class Lift:
 
     def _lifted(
         self, file: KeypointFile, camera: Camera | None, size: tuple[int, int] | None
-    ) -> tuple[list[tuple[Frame, Camera]], int]:
-        """Frames with the camera they were seen by, and how many people had too few joints."""
+    ) -> tuple[list[tuple[Frame, Camera]], list[str]]:
+        """Frames with the camera they were seen by, and in words who was left out."""
         import numpy as np
 
         from sigmapose.camera import Camera
         from sigmapose.estimate.api import lift_batch
-        from sigmapose.estimate.lift import MIN_JOINTS
+        from sigmapose.estimate.lift import why_not
         from sigmapose.pose import Frame
-        from sigmapose.skeleton import BODY_26, get_skeleton, joint_map
 
         everybody = [(k, person) for k, frame in enumerate(file.frames) for person in frame.people]
-        skeleton = get_skeleton(file.skeleton)
         poses: list[list[Pose]] = [[] for _ in file.frames]
-        usable = everybody
+        reasons: list[str] = []
         if everybody:
             points = np.stack([person.points_px for _, person in everybody])
-            _, there = joint_map(skeleton, BODY_26).apply(points, np.asarray(np.isfinite(points).all(-1)))
-            usable = [
-                who for who, joints in zip(everybody, there.sum(-1), strict=True) if joints >= MIN_JOINTS
-            ]
+            reasons = why_not(points, camera, file.skeleton)
+        usable = [who for who, reason in zip(everybody, reasons, strict=True) if not reason]
+        left_out = [
+            f"{reasons.count(why)} {'person' if reasons.count(why) == 1 else 'people'} {why} left out"
+            for why in dict.fromkeys(reasons)
+            if why
+        ]
         if usable:
             batch = lift_batch(
                 np.stack([person.points_px for _, person in usable]),
                 np.stack([person.scores for _, person in usable]),
-                camera=camera, skeleton=skeleton, height_mm=self.height_mm, image_size=size,
+                camera=camera, skeleton=file.skeleton, height_mm=self.height_mm, image_size=size,
                 calibrator=self.calibrator,
             )  # fmt: skip
             camera = batch.camera
@@ -124,7 +131,7 @@ class Lift:
             (Frame(frame.index, frame.index / self.fps, tuple(found), file.path.name), camera)
             for frame, found in zip(file.frames, poses, strict=True)
         ]
-        return frames, len(everybody) - len(usable)
+        return frames, left_out
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -132,7 +139,8 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
     if text is None:
         return None
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+    found = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text.lower())
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not min(size):
         raise InputError(f"--image-size {text}: not a size: give width x height in pixels, e.g. 1920x1080")
-    return int(width), int(height)
+    return size

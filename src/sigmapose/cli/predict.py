@@ -24,7 +24,7 @@ class Predict:
     """2: look at everybody in a mirror too and average both answers; slower. By default 2 for photos, 1 for
     video."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
-    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=camera.json with the matrix K."""
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE of a calibration."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
     """Standing height of the people, if you know it: makes distances sharper."""
     people: Annotated[int | None, tyro.conf.arg(metavar="N")] = None

@@ -25,6 +25,7 @@ class View:
 
     def __call__(self) -> int:
         from sigmapose.errors import OutputError
+        from sigmapose.io.poses_checks import checked
         from sigmapose.io.poses_json import read_poses
         from sigmapose.view.scene import write_scene
 
@@ -33,7 +34,18 @@ class View:
         if page.exists() and not self.overwrite:
             raise OutputError(f"{page}: exists already: add --overwrite, or choose another --out")
         title = file.sources[0].file if len(file.sources) == 1 else file.path.parent.name
-        write_scene(file, page, title=title, skeleton=file.skeleton)
+        part = page.with_name(
+            f".{page.name[:200]}.part"
+        )  # a page that exists stays until the new one is whole
+        try:
+            write_scene(checked(file), part, title=title, skeleton=file.skeleton)
+            part.replace(page)
+        except OSError as error:
+            raise OutputError(
+                f"{page}: cannot be written ({error.strerror}): choose another --out"
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
         sys.stdout.write(f"wrote {page}\n")
         if self.open:
             import webbrowser

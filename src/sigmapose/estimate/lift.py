@@ -18,6 +18,8 @@ from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton, joint_map
 
 MIN_JOINTS = 3
+MIN_EXTENT_PX = 1e-3
+"""Longer side of the square around a person's keypoints; below, all of them lie in one place."""
 CHUNK = 2048
 ASSUMED_EXTENT = 2.0
 """Longer side of the picture in person sizes, where neither camera nor picture size is given."""
@@ -66,10 +68,9 @@ class Lifter:
         present = present & np.isfinite(ideal).all(-1)
         _check_joints(present)
         centre, size = keypoint_square(ideal, present)
-        if (size < 1e-3).any():
-            raise InputError(
-                f"person {int((size < 1e-3).argmax())} has all keypoints in one place: nothing to lift"
-            )
+        flat = size < MIN_EXTENT_PX
+        if flat.any():
+            raise InputError(f"person {int(flat.argmax())} has all keypoints in one place: nothing to lift")
         context = crop_context(
             centre,
             size,
@@ -103,6 +104,22 @@ class Lifter:
             return _join([lift_rows(rows) for rows in chunks or [slice(0, 0)]])
         with ThreadPoolExecutor(self.workers) as pool:
             return _join(list(pool.map(lift_rows, chunks)))
+
+
+def why_not(
+    points_px: Float[Array, "person joint 2"], camera: Camera | None, skeleton: str | Skeleton
+) -> list[str]:
+    """For every person why they cannot be lifted; "" where they can."""
+    points, _, present = _as_body_26(points_px, None, skeleton)
+    if camera is not None:
+        points = camera.undistort(points)
+        present = present & np.isfinite(points).all(-1)
+    _, size = keypoint_square(points, present)
+    few = present.sum(1) < MIN_JOINTS
+    return [
+        f"with fewer than {MIN_JOINTS} usable joints" if f else "with all keypoints in one place" if s else ""
+        for f, s in zip(few, size < MIN_EXTENT_PX, strict=True)
+    ]
 
 
 def _as_body_26(

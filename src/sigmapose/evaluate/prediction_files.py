@@ -7,7 +7,6 @@ visibility, cameras and pictures.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +18,10 @@ from sigmapose.errors import DataError, InputError
 from sigmapose.evaluate.frames import LEVELS
 from sigmapose.gaussian import chi2_radius
 from sigmapose.io.poses_json import PosesFile, read_poses
+from sigmapose.io.prediction_tables import read_arrays
 from sigmapose.io.predictions import UNITS_MM, Predictions3D, ScoreKind, Unit, read_predictions, root_of
 from sigmapose.pose import Pose
+from sigmapose.reading import guarded
 from sigmapose.regions import radius_at
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import get_skeleton
@@ -141,13 +142,11 @@ def read_truth(
 
 
 def _is_poses(path: Path) -> bool:
-    if path.suffix.lower() != ".json" or not path.is_file():
-        return False
-    try:
+    with guarded(path, "give another file"):
+        if path.suffix.lower() != ".json" or not path.is_file():
+            return False
         with path.open("rb") as file:
             return b'"sigmapose/poses"' in file.read(400)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): give another file") from error
 
 
 def _useful_score(
@@ -167,14 +166,17 @@ def _stated(
     path: Path, told: Predictions3D
 ) -> tuple[Float[Array, "frame joint 3 3"] | None, dict[float, Float[Array, "frame joint"]] | None]:
     """Covariances and radii of an .npz, in the order of the skeleton."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            names = ("cov_mm2", "levels", "radii", "joint_names")
-            arrays = {name: data[name] for name in names if name in data.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read ({error}): write it again") from error
+    with guarded(path, "write it again"):
+        arrays = read_arrays(path, ("cov_mm2", "levels", "radii", "joint_names"))
     if "cov_mm2" not in arrays:
         return None, None
+    with guarded(path, "write it again"):
+        return _stated_in(arrays, path, told)
+
+
+def _stated_in(
+    arrays: dict[str, np.ndarray], path: Path, told: Predictions3D
+) -> tuple[Float[Array, "frame joint 3 3"] | None, dict[float, Float[Array, "frame joint"]] | None]:
     columns = [str(j) for j in arrays.get("joint_names", np.array(told.skeleton.joints))]
     place = [told.skeleton.index(joint) for joint in columns]
     shape = (len(told.ids), len(columns))

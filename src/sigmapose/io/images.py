@@ -13,6 +13,7 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.io.exif import read_exif
+from sigmapose.io.frame_numbers import natural_key
 from sigmapose.shapes import Array, Float, UInt8
 
 IMAGE_SUFFIXES = (
@@ -62,7 +63,7 @@ def read_exif_focal(path: str | Path) -> float | None:
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """Picture files directly in a folder, sorted by name.
+    """Picture files directly in a folder, in natural order: frame_2 before frame_10.
 
     Raises:
         InputError: the folder is missing, is a file, or holds no picture.
@@ -70,7 +71,8 @@ def list_images(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: give a folder of pictures")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    found.sort(key=lambda p: natural_key(p.name))
     if not found:
         raise InputError(f"{folder}: no pictures in this folder: give one that holds {_READABLE} files")
     return found

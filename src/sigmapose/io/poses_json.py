@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -40,12 +41,13 @@ from sigmapose.io.poses_shared import (
     read_quantities,
     shared_dict,
 )
+from sigmapose.io.poses_split import TAIL_MARK, check_format, frame_lines, split_document
 from sigmapose.pose import Frame, Pose
 from sigmapose.quantities import QuantityRadii
+from sigmapose.reading import guarded
 from sigmapose.regions import Regions
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton
 
-_TAIL_MARK = b"\n],\n"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -164,7 +166,7 @@ class PosesWriter:
             **self._regions.told(),
             **self._quantities.told(),
         }
-        return _TAIL_MARK + json.dumps(tail, separators=(",", ":"), allow_nan=False).encode()[1:] + b"\n"
+        return TAIL_MARK + json.dumps(tail, separators=(",", ":"), allow_nan=False).encode()[1:] + b"\n"
 
     def _flush(self, *, complete: bool, last: bool = False) -> None:
         try:
@@ -218,26 +220,21 @@ class PosesFile:
 
     def __iter__(self) -> Iterator[Frame]:
         cameras = {s.file: s.camera for s in self.sources}
-        for k, raw in enumerate(self._raw_frames()):
-            where = f"{self.path}: frame {k}"
-            model = _validate(FrameModel, raw, where)
-            if model.source not in cameras:
-                raise InputError(
-                    f"{where}: source {model.source!r} is not among the file's sources: {REMEDY}"
-                )
-            people = (self._pose(p, cameras[model.source], where) for p in model.people)
-            yield Frame(model.index, model.time_s, tuple(people), model.source)
-
-    def _raw_frames(self) -> Iterator[Any]:
-        if self._loaded is not None:
-            yield from self._loaded
-            return
-        with self.path.open("rb") as file:
-            file.readline()
-            for line in file:
-                if line.startswith(b"]"):
+        raws = iter(frame_lines(self.path) if self._loaded is None else self._loaded)
+        for k in count():
+            with guarded(self.path, REMEDY):
+                raw = next(raws, None)
+                if raw is None:
                     return
-                yield line.rstrip(b",\n")
+                frame = self._frame(raw, cameras, f"{self.path}: frame {k}")
+            yield frame
+
+    def _frame(self, raw: Any, cameras: dict[str, Camera], where: str) -> Frame:
+        model = _validate(FrameModel, raw, where)
+        if model.source not in cameras:
+            raise InputError(f"{where}: source {model.source!r} is not among the file's sources: {REMEDY}")
+        people = tuple(self._pose(p, cameras[model.source], where) for p in model.people)
+        return Frame(model.index, model.time_s, people, model.source)
 
     def _pose(self, person: PersonModel, camera: Camera, where: str) -> Pose:
         joints = len(self.skeleton)
@@ -270,63 +267,22 @@ def read_poses(path: str | Path) -> PosesFile:
         InputError: missing, not JSON, another format or version, an unknown skeleton, or malformed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file: give the poses.json that `sigmapose predict` wrote")
-    head, tail, frames = _split(path)
-    _check_format(head, path)
+    with guarded(path, "give the poses.json that `sigmapose predict` wrote"):
+        return _opened(path)
+
+
+def _opened(path: Path) -> PosesFile:
+    head, tail, frames = split_document(path)
+    check_format(head, path)
     top = _validate(HeadModel, head, str(path))
     end = _validate(TailModel, tail, str(path))
     skeleton = _skeleton_of(top, path)
+    sources = tuple(_source(s, path) for s in end.sources)
     return PosesFile(
-        path, top.generator, skeleton, end.calibrator, tuple(_source(s) for s in end.sources), end.complete,
-        tuple(end.messages), frames, read_regions(end.regions, path),
+        path, top.generator, skeleton, end.calibrator, sources, end.complete, tuple(end.messages), frames,
+        read_regions(end.regions, path),
         read_quantities(end.quantities, str(path)),
     )  # fmt: skip
-
-
-def _split(path: Path) -> tuple[Any, Any, tuple[Any, ...] | None]:
-    """Head and tail of the document, and its frames unless they stand one per line."""
-    with path.open("rb") as file:
-        first = file.readline().rstrip()
-        tail = _tail_text(file)
-    if first.endswith(b'"frames":[') and tail is not None:
-        try:
-            return json.loads(first + b"]}"), json.loads(b"{" + tail), None
-        except ValueError:
-            pass  # some other layout of the same document
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}): {REMEDY}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("frames"), list):
-        _check_format(document, path)
-        raise InputError(f"{path}: has no list of frames: {REMEDY}")
-    return document, document, tuple(document["frames"])
-
-
-def _tail_text(file: BinaryIO, step: int = 1 << 16) -> bytes | None:
-    """What follows the last line that holds only the end of the list of frames."""
-    end = file.seek(0, 2)
-    text = b""
-    while end > 0:
-        start = max(0, end - step)
-        file.seek(start)
-        text = file.read(end - start) + text
-        at = text.rfind(_TAIL_MARK)
-        if at >= 0:
-            return text[at + len(_TAIL_MARK) :]
-        end, step = start, step * 4
-    return None
-
-
-def _check_format(head: Any, path: Path) -> None:
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
-        got = head.get("format") if isinstance(head, dict) else type(head).__name__
-        raise InputError(f"{path}: format is {got!r}, expected {FORMAT!r}: give a poses.json of sigmapose")
-    if head.get("version") != VERSION:
-        raise InputError(
-            f"{path}: version {head.get('version')!r}, this program reads {VERSION}: update sigmapose"
-        )
 
 
 def _skeleton_of(head: HeadModel, path: Path) -> Skeleton:
@@ -348,9 +304,12 @@ def _validate(model: type[_Model], raw: Any, where: str) -> _Model:
         raise InputError(f"{where}: {place}: {first['msg'].lower()}: {REMEDY}") from error
 
 
-def _source(model: Any) -> Source:
+def _source(model: Any, path: Path) -> Source:
     c = model.camera
-    camera = Camera(model.width, model.height, c.fx, c.fy, c.cx, c.cy, tuple(c.distortion), c.known)
+    try:
+        camera = Camera(model.width, model.height, c.fx, c.fy, c.cx, c.cy, tuple(c.distortion), c.known)
+    except SigmaposeError as error:
+        raise InputError(f"{path}: source {model.file[:80]!r}: {error}: {REMEDY}") from error
     return Source(model.file, camera, model.fps)
 
 

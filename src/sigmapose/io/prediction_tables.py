@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from sigmapose.shapes import Array, Float, Int
 
+MAX_ARRAY_BYTES = 1 << 30
 _SIGMA_NAMES = ("sigma", "uncertainty", "std", "stddev")
 _SCORE_NAMES = ("score", "confidence", "visibility", "likelihood", *_SIGMA_NAMES)
 
@@ -47,6 +49,9 @@ def parse_csv(path: Path) -> Table:
     rows = [{(k or "").strip().lower(): v for k, v in row.items()} for row in rows]
     if "frame" not in names:
         raise ValueError(f"no column 'frame' among {', '.join(names[:6])}")
+    for number, row in enumerate(rows, start=2):
+        if row["frame"] is None or ("joint" in names and row["joint"] is None):
+            raise ValueError(f"line {number}: has fewer columns than the header")
     return _long(rows, names) if {"joint", "x", "y", "z"} <= set(names) else _wide(rows, names)
 
 
@@ -113,11 +118,20 @@ def _number(text: str | None, line: int) -> float:
         raise ValueError(f"line {line}: {text!r} is no number") from None
 
 
+def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an .npz, or some of them; ValueError when they claim more than `MAX_ARRAY_BYTES`."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_ARRAY_BYTES:
+        raise ValueError(f"its arrays have {size >> 20} MB, at most {MAX_ARRAY_BYTES >> 20} MB are read")
+    with np.load(path, allow_pickle=False) as data:
+        return {name: data[name] for name in data.files if names is None or name in names}
+
+
 def parse_npz(path: Path) -> Table:
     """``joints`` (N, J, 3) with optional ``scores`` or ``sigma`` (N, J), ``ids``, ``clips``, ``frames``,
     ``skeleton``, ``joint_names``, ``visibility``; ``keypoints`` and ``joints_mm`` mean ``joints``."""
-    with np.load(path, allow_pickle=False) as data:
-        arrays = {name: data[name] for name in data.files}
+    arrays = read_arrays(path)
     name = next((n for n in ("joints", "joints_mm", "keypoints", "poses3d", "joints3d") if n in arrays), None)
     if name is None:
         raise ValueError(f"no array 'joints' among {', '.join(arrays)}")
@@ -125,9 +139,11 @@ def parse_npz(path: Path) -> Table:
     if values.ndim != 3 or values.shape[2] != 3:
         raise ValueError(f"'{name}' must have shape (frames, joints, 3), got {values.shape}")
     kind = next((n for n in ("sigma", "sigmas", "uncertainty", "scores", "score") if n in arrays), None)
-    score = None if kind is None else np.asarray(arrays[kind], dtype=np.float64).reshape(len(values), -1)
-    if score is not None and score.shape != values.shape[:2]:
-        raise ValueError(f"'{kind}' must have shape {values.shape[:2]}, got {score.shape}")
+    score = None if kind is None else np.asarray(arrays[kind], dtype=np.float64)
+    if score is not None:
+        if score.size != values.shape[0] * values.shape[1] or score.shape[0] != len(values):
+            raise ValueError(f"'{kind}' must have shape {values.shape[:2]}, got {score.shape}")
+        score = score.reshape(values.shape[:2])
     clips = [str(c) for c in arrays["clips"]] if "clips" in arrays else [""] * len(values)
     frames = [str(f) for f in arrays.get("frames", np.arange(len(values)))]
     ids = [str(i) for i in arrays["ids"]] if "ids" in arrays else None
@@ -156,7 +172,7 @@ def parse_json(path: Path) -> Table:
     ``keypoints`` with ``keypoint_scores`` (MMPose), or ``joints3d``/``joints_mm`` with ``uncertainties``/
     ``sigma`` (NLF); or people under ``instances``/``people``, of whom there must be at most one.
     """
-    document = json.loads(path.read_text("utf-8"))
+    document = json.loads(path.read_bytes())
     head = document if isinstance(document, dict) else {}
     if "landmarks" in head or (isinstance(document, dict) and _joints_of(document)[0] is not None):
         frames: Any = [document]
@@ -183,6 +199,8 @@ def parse_json(path: Path) -> Table:
     named = tuple(names.values()) if isinstance(names, dict) else tuple(names) if names else None
     skeleton = head.get("skeleton")
     skeleton = skeleton.get("name") if isinstance(skeleton, dict) else skeleton
+    if not isinstance(skeleton, str | None):
+        raise ValueError(f"skeleton must be a name, got {str(skeleton)[:40]}")
     is_sigma = any(sigma for _, _, _, sigma in parsed)
     keys = [key for key, _, _, _ in parsed]
     splits = [str(f["split"]) if isinstance(f, dict) and "split" in f else "" for f in frames]
@@ -194,6 +212,8 @@ def _frame(frame: Any, k: int) -> tuple[tuple[str, str], Any, Any, bool]:
         frame = {"pose_world_landmarks": frame}
     if frame is None:
         return ("", str(k)), None, None, False
+    if not isinstance(frame, dict):
+        raise ValueError(f"frame {k} is {str(frame)[:40]}, expected an object or a list of joints")
     number = next((frame[n] for n in ("frame", "frame_id", "index", "image_id", "id") if n in frame), k)
     key = (str(frame.get("clip", "")), str(number))
     person = frame
@@ -203,6 +223,8 @@ def _frame(frame: Any, k: int) -> tuple[tuple[str, str], Any, Any, bool]:
             if len(people) > 1:
                 raise ValueError(f"frame {number} has {len(people)} people: choose one of them first")
             person = people[0] if people else {}
+            if not isinstance(person, dict):
+                raise ValueError(f"frame {k}: a person is {str(person)[:40]}, expected an object")
     joints, score, sigma = _joints_of(person)
     return key, joints, score, sigma
 
@@ -215,6 +237,8 @@ def _joints_of(person: dict[str, Any]) -> tuple[Any, Any, bool]:
             continue
         marks = marks.get("landmark", []) if isinstance(marks, dict) else marks
         marks = marks[0] if marks and isinstance(marks[0], list) else marks
+        if not marks:
+            continue
         if isinstance(marks[0], dict):
             joints = [[mark["x"], mark["y"], mark["z"]] for mark in marks]
             scores = [mark.get("visibility") for mark in marks]
@@ -224,6 +248,8 @@ def _joints_of(person: dict[str, Any]) -> tuple[Any, Any, bool]:
         joints = person.get(name)
         if not isinstance(joints, list) or not joints:
             continue
+        if not isinstance(joints[0], list) or not joints[0]:
+            raise ValueError(f"{name} must be a list of joints x, y, z, got {str(joints)[:40]}")
         joints = joints[0] if isinstance(joints[0][0], list) else joints
         for key in ("uncertainties", "uncertainty", "sigma", "joint_sigma", "joints3d_uncertainty"):
             if person.get(key) is not None:

@@ -7,7 +7,6 @@ must be those of the camera: x right, y down, z forward. A joint that is missing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +18,7 @@ import numpy as np
 from sigmapose.errors import InputError
 from sigmapose.io.frame_names import Namings, namings
 from sigmapose.io.prediction_tables import Table, parse_csv, parse_json, parse_npz
+from sigmapose.reading import MAX_JSON_BYTES, check_regular, guarded
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import SKELETONS, Skeleton, get_skeleton
 
@@ -29,6 +29,9 @@ SIZE_MM = (150.0, 900.0)
 """Median distance of a person's joints from the hips; a toddler's is about 200 mm, a tall man's 600 mm."""
 BLOCK_FRAMES = 20
 """Neighbouring frames that count as one cluster where a file names no clips."""
+MAX_NUMBER = 1e9
+"""In mm a thousand kilometres, in whatever place a studio has its origin."""
+REMEDY = "give 3D joints as .csv, .json or .npz, see docs/formats.md"
 _BY_COUNT = {17: "coco_17", 26: "body_26", 33: "blazepose_33"}
 
 
@@ -121,11 +124,21 @@ def read_predictions(
         InputError: missing, malformed or empty; an unknown number of joints; a doubtful unit.
     """
     path = Path(path)
+    with guarded(path, REMEDY):
+        return _read(path, skeleton, unit)
+
+
+def _read(path: Path, skeleton: str | None, unit: Unit | None) -> Predictions3D:
     table = _parse(path)
     chosen = _skeleton(table, skeleton, path)
     joints, score = _ordered(table, chosen, path)
     if not np.isfinite(joints).all(-1).any():
         raise InputError(f"{path}: no joint has three finite coordinates: nothing to read")
+    for what, values in (("joint", joints), ("score", score)):
+        if values is not None and (np.abs(values[np.isfinite(values)]) > MAX_NUMBER).any():
+            raise InputError(
+                f"{path}: a {what} is beyond {MAX_NUMBER:g}, which is no person's: check the file"
+            )
     _check_ids(table, path)
     told = unit or detect_unit(joints, chosen, str(path))
     factor = UNITS_MM[told]
@@ -160,12 +173,8 @@ def _parse(path: Path) -> Table:
     parsers = {".csv": parse_csv, ".json": parse_json, ".npz": parse_npz}
     if suffix not in parsers:
         raise InputError(f"{path}: 3D joints come as .csv, .json or .npz, got '{suffix}'")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file: give 3D joints as .csv, .json or .npz")
-    try:
-        return parsers[suffix](path)
-    except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as 3D joints ({error}): see docs/formats.md") from error
+    check_regular(path, REMEDY, MAX_JSON_BYTES)
+    return parsers[suffix](path)
 
 
 def _skeleton(table: Table, wanted: str | None, path: Path) -> Skeleton:
@@ -174,7 +183,7 @@ def _skeleton(table: Table, wanted: str | None, path: Path) -> Skeleton:
     if table.skeleton is not None:
         if table.skeleton not in SKELETONS:
             raise InputError(
-                f"{path}: unknown skeleton {table.skeleton!r}: choose from {', '.join(SKELETONS)}"
+                f"{path}: unknown skeleton {table.skeleton[:40]!r}: choose from {', '.join(SKELETONS)}"
             )
         return SKELETONS[table.skeleton]
     if table.joints is not None:
