@@ -30,10 +30,10 @@ class HeldOut:
 
 def measure_heldout(options: HeldOut) -> None:
     """Print a line for every evidence source."""
+    pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
     phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
     calibrator = resolve_calibrator(None)
     assert calibrator is not None
-    pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
     sys.stdout.write(lines(scorecard(phi, lift, calibrator, pictures)))
 
 
