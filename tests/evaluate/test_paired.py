@@ -100,7 +100,7 @@ def test_ratios_and_growth_are_metrics_of_a_card() -> None:
     card = card_of(results)
     at = json.loads(card.to_json())["severities"]["0.4"]["sigmapose"]
     assert at[RATIOS["mpjpe_mm"]] == pytest.approx(0.8, rel=1e-5) and f"{RATIOS['pa_mpjpe_mm']}_ci" in at
-    assert {*RATIOS.values(), *GROWTH.values()} == set(MEANINGS)
+    assert {*RATIOS.values(), *GROWTH.values()} <= set(MEANINGS)
     assert "MPJPE x heavy" in card.table() and "0.70 [0.70, 0.70]" in card.table()
 
 

@@ -31,7 +31,7 @@ class Watched(Follower):
 
 def look(estimator, follower, image):
     camera = Camera.default(image.shape[1], image.shape[0])
-    return {pose.track: pose for pose in estimator._look(image, follower, camera, None)}
+    return {pose.track: pose for pose in estimator._look(image, follower, camera, None, 1)}
 
 
 def hip(pose):

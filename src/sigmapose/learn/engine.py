@@ -117,8 +117,9 @@ def run(course: Course[Model], out: Path, *, note: str = "{}", progress: bool = 
     history: list[dict[str, float]] = []
     saved = time.monotonic()
     for step in bar:
+        batch = next(batches).to(accelerator.device)  # a loader draws a seed of its own when it starts
         torch.manual_seed((schedule.seed * processes + rank) * 2**32 + step)
-        history.append(_step(course, accelerator, state, next(batches).to(accelerator.device)))
+        history.append(_step(course, accelerator, state, batch))
         judged = state.step % schedule.validate_every == 0 or state.step == schedule.steps
         means = _means(accelerator, history) if judged else {}
         late = schedule.save_minutes is not None and time.monotonic() - saved > 60 * schedule.save_minutes
