@@ -95,7 +95,7 @@ def _write_board(path: Path, cameras: tuple[PlacedCamera, ...]) -> None:
                     writer.writerow([30 + m, k, n, *pixel, *place])
 
 
-def remember_blazepose(filmed: Filmed, variant: str = "full") -> None:
+def remember_blazepose(filmed: Filmed, variant: str = "heavy") -> None:
     """Put into the user's cache what a perfect BlazePose says of the videos."""
     named = [
         (BLAZEPOSE_33.index(name), BODY_26.index(name))

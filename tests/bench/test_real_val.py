@@ -92,7 +92,7 @@ def test_a_perfect_program_has_no_error_and_one_that_finds_nobody_is_charged(tmp
     assert truth.used.all()
     card = card_of(real_val.run(Options(tmp_path / "recordings", ("full",))))
     assert card.protocol == "real-val@1"
-    assert _number(card, "blazepose-full", "mpjpe_mm") < 1.0
+    assert _number(card, "blazepose-heavy", "mpjpe_mm") < 1.0
     # grey pictures show nobody
     assert _number(card, "sigmapose", "missed_rate") == 1.0
     assert _number(card, "sigmapose", "coverage_90") == 0.0
