@@ -1,7 +1,7 @@
 """Φ shown the joints of an encoder and nothing else of the picture, as anybody's detector would give them.
 
-Upright crop frame of :mod:`sigmapose.learn.phi`, in and out. Inside, the square around the joints takes the
-crop's place, as `sigmapose.learn.samples.into_keypoints` and `sigmapose.lift` make it.
+Upright crop frame of :mod:`sigmapose.learn.networks.phi`, in and out. Inside, the square around the joints
+takes the crop's place, as `sigmapose.learn.data.samples.into_keypoints` and `sigmapose.lift` make it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sigmapose.estimate.context import ENCODERS, PLACE_CLIP, PLACE_SCALE
 from sigmapose.estimate.keypoint_crop import MARGIN
-from sigmapose.learn.phi import (
+from sigmapose.learn.networks.phi import (
     TOKEN_FEATURES,
     DepthUncertaintyHead,
     Gaussian25D,

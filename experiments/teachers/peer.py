@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from sigmapose.errors import DataError
-from sigmapose.learn.augment import TYPICAL_STATURE_MM
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.augment import TYPICAL_STATURE_MM
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.encoder import blank
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.skeleton import BODY_26

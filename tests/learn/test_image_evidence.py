@@ -9,10 +9,9 @@ import torch
 
 from sigmapose.errors import ModelError
 from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS
-from sigmapose.learn.blazepose import FEATURES, sample_features
-from sigmapose.learn.linear import cholesky
-from sigmapose.learn.objective import _with_teacher
-from sigmapose.learn.phi import (
+from sigmapose.learn.networks.blazepose import FEATURES, sample_features
+from sigmapose.learn.networks.linear import cholesky
+from sigmapose.learn.networks.phi import (
     LOCAL_FEATURES,
     ROOT,
     WHOLE_FEATURES,
@@ -21,6 +20,7 @@ from sigmapose.learn.phi import (
     PhiConfig,
     image_evidence,
 )
+from sigmapose.learn.training.objective import _with_teacher
 
 CONFIG = PhiConfig(width=32, blocks=1, rank=3)
 
@@ -96,7 +96,7 @@ def test_a_taught_target_scatters_by_student_and_teacher() -> None:
 
 def test_a_student_of_a_noisy_teacher_learns_its_own_doubt_and_not_the_teachers() -> None:
     """Targets scatter by the student's 0.3 and the teacher's 0.4: what is learned is 0.3."""
-    from sigmapose.learn import losses
+    from sigmapose.learn.training import losses
 
     torch.manual_seed(0)
     target = 0.5 * torch.randn(20_000, 1, 3)

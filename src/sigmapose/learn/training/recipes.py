@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sigmapose.errors import InputError
-from sigmapose.learn.augment import Augmentation
-from sigmapose.learn.phi import PhiConfig
+from sigmapose.learn.data.augment import Augmentation
+from sigmapose.learn.networks.phi import PhiConfig
 
 DepthLoss = Literal["squared", "eq1", "nll", "beta-nll"]
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.engine import Course, Schedule, run
-from sigmapose.learn.objective import objective, validate
-from sigmapose.learn.phi import DepthUncertaintyHead
-from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import Batch
+from sigmapose.learn.data.augment import BatchSource
+from sigmapose.learn.data.samples import Batch
+from sigmapose.learn.networks.phi import DepthUncertaintyHead
+from sigmapose.learn.training.engine import Course, Schedule, run
+from sigmapose.learn.training.objective import objective, validate
+from sigmapose.learn.training.recipes import Recipe
 
 VALIDATE_EVERY = 500
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import JOINTS, TOKEN_FEATURES
-from sigmapose.learn.samples import PER_SAMPLE, Pictures, Views
+from sigmapose.learn.data.samples import PER_SAMPLE, Pictures, Views
+from sigmapose.learn.networks.phi import JOINTS, TOKEN_FEATURES
 
 
 def _unit(text: str) -> float:

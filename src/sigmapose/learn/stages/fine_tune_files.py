@@ -13,25 +13,30 @@ import torch
 
 from sigmapose.data.splits import Split
 from sigmapose.errors import InputError
-from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.blazepose import PoseEncoder, Variant
-from sigmapose.learn.convert_blazepose import cached_models, export_encoder, landmark_file, load_encoder
-from sigmapose.learn.end_to_end import FineTuning
-from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_photos, snapshot
-from sigmapose.learn.evidence import well_seen
-from sigmapose.learn.export import (
+from sigmapose.learn.convert.convert_blazepose import (
+    cached_models,
+    export_encoder,
+    landmark_file,
+    load_encoder,
+)
+from sigmapose.learn.convert.export import (
     export_image_model,
     export_lift_model,
     load_phi,
     save_heavy_reader,
     save_phi,
 )
-from sigmapose.learn.mixing import join
-from sigmapose.learn.phi import DepthUncertaintyHead
-from sigmapose.learn.recipes import get_recipe
-from sigmapose.learn.samples import Pictures, load_pictures
-from sigmapose.learn.sources import bodies_before_cameras
-from sigmapose.learn.unlabelled_stage import TeachingPlan, make_clean_views, make_teacher
+from sigmapose.learn.data.augment import BatchSource
+from sigmapose.learn.data.evidence import well_seen
+from sigmapose.learn.data.mixing import join
+from sigmapose.learn.data.samples import Pictures, load_pictures
+from sigmapose.learn.data.sources import bodies_before_cameras
+from sigmapose.learn.networks.blazepose import PoseEncoder, Variant
+from sigmapose.learn.networks.phi import DepthUncertaintyHead
+from sigmapose.learn.stages.fine_tuning import Photos, Tuned, fine_tune, labelled_photos, snapshot
+from sigmapose.learn.stages.teaching import TeachingPlan, make_clean_views, make_teacher
+from sigmapose.learn.training.end_to_end import FineTuning
+from sigmapose.learn.training.recipes import get_recipe
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class FineTunePlan:
     photos: Path | None = None
     """Folder of shards of photos, as `sigmapose.synth.photos.unlabelled` makes it."""
     photo_features: Path | None = None
-    """Folder of what the teacher sees of their clean views (`sigmapose.learn.unlabelled_stage`)."""
+    """Folder of what the teacher sees of their clean views (`sigmapose.learn.stages.teaching`)."""
     encoders: Path | None = None
     """Folder with encoder_heavy.onnx, to make what is missing of these features; without one nothing is."""
     teacher: Path | None = None

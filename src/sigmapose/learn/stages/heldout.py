@@ -7,11 +7,11 @@ import torch
 
 from sigmapose.calibrate.fit import distances
 from sigmapose.calibrator import Calibrator
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.fit_calibrator import replay_of
-from sigmapose.learn.objective import auroc
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.phi import ROOT
+from sigmapose.learn.stages.fit_calibrator import replay_of
+from sigmapose.learn.training.objective import auroc
 from sigmapose.regions import radius_at
 from sigmapose.skeleton import VISIBILITY
 

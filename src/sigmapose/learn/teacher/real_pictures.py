@@ -17,8 +17,8 @@ from jaxtyping import Float
 from sigmapose.data.sample import Sample
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError
-from sigmapose.learn.features import mirror_truth, truth_fields
-from sigmapose.learn.samples import FLIP, Pictures, load_pictures
+from sigmapose.learn.data.features import mirror_truth, truth_fields
+from sigmapose.learn.data.samples import FLIP, Pictures, load_pictures
 from sigmapose.learn.teacher.encoder import EncoderTeacher
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.learn.teacher.pictures import of_each_person, taught

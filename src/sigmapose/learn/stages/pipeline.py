@@ -19,26 +19,26 @@ from tqdm import tqdm
 
 from sigmapose.data.shards import whole_file
 from sigmapose.data.splits import Split
-from sigmapose.learn.augment import BatchSource, picture_batch
-from sigmapose.learn.blazepose import Variant
-from sigmapose.learn.end_to_end import FineTuning
-from sigmapose.learn.end_to_end_stage import Photos, Tuned, fine_tune, labelled_photos, tuned_features
-from sigmapose.learn.engine import accelerator_for, one_after_another
-from sigmapose.learn.ensemble import EnsembleHead, Head
-from sigmapose.learn.evidence import well_seen
-from sigmapose.learn.export import save_phi
-from sigmapose.learn.features import View
-from sigmapose.learn.fit_calibrator import fit_calibrator
-from sigmapose.learn.heldout import lines, scorecard
-from sigmapose.learn.loop import train
-from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
-from sigmapose.learn.mixing import join, take_fraction
-from sigmapose.learn.onnx_store import store_float16
-from sigmapose.learn.phi import DepthUncertaintyHead
-from sigmapose.learn.recipes import Recipe, get_recipe
-from sigmapose.learn.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
-from sigmapose.learn.sources import EVERYDAY_SHARE, bodies_before_cameras
-from sigmapose.learn.unlabelled_stage import TeachingPlan
+from sigmapose.learn.convert.export import save_phi
+from sigmapose.learn.convert.onnx_store import store_float16
+from sigmapose.learn.data.augment import BatchSource, picture_batch
+from sigmapose.learn.data.evidence import well_seen
+from sigmapose.learn.data.features import View
+from sigmapose.learn.data.mixing import join, take_fraction
+from sigmapose.learn.data.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
+from sigmapose.learn.data.sources import EVERYDAY_SHARE, bodies_before_cameras
+from sigmapose.learn.networks.blazepose import Variant
+from sigmapose.learn.networks.ensemble import EnsembleHead, Head
+from sigmapose.learn.networks.phi import DepthUncertaintyHead
+from sigmapose.learn.stages.fine_tuning import Photos, Tuned, fine_tune, labelled_photos, tuned_features
+from sigmapose.learn.stages.fit_calibrator import fit_calibrator
+from sigmapose.learn.stages.heldout import lines, scorecard
+from sigmapose.learn.stages.teaching import TeachingPlan
+from sigmapose.learn.training.end_to_end import FineTuning
+from sigmapose.learn.training.engine import accelerator_for, one_after_another
+from sigmapose.learn.training.loop import train
+from sigmapose.learn.training.losses import EQ1_TO_STANDARD_DEVIATION
+from sigmapose.learn.training.recipes import Recipe, get_recipe
 from sigmapose.synth.distributions import ANYTHING, EVERYDAY
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def run(plan: TrainingPlan) -> Path:
 
 def tune(plan: TrainingPlan, phi: Head, bodies: Path, pictures: Path, encoders: Path) -> Tuned:
     """Fine-tune the default encoder together with Φ, on photos too where there are some."""
-    from sigmapose.learn.convert_blazepose import landmark_file, load_encoder
+    from sigmapose.learn.convert.convert_blazepose import landmark_file, load_encoder
 
     recipe, originals = chosen_recipe(plan), original_models(plan)
     tuning = FineTuning(workers=plan.workers, bfloat16=torch.cuda.is_available())
@@ -139,8 +139,8 @@ def tune(plan: TrainingPlan, phi: Head, bodies: Path, pictures: Path, encoders: 
 
 def photos_to_tune_on(plan: TrainingPlan, pictures: Path, encoders: Path) -> Photos | None:
     """What the teacher of `teach` says of the photos; None where there are none or it is sure of nobody."""
+    from sigmapose.learn.stages.teaching import make_teacher
     from sigmapose.learn.teacher.pictures import NothingTaughtError
-    from sigmapose.learn.unlabelled_stage import make_teacher
 
     if plan.unlabelled is None:
         return None
@@ -162,7 +162,7 @@ def see_again(plan: TrainingPlan, tuned: Tuned, encoders: Path) -> Path:
 
 def make_encoders(plan: TrainingPlan) -> Path:
     """Θ in its three sizes as ONNX, for the feature shards."""
-    from sigmapose.learn.convert_blazepose import convert
+    from sigmapose.learn.convert.convert_blazepose import convert
 
     folder = plan.out / "encoders"
     if not (folder / "detector.onnx").exists():
@@ -172,7 +172,7 @@ def make_encoders(plan: TrainingPlan) -> Path:
 
 def original_models(plan: TrainingPlan) -> dict[str, bytes]:
     """MediaPipe's files, by name: from the given packages, or fetched once into the run's folder."""
-    from sigmapose.learn.convert_blazepose import cached_models, find_models
+    from sigmapose.learn.convert.convert_blazepose import cached_models, find_models
 
     return find_models([plan.packages]) if plan.packages else cached_models(plan.out / "originals")
 
@@ -188,7 +188,7 @@ def make_bodies(plan: TrainingPlan) -> Path:
 
 def make_pictures(plan: TrainingPlan, bodies: Path, encoders: Path) -> Path:
     """Rendered people in shards, one set a split, and what the encoders see of them; returns the features."""
-    from sigmapose.learn.features import FeaturePlan, extract_features
+    from sigmapose.learn.data.features import FeaturePlan, extract_features
     from sigmapose.synth.plan import SynthPlan, synthesize
 
     for (split, share), people in itertools.product(SPLIT_SHARES.items(), SHARES):
@@ -232,8 +232,8 @@ def teach(plan: TrainingPlan, phi: Head, pictures: Path, encoders: Path) -> Pict
     """Photos that nobody annotated: people in them covered in part, and what a teacher with this Φ says of
     the same people uncovered. How wrong the teacher is, it learns on the validation subjects; None, and a
     warning, where it is sure of nobody, as after a short training."""
+    from sigmapose.learn.stages.teaching import make_teacher, make_views, taught_pictures
     from sigmapose.learn.teacher.pictures import NothingTaughtError
-    from sigmapose.learn.unlabelled_stage import make_teacher, make_views, taught_pictures
     from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
 
     assert plan.unlabelled is not None
@@ -300,15 +300,15 @@ def validation_batches(pictures: Pictures) -> dict[str, Batch]:
 def make_weights(plan: TrainingPlan, phi: Head, pictures: Path, tuned: Tuned | None = None) -> Path:
     """Calibrator on the calibration subjects, one ONNX file per model, and how all that does on the test
     subjects."""
-    from sigmapose.learn.blazepose import ARCHITECTURES
-    from sigmapose.learn.convert_blazepose import (
+    from sigmapose.learn.convert.convert_blazepose import (
         DETECTOR_FILE,
         export_detector,
         landmark_file,
         load_detector,
         load_encoder,
     )
-    from sigmapose.learn.export import export_image_model, export_lift_model, save_heavy_reader
+    from sigmapose.learn.convert.export import export_image_model, export_lift_model, save_heavy_reader
+    from sigmapose.learn.networks.blazepose import ARCHITECTURES
 
     folder = plan.out / "weights"
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import IGNORE, TRUNCATED, Views
+from sigmapose.learn.data.samples import IGNORE, TRUNCATED, Views
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.synth.distributions import ANYTHING, EVERYDAY, Distribution
 from sigmapose.synth.render.cameras import sample_views
 

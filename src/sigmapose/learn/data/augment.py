@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Bool
 
 from sigmapose.estimate.keypoint_crop import keypoint_square
-from sigmapose.learn.detectors import DetectorNoise, as_detected
-from sigmapose.learn.phi import JOINTS, ROOT, TOKEN_FEATURES
-from sigmapose.learn.samples import (
+from sigmapose.learn.data.detectors import DetectorNoise, as_detected
+from sigmapose.learn.data.samples import (
     SELF_OCCLUDED,
     TRUNCATED,
     Batch,
@@ -24,6 +23,7 @@ from sigmapose.learn.samples import (
     make_batch,
     mirror,
 )
+from sigmapose.learn.networks.phi import JOINTS, ROOT, TOKEN_FEATURES
 from sigmapose.skeleton import BODY_26
 
 PLAINLY_WRONG = 0.08
@@ -147,7 +147,7 @@ class BatchSource:
         augmentation: Augmentation,
         taught: Pictures | None = None,
     ) -> BatchSource:
-        """Takes the noise of bare joints from the pictures and from the model of `learn.detectors`."""
+        """Takes the noise of bare joints from the pictures and from the model of `learn.data.detectors`."""
         return cls(pictures, draw_views, augmentation, DetectorNoise.of(pictures), taught)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
 from sigmapose.estimate.context import ENCODERS
-from sigmapose.learn.blazepose import FEATURES
-from sigmapose.learn.linear import cholesky
+from sigmapose.learn.networks.blazepose import FEATURES
+from sigmapose.learn.networks.linear import cholesky
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
 
 JOINTS = len(BODY_26.joints)

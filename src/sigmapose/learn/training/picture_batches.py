@@ -3,7 +3,7 @@ labelled.
 
 Batch k is a function of the seed and k alone: not of the number of processes, of workers, or of restarts.
 Crops are 256 x 256 RGB, landmarks in crop widths along the crop's own axes, everything else as in
-:mod:`sigmapose.learn.samples`, with tokens and image features left empty for Θ to fill.
+:mod:`sigmapose.learn.data.samples`, with tokens and image features left empty for Θ to fill.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from sigmapose.data.sample import Sample
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import Crop
-from sigmapose.learn.features import clean_twin, crop_picture, truth_fields
-from sigmapose.learn.fixed_part import Fixed, FixedPart
-from sigmapose.learn.phi import JOINTS, TOKEN_FEATURES
-from sigmapose.learn.picture_look import OFTEN, PictureAugmentation, change_look
-from sigmapose.learn.real_pictures import RealPictures, mirror_taught
-from sigmapose.learn.samples import Batch, Features, make_batch, views_of
+from sigmapose.learn.data.features import clean_twin, crop_picture, truth_fields
+from sigmapose.learn.data.picture_look import OFTEN, PictureAugmentation, change_look
+from sigmapose.learn.data.samples import Batch, Features, make_batch, views_of
+from sigmapose.learn.networks.phi import JOINTS, TOKEN_FEATURES
+from sigmapose.learn.teacher.real_pictures import RealPictures, mirror_taught
+from sigmapose.learn.training.fixed_part import Fixed, FixedPart
 from sigmapose.shapes import Array, UInt8
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,10 @@ from sigmapose.data.splits import unit_of
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
 from sigmapose.estimate.network import Answer
 from sigmapose.estimate.replay import Replay
-from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.phi import ROOT, Gaussian25D
-from sigmapose.learn.samples import Batch, Pictures, Views, concatenate
+from sigmapose.learn.data.augment import picture_batch
+from sigmapose.learn.data.samples import Batch, Pictures, Views, concatenate
+from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.phi import ROOT, Gaussian25D
 from sigmapose.skeleton import BODY_26
 
 SPLIT = "calibration"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmapose.learn.samples import IN_ENCODER, NOISE_OF, NOT_SEEN, Pictures
+from sigmapose.learn.data.samples import IN_ENCODER, NOISE_OF, NOT_SEEN, Pictures
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17, H36M_17, Skeleton, joint_map
 

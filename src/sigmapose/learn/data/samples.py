@@ -3,7 +3,7 @@
 Two sources, one ``Batch``. *Pictures* are feature shards (truth plus the outputs of Θ on a render).
 *Joints* are bodies seen by random cameras, whose 2D noise and scores are drawn from the errors that Θ
 made on pictures, so the keypoint path learns from a real detector's mistakes.
-All arrays are in the upright crop frame of :mod:`sigmapose.learn.phi`.
+All arrays are in the upright crop frame of :mod:`sigmapose.learn.networks.phi`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from sigmapose.errors import DataError
 from sigmapose.estimate.context import ENCODERS, crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
-from sigmapose.learn.phi import (
+from sigmapose.learn.networks.phi import (
     BLAZEPOSE_TO_TOKEN,
     JOINTS,
     LOCAL_FEATURES,
@@ -186,7 +186,7 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
     """Read all feature shards of a folder and of the folders in it, samples of one split only.
 
     Args:
-        folder: of `sigmapose.learn.features`.
+        folder: of `sigmapose.learn.data.features`.
         split: of the samples.
         least_flag: what an encoder sees of a person with less probability than that is not valid.
 
@@ -196,7 +196,7 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
     shards = sorted(folder.rglob("shard_*.npz"))
     if not shards:
         raise DataError(
-            f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.learn.features"
+            f"no feature shards (shard_*.npz) in '{folder}': make them with sigmapose.learn.data.features"
         )
     chosen = []
     for shard in shards:
@@ -242,7 +242,7 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
 
 
 def views_of(raw: Mapping[str, np.ndarray]) -> Views:
-    """Views from the fields of `learn.features.truth_fields`, a row each."""
+    """Views from the fields of `learn.data.features.truth_fields`, a row each."""
     joints, camera = raw["joints_camera_mm"].astype(np.float64), raw["intrinsics"].astype(np.float64)
     return Views(
         points_px=raw["points_px"].astype(np.float64),
@@ -357,7 +357,7 @@ def mirror(batch: Batch) -> Batch:
     """The same sample in a mirror: left and right swap names, x changes sign. Twice is the identity.
 
     What is said of the image itself cannot be turned, and is left out; pictures are mirrored before Θ sees
-    them (`learn.features`).
+    them (`learn.data.features`).
     """
     flip = torch.from_numpy(FLIP)
     tokens = batch.tokens[:, flip].clone()

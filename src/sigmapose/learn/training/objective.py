@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sigmapose.learn import losses
-from sigmapose.learn.linear import cholesky
-from sigmapose.learn.phi import ROOT, SCALE, Gaussian25D
-from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import IGNORE, Batch
+from sigmapose.learn.data.samples import IGNORE, Batch
+from sigmapose.learn.networks.linear import cholesky
+from sigmapose.learn.networks.phi import ROOT, SCALE, Gaussian25D
+from sigmapose.learn.training import losses
+from sigmapose.learn.training.recipes import Recipe
 
 
 def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor, dict[str, float]]:

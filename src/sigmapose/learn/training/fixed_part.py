@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sigmapose.data.shards import PARTIAL
-from sigmapose.learn.blazepose import CROP_SIZE, EncoderOutput, PoseEncoder
+from sigmapose.learn.networks.blazepose import CROP_SIZE, EncoderOutput, PoseEncoder
 from sigmapose.shapes import Array, UInt8
 
 

@@ -25,10 +25,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sigmapose.errors import DataError, ModelError
-from sigmapose.learn.blazepose import ARCHITECTURES, CROP_SIZE, EncoderOutput, PoseEncoder, Variant
-from sigmapose.learn.blazepose_detector import DETECTOR_SIZE, DetectorOutput, PoseDetectorNet
-from sigmapose.learn.onnx_rewrite import rewrite
-from sigmapose.learn.tflite import Graph, Operator, read_tflite
+from sigmapose.learn.convert.onnx_rewrite import rewrite
+from sigmapose.learn.convert.tflite import Graph, Operator, read_tflite
+from sigmapose.learn.networks.blazepose import ARCHITECTURES, CROP_SIZE, EncoderOutput, PoseEncoder, Variant
+from sigmapose.learn.networks.blazepose_detector import DETECTOR_SIZE, DetectorOutput, PoseDetectorNet
 
 log = logging.getLogger(__name__)
 

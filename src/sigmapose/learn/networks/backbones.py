@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.blazepose import (
+from sigmapose.learn.networks.blazepose import (
     CROP_SIZE,
     LANDMARKS,
     EncoderOutput,

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigmapose.learn.samples import IN_ENCODER, OBJECT_OCCLUDED, SELF_OCCLUDED, Pictures
+from sigmapose.learn.data.samples import IN_ENCODER, OBJECT_OCCLUDED, SELF_OCCLUDED, Pictures
 from sigmapose.shapes import Array, Float
 
 LARGEST_ERROR = {"everyday": 0.03, "anything": 0.06}

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sigmapose.learn.blazepose import Architecture, Backbone, Stage
+from sigmapose.learn.networks.blazepose import Architecture, Backbone, Stage
 
 DETECTOR_SIZE = 224
 ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))

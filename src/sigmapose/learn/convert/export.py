@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
 from sigmapose.estimate.network import CONFIG_KEY, FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
-from sigmapose.learn.blazepose import ARCHITECTURES, PoseEncoder, Variant
-from sigmapose.learn.ensemble import EnsembleHead, Head
-from sigmapose.learn.onnx_rewrite import rewrite
-from sigmapose.learn.onnx_store import store_float16
-from sigmapose.learn.phi import (
+from sigmapose.learn.convert.onnx_rewrite import rewrite
+from sigmapose.learn.convert.onnx_store import store_float16
+from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
+from sigmapose.learn.networks.ensemble import EnsembleHead, Head
+from sigmapose.learn.networks.phi import (
     CONTEXT_FEATURES,
     JOINTS,
     TOKEN_FEATURES,
@@ -179,7 +179,12 @@ def make_model(
         DataError: the encoder's package cannot be read or fetched. ModelError: ``phi`` is not a checkpoint.
     """
     from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY, cache_folder, weights_path
-    from sigmapose.learn.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
+    from sigmapose.learn.convert.convert_blazepose import (
+        cached_models,
+        find_models,
+        landmark_file,
+        load_encoder,
+    )
 
     originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
     target = out or cache_folder() / f"{variant}.onnx"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.data.splits import Split
-from sigmapose.learn.features import FeaturePlan, View, extract_features
-from sigmapose.learn.samples import Pictures, load_pictures
+from sigmapose.learn.data.features import FeaturePlan, View, extract_features
+from sigmapose.learn.data.samples import Pictures, load_pictures
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher
 from sigmapose.learn.teacher.judge import fitted_variance
 from sigmapose.learn.teacher.pictures import pseudo_labelled

@@ -16,8 +16,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.linear import cholesky
-from sigmapose.learn.phi import SIGMA_FLOOR, DepthUncertaintyHead, Gaussian25D, ImageEvidence, PhiConfig
+from sigmapose.learn.networks.linear import cholesky
+from sigmapose.learn.networks.phi import (
+    SIGMA_FLOOR,
+    DepthUncertaintyHead,
+    Gaussian25D,
+    ImageEvidence,
+    PhiConfig,
+)
 
 
 class EnsembleHead(nn.Module):

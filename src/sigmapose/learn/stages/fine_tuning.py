@@ -14,18 +14,18 @@ import torch
 
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError
-from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.blazepose import PoseEncoder, Variant
-from sigmapose.learn.convert_blazepose import export_encoder
-from sigmapose.learn.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.features import FeaturePlan, extract_features
-from sigmapose.learn.phi import DepthUncertaintyHead
-from sigmapose.learn.real_pictures import RealPictures, real_pictures
-from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.convert.convert_blazepose import export_encoder
+from sigmapose.learn.data.augment import BatchSource
+from sigmapose.learn.data.features import FeaturePlan, extract_features
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.blazepose import PoseEncoder, Variant
+from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.phi import DepthUncertaintyHead
+from sigmapose.learn.stages.teaching import TeachingPlan
 from sigmapose.learn.teacher.encoder import EncoderTeacher
-from sigmapose.learn.unlabelled_stage import TeachingPlan
+from sigmapose.learn.teacher.real_pictures import RealPictures, real_pictures
+from sigmapose.learn.training.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
+from sigmapose.learn.training.recipes import Recipe
 
 log = logging.getLogger(__name__)
 VALIDATION_PICTURES = 512

@@ -26,13 +26,11 @@ from torch.utils.data import DataLoader
 
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import InputError
-from sigmapose.learn import losses
-from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.blazepose import EncoderOutput, PoseEncoder
-from sigmapose.learn.engine import Course, Schedule, run
-from sigmapose.learn.fixed_part import FixedPart, export_fixed_part
-from sigmapose.learn.objective import objective, validate
-from sigmapose.learn.phi import (
+from sigmapose.learn.data.augment import BatchSource
+from sigmapose.learn.data.picture_look import PictureAugmentation
+from sigmapose.learn.data.samples import IGNORE, Batch, concatenate
+from sigmapose.learn.networks.blazepose import EncoderOutput, PoseEncoder
+from sigmapose.learn.networks.phi import (
     BLAZEPOSE_TO_TOKEN,
     SCALE,
     DepthUncertaintyHead,
@@ -41,11 +39,13 @@ from sigmapose.learn.phi import (
     encoder_tokens,
     image_evidence,
 )
-from sigmapose.learn.picture_batches import PictureBatch, PictureSet, StepSampler
-from sigmapose.learn.picture_look import PictureAugmentation
-from sigmapose.learn.real_pictures import RealPictures
-from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import IGNORE, Batch, concatenate
+from sigmapose.learn.teacher.real_pictures import RealPictures
+from sigmapose.learn.training import losses
+from sigmapose.learn.training.engine import Course, Schedule, run
+from sigmapose.learn.training.fixed_part import FixedPart, export_fixed_part
+from sigmapose.learn.training.objective import objective, validate
+from sigmapose.learn.training.picture_batches import PictureBatch, PictureSet, StepSampler
+from sigmapose.learn.training.recipes import Recipe
 
 LANDMARK_OF, JOINT_OF = (list(side) for side in zip(*BLAZEPOSE_TO_TOKEN, strict=True))
 """Landmarks of Θ that have a truth, and the joints of body_26 that are it."""
