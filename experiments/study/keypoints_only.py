@@ -12,13 +12,8 @@ from torch import Tensor, nn
 
 from sigmapose.estimate.context import ENCODERS, PLACE_CLIP, PLACE_SCALE
 from sigmapose.estimate.keypoint_crop import MARGIN
-from sigmapose.learn.networks.phi import (
-    TOKEN_FEATURES,
-    DepthUncertaintyHead,
-    Gaussian25D,
-    ImageEvidence,
-    PhiConfig,
-)
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, Gaussian25D, PhiConfig
+from sigmapose.learn.networks.tokens import TOKEN_FEATURES, ImageEvidence
 
 KEYPOINT_FEATURES = 4
 """u, v, mask and score: what of a token bare keypoints fill."""

@@ -8,18 +8,11 @@ import pytest
 import torch
 
 from sigmapose.errors import ModelError
-from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS
+from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS, ENTRIES
 from sigmapose.learn.networks.blazepose import FEATURES, sample_features
 from sigmapose.learn.networks.linear import cholesky
-from sigmapose.learn.networks.phi import (
-    LOCAL_FEATURES,
-    ROOT,
-    WHOLE_FEATURES,
-    DepthUncertaintyHead,
-    ImageEvidence,
-    PhiConfig,
-    image_evidence,
-)
+from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.networks.tokens import LOCAL_FEATURES, WHOLE_FEATURES, ImageEvidence, image_evidence
 from sigmapose.learn.training.objective import _with_teacher
 
 CONFIG = PhiConfig(width=32, blocks=1, rank=3)
@@ -28,7 +21,7 @@ CONFIG = PhiConfig(width=32, blocks=1, rank=3)
 def shown(count: int, encoder: str) -> tuple[torch.Tensor, torch.Tensor, ImageEvidence]:
     generator = torch.Generator().manual_seed(5)
     context = torch.zeros(count, CONTEXT_FEATURES)
-    context[:, CONTEXT_FEATURES - len(ENCODERS) + ENCODERS.index(encoder)] = 1
+    context[:, ENTRIES.index(encoder)] = 1
     local, whole = FEATURES[encoder]  # type: ignore[index]
     image = image_evidence(
         6 * torch.rand(count, 39, local, generator=generator),

@@ -11,15 +11,8 @@ import torch
 from sigmapose.learn.convert.export import load_phi, save_phi
 from sigmapose.learn.data.augment import Augmentation, BatchSource, sharpen, swap_sides
 from sigmapose.learn.data.samples import Views, into_keypoints, make_batch, mirror
-from sigmapose.learn.networks.phi import (
-    ROOT,
-    SIGMA_FLOOR,
-    DepthUncertaintyHead,
-    Evidence,
-    PhiConfig,
-    encoder_tokens,
-    keypoint_tokens,
-)
+from sigmapose.learn.networks.phi import ROOT, SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.networks.tokens import Evidence, encoder_tokens, keypoint_tokens
 
 
 def _views(count: int, seed: int = 0) -> Views:

@@ -15,7 +15,7 @@ from golden import answers, lift_inputs
 from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.network import LiftNetwork
 from sigmapose.learn.convert.export import load_phi
-from sigmapose.learn.networks.phi import keypoint_tokens
+from sigmapose.learn.networks.tokens import keypoint_tokens
 
 WEIGHTS = Path(str(resources.files("sigmapose") / "weights"))
 MM_PER_CROP = 2600.0  # a standing adult at 3 m fills half of the crop

@@ -14,22 +14,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
+from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.estimate.network import CONFIG_KEY, FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
 from sigmapose.learn.convert.onnx_rewrite import rewrite
 from sigmapose.learn.convert.onnx_store import store_float16
 from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
-from sigmapose.learn.networks.phi import (
-    CONTEXT_FEATURES,
-    JOINTS,
-    TOKEN_FEATURES,
-    DepthUncertaintyHead,
-    Evidence,
-    Gaussian25D,
-    PhiConfig,
-    encoder_tokens,
-    image_evidence,
-)
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, Gaussian25D, PhiConfig
+from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES, Evidence, encoder_tokens, image_evidence
 
 OPSET = 17
 HEAVY_READER = "heavy_reader.safetensors"

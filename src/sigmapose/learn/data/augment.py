@@ -23,7 +23,8 @@ from sigmapose.learn.data.samples import (
     make_batch,
     mirror,
 )
-from sigmapose.learn.networks.phi import JOINTS, ROOT, TOKEN_FEATURES
+from sigmapose.learn.networks.phi import ROOT
+from sigmapose.learn.networks.tokens import DEPTH, JOINTS, POINT, PRESENT, SCORE, TOKEN_FEATURES, WORLD
 from sigmapose.skeleton import BODY_26
 
 PLAINLY_WRONG = 0.08
@@ -114,7 +115,7 @@ def sharpen(
     """
     factor = np.where(rng.random(len(tokens)) < share, rng.uniform(least_error, 1.0, len(tokens)), 1.0)
     points = (views.points_px - centre_px[:, None]) / size_px[:, None, None]
-    error = tokens[..., :2] - points
+    error = tokens[..., POINT] - points
     in_view = (views.visibility <= SELF_OCCLUDED) & (np.linalg.norm(error, axis=-1) < PLAINLY_WRONG)
     keep = np.where(in_view, factor[:, None], 1.0)
     mm_per_crop = (views.root_depth_mm * size_px / views.focal_px)[:, None]
@@ -122,10 +123,10 @@ def sharpen(
     world = np.concatenate((planar * mm_per_crop[..., None], views.depth_mm[..., None]), -1) / 1000.0
     world *= (TYPICAL_STATURE_MM / views.stature_mm)[:, None, None]
     sharper = tokens.copy()
-    sharper[..., :2] = points + keep[..., None] * error
-    sharper[..., 10] += (1 - keep) * (views.depth_mm / mm_per_crop - tokens[..., 10])
-    sharper[..., 12:15] += (1 - keep)[..., None] * (world - tokens[..., 12:15])
-    return np.where(tokens[..., 2:3] > 0.5, sharper, tokens).astype(np.float32)
+    sharper[..., POINT] = points + keep[..., None] * error
+    sharper[..., DEPTH] += (1 - keep) * (views.depth_mm / mm_per_crop - tokens[..., DEPTH])
+    sharper[..., WORLD] += (1 - keep)[..., None] * (world - tokens[..., WORLD])
+    return np.where(tokens[..., PRESENT, None] > 0.5, sharper, tokens).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -190,13 +191,12 @@ class BatchSource:
         views, centre, size = pictures.views.take(rows), pictures.centre_px[rows], pictures.size_px[rows]
         sharpened = a.sharpen * pictures.annotated[rows]
         tokens = sharpen(rng, views, tokens, centre, size, sharpened, a.least_error)
-        seen = tokens[..., 2] > 0.5
+        seen = tokens[..., PRESENT] > 0.5
         kept = drop_some_joints(rng, seen, a.drop_joints * 0.4)
         tokens = np.where(kept[..., None], tokens, np.float32(0.0))
-        tokens[..., :2] += (kept[..., None] * rng.normal(0, a.point_noise, (*kept.shape, 2))).astype(
-            np.float32
-        )
-        tokens[..., 10] += (kept * rng.normal(0, a.depth_noise, kept.shape)).astype(np.float32)
+        shift = kept[..., None] * rng.normal(0, a.point_noise, (*kept.shape, 2))
+        tokens[..., POINT] += shift.astype(np.float32)
+        tokens[..., DEPTH] += (kept * rng.normal(0, a.depth_noise, kept.shape)).astype(np.float32)
         forget = rng.random(len(rows)) < a.forget_picture
         features = Features.of(pictures, rows, encoder)
         features.local[~kept] = 0
@@ -224,12 +224,12 @@ class BatchSource:
         outside = views.visibility == TRUNCATED
         points_px, scores, present = as_detected(rng, points_px, scores - 0.3 * outside)
         tokens = np.zeros((count, JOINTS, TOKEN_FEATURES), dtype=np.float32)
-        tokens[..., :2] = points_px
+        tokens[..., POINT] = points_px
         present = present & ~(outside & (rng.random(outside.shape) < 0.7))
         present = drop_some_joints(rng, present, a.drop_joints)
         score_known = rng.random(count) < 0.8
-        tokens[..., 3] = np.where(score_known[:, None], scores, 0.0)
-        tokens[..., 2] = present
+        tokens[..., SCORE] = np.where(score_known[:, None], scores, 0.0)
+        tokens[..., PRESENT] = present
         tokens, centre, size, usable = into_keypoints(views, tokens, np.zeros((count, 2)), np.ones(count))
         return self._assemble(rng, views, tokens, centre, size, np.full(count, "none"), usable)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.learn.data.samples import IN_ENCODER, NOISE_OF, NOT_SEEN, Pictures
+from sigmapose.learn.networks.tokens import JOINTS, LOGIT_CLIP, POINT, SCORE
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17, H36M_17, Skeleton, joint_map
 
-JOINTS = len(BODY_26)
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _FEET = tuple(name for name in BODY_26.joints if name.endswith(("toe", "heel")))
 
@@ -103,7 +103,7 @@ def _modelled(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
     nothing = rng.normal(1.0, 1.5, (count, JOINTS))
     kind = rng.random((count, 1))
     logits = np.where(kind < 0.6, telling, np.where(kind < 0.8, alike, nothing))
-    return errors, np.clip(logits, -8.0, 8.0) / 8.0
+    return errors, np.clip(logits, -LOGIT_CLIP, LOGIT_CLIP) / LOGIT_CLIP
 
 
 def measured_errors(pictures: Pictures) -> tuple[Float[Array, "sample 26 2"], Float[Array, "sample 26"]]:
@@ -113,10 +113,10 @@ def measured_errors(pictures: Pictures) -> tuple[Float[Array, "sample 26 2"], Fl
     errors, scores = [], []
     for name, tokens in pictures.tokens.items():
         rows = np.flatnonzero(pictures.valid[name])
-        off = tokens[rows, :, :2] - truth[rows]
+        off = tokens[rows][..., POINT] - truth[rows]
         seen = np.linalg.norm(off[:, IN_ENCODER], axis=-1).mean(1) < NOT_SEEN
         errors.append(off[seen][:, NOISE_OF])
-        scores.append(tokens[rows[seen], :, 3][:, NOISE_OF])
+        scores.append(tokens[rows[seen], :, SCORE][:, NOISE_OF])
     return np.concatenate(errors).astype(np.float32), np.concatenate(scores).astype(np.float32)
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from sigmapose.learn.data.samples import IN_ENCODER, OBJECT_OCCLUDED, SELF_OCCLUDED, Pictures
+from sigmapose.learn.networks.tokens import POINT
 from sigmapose.shapes import Array, Float
 
 LARGEST_ERROR = {"everyday": 0.03, "anything": 0.06}
@@ -26,7 +27,7 @@ LEAST_IN_VIEW = 4
 def error_in_view(pictures: Pictures, encoder: str) -> Float[Array, " sample"]:
     """Mean distance (crop widths) of an encoder's joints in view from the truth; NaN where too few are."""
     truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]
-    off = np.linalg.norm(pictures.tokens[encoder][..., :2] - truth, axis=-1)
+    off = np.linalg.norm(pictures.tokens[encoder][..., POINT] - truth, axis=-1)
     in_view = (pictures.views.visibility >= 0) & (pictures.views.visibility <= SELF_OCCLUDED) & IN_ENCODER
     count = in_view.sum(1)
     mean = np.where(in_view, off, 0.0).sum(1) / np.maximum(count, 1)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from sigmapose.errors import DataError
 from sigmapose.learn.data.samples import PER_SAMPLE, Pictures, Views
-from sigmapose.learn.networks.phi import JOINTS, TOKEN_FEATURES
+from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES
 
 
 def _unit(text: str) -> float:

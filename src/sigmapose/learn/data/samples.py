@@ -18,13 +18,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from sigmapose.errors import DataError
-from sigmapose.estimate.context import ENCODERS, crop_context
+from sigmapose.estimate.context import ENCODERS, MIRRORED_ENTRIES, crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
-from sigmapose.learn.networks.phi import (
+from sigmapose.learn.networks.phi import ROOT
+from sigmapose.learn.networks.tokens import (
     BLAZEPOSE_TO_TOKEN,
     JOINTS,
     LOCAL_FEATURES,
-    ROOT,
+    MIRRORED_COLUMNS,
+    POINT,
+    PRESENT,
+    SCORE,
     WHOLE_FEATURES,
     Evidence,
     ImageEvidence,
@@ -341,15 +345,15 @@ def into_keypoints(
 
     Returns tokens, centre_px, size_px and the rows that have at least three joints.
     """
-    present = tokens[..., 2] > 0.5
-    points_px = tokens[..., :2].astype(np.float64) * size_px[:, None, None] + centre_px[:, None]
+    present = tokens[..., PRESENT] > 0.5
+    points_px = tokens[..., POINT].astype(np.float64) * size_px[:, None, None] + centre_px[:, None]
     centre, side = keypoint_square(points_px, present)
     usable = (present.sum(1) >= 3) & (side > 1e-6)
     centre, side = np.where(usable[:, None], centre, 0.0), np.where(usable, side, 1.0)
     bare = np.zeros_like(tokens)
-    bare[..., :2] = np.where(present[..., None], (points_px - centre[:, None]) / side[:, None, None], 0.0)
-    bare[..., 2] = present
-    bare[..., 3] = np.where(present, tokens[..., 3], 0.0)
+    bare[..., POINT] = np.where(present[..., None], (points_px - centre[:, None]) / side[:, None, None], 0.0)
+    bare[..., PRESENT] = present
+    bare[..., SCORE] = np.where(present, tokens[..., SCORE], 0.0)
     return bare, centre, side, usable
 
 
@@ -361,9 +365,9 @@ def mirror(batch: Batch) -> Batch:
     """
     flip = torch.from_numpy(FLIP)
     tokens = batch.tokens[:, flip].clone()
-    tokens[..., [0, 6, 7, 12]] *= -1
+    tokens[..., MIRRORED_COLUMNS] *= -1
     context = batch.context.clone()
-    context[:, [0, 6]] *= -1
+    context[:, MIRRORED_ENTRIES] *= -1
     points = batch.points[:, flip].clone()
     points[..., 0] *= -1
     relative = batch.relative[:, flip].clone()

@@ -17,13 +17,8 @@ from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
 from sigmapose.learn.networks.linear import cholesky
-from sigmapose.learn.networks.phi import (
-    SIGMA_FLOOR,
-    DepthUncertaintyHead,
-    Gaussian25D,
-    ImageEvidence,
-    PhiConfig,
-)
+from sigmapose.learn.networks.phi import SIGMA_FLOOR, DepthUncertaintyHead, Gaussian25D, PhiConfig
+from sigmapose.learn.networks.tokens import ImageEvidence
 
 
 class EnsembleHead(nn.Module):

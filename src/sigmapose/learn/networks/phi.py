@@ -16,38 +16,22 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sigmapose.errors import ModelError
-from sigmapose.estimate.context import ENCODERS
+from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODER_ENTRIES, ENCODERS
 from sigmapose.learn.networks.blazepose import FEATURES
 from sigmapose.learn.networks.linear import cholesky
-from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.learn.networks.tokens import JOINTS, LOGIT_CLIP, POINT, PRESENT, TOKEN_FEATURES, ImageEvidence
+from sigmapose.skeleton import BODY_26
 
-JOINTS = len(BODY_26.joints)
 ROOT = BODY_26.index("mid_hip")
-TOKEN_FEATURES = 16
-CONTEXT_FEATURES = 12
 SIGMA_FLOOR = 1e-3  # crop widths; about 2 mm for a person who fills the crop
-ENCODER_DEPTH = 0.2
-"""BlazePose's landmark depth is about five times too large in crop widths (regression on renders: slope
-0.17 to 0.21)."""
 SCALE = 0.1  # crop widths per unit of raw network output, the size of a typical limb offset
-LOGIT_CLIP = 8.0
 Covariance = Literal["fixed", "depth", "full"]
-LOCAL_FEATURES = max(local for local, _ in FEATURES.values())
-WHOLE_FEATURES = max(whole for _, whole in FEATURES.values())
 FEATURE_RANGE = 6.0
 """Θ's features end in ReLU6."""
-
-# BlazePose landmarks that stand for a body_26 joint; foot_index lies near the big toe.
-_STANDS_FOR = {"left_foot_index": "left_big_toe", "right_foot_index": "right_big_toe"}
-BLAZEPOSE_TO_TOKEN: tuple[tuple[int, int], ...] = tuple(
-    (source, BODY_26.index(_STANDS_FOR.get(name, name)))
-    for source, name in enumerate(BLAZEPOSE_33.joints)
-    if _STANDS_FOR.get(name, name) in BODY_26.joints
-)
 
 
 class Gaussian25D(NamedTuple):
@@ -70,140 +54,6 @@ class Gaussian25D(NamedTuple):
     """Cholesky factor of D_j, a joint's own part of cov(relative) = D_j + U_j U_j^T."""
 
 
-class ImageEvidence(NamedTuple):
-    """Θ's image features, in the slots of body_26, padded with zeros to the widest encoder."""
-
-    local: Float[Tensor, "batch 26 48"]
-    whole: Float[Tensor, "batch 1152"]
-    rotation: Float[Tensor, "batch 2"]
-    """(cos, sin) of the crop's angle: features are of the turned crop, all else is upright."""
-    mask: Float[Tensor, " batch"] | None
-    """0 where there are none; None: there are some everywhere."""
-
-    def take(self, rows: slice) -> ImageEvidence:
-        """Of some samples."""
-        mask = None if self.mask is None else self.mask[rows]
-        return ImageEvidence(self.local[rows], self.whole[rows], self.rotation[rows], mask)
-
-
-class Evidence(NamedTuple):
-    """What Φ sees of a picture, as Θ gives it: crop axes, before the crop's rotation is undone."""
-
-    landmarks: Float[Tensor, "batch 39 5"]
-    world: Float[Tensor, "batch 39 3"]
-    spread: Float[Tensor, "batch 39 3"]
-    heat: Float[Tensor, "batch 39 3"]
-
-
-def _rotate(x: Tensor, y: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-    return cos * x - sin * y, sin * x + cos * y
-
-
-def _logit(probability: Tensor) -> Tensor:
-    p = probability.clamp(1e-4, 1 - 1e-4)
-    return torch.log(p / (1 - p)) / LOGIT_CLIP
-
-
-_EVIDENCE = "x y z visible present world_x world_y world_z xx xy yy heat_x heat_y peak"
-_ALIKE = "x heat_x world_x xx xy  y heat_y world_y xy yy  z  world_z  visible present peak"
-_ALIKE_COLUMNS = [_EVIDENCE.split().index(column) for column in _ALIKE.split()]
-
-
-def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 26 16"]:
-    """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle.
-
-    A step is a node of the exported graph and costs more than its arithmetic, so what is alike is computed at
-    once, and columns stay matrices of one column.
-    """
-    told = _at_joints(torch.cat(tuple(evidence), dim=-1))[..., _ALIKE_COLUMNS]
-    x, y, z, world_z, scores = told.split((5, 5, 1, 1, 3), dim=-1)
-    cos, sin = rotation[:, :1, None], rotation[:, 1:, None]
-    x, y = _rotate(x, y, cos, sin)
-    u, heat_u, world_x, xx, yx = x.split(1, dim=-1)
-    v, heat_v, world_y, xy, yy = y.split(1, dim=-1)
-    # a covariance turns as R C R^T: its columns were turned above, its rows are here
-    upright_xx, _ = _rotate(xx, yx, cos, sin)
-    upright_xy, upright_yy = _rotate(xy, yy, cos, sin)
-    variances = torch.cat((upright_xx, upright_yy), dim=-1)
-    spread_x, spread_y = (0.25 * torch.log(variances.clamp_min(1e-6)) + 1.5).split(1, dim=-1)
-    visible, present, peak = _logit(scores).split(1, dim=-1)
-    ones = 0.0 * z + 1.0  # not ones_like: the exporter would freeze its batch size
-    features = torch.cat(
-        (
-            u,
-            v,
-            ones,
-            visible,
-            spread_x,
-            spread_y,
-            upright_xy / torch.sqrt(upright_xx * upright_yy).clamp_min(1e-6),
-            heat_u - u,
-            heat_v - v,
-            peak,
-            ENCODER_DEPTH * z,
-            present,
-            world_x,
-            world_y,
-            world_z,
-            ones,
-        ),
-        dim=-1,
-    )
-    return features * _filled(features)
-
-
-def into_slots(rows: Float[Tensor, "batch landmark _"]) -> Float[Tensor, "batch 26 _"]:
-    """Rows of the encoder's landmarks at the body_26 joints they stand for, zeros elsewhere."""
-    at_joints = _at_joints(rows)
-    return at_joints * _filled(at_joints)
-
-
-def _at_joints(rows: Tensor) -> Tensor:
-    """Joints for which no landmark stands get the first one's row."""
-    landmark = {joint: source for source, joint in BLAZEPOSE_TO_TOKEN}
-    return rows[:, [landmark.get(joint, 0) for joint in range(JOINTS)]]
-
-
-def _filled(like: Tensor) -> Float[Tensor, "26 1"]:
-    """1 for the joints for which a landmark stands."""
-    stood_for = {joint for _, joint in BLAZEPOSE_TO_TOKEN}
-    return like.new_tensor([[float(joint in stood_for)] for joint in range(JOINTS)])
-
-
-def image_evidence(
-    local: Float[Tensor, "batch 39 c"], whole: Float[Tensor, "batch g"], rotation: Float[Tensor, "batch 2"]
-) -> ImageEvidence:
-    """Image features of one size of Θ as Φ takes them."""
-    return ImageEvidence(
-        _widened(into_slots(local), LOCAL_FEATURES),
-        _widened(whole, WHOLE_FEATURES),
-        rotation,
-        torch.ones_like(whole[:, 0]),
-    )
-
-
-def _widened(features: Tensor, width: int) -> Tensor:
-    missing = width - int(features.shape[-1])
-    return nn.functional.pad(features, (0, missing)) if missing else features
-
-
-def _narrowed(features: Tensor, width: int) -> Tensor:
-    return features if int(features.shape[-1]) == width else features[..., :width]
-
-
-def keypoint_tokens(
-    points: Float[Tensor, "batch 26 2"],
-    scores: Float[Tensor, "batch 26"],
-    present: Bool[Tensor, "batch 26"],
-) -> Float[Tensor, "batch 26 16"]:
-    """Joint tokens from bare 2D keypoints in the upright crop frame; absent joints are masked."""
-    mask = present.to(points.dtype)
-    uv = torch.where(present[..., None], points, torch.zeros_like(points))
-    score = torch.where(present, _logit(scores), torch.zeros_like(scores))
-    tokens = torch.stack((uv[..., 0], uv[..., 1], mask, score), dim=-1)
-    return nn.functional.pad(tokens, (0, TOKEN_FEATURES - tokens.shape[-1]))
-
-
 @dataclass(frozen=True)
 class PhiConfig:
     """Size and covariance family of Φ."""
@@ -224,6 +74,10 @@ class PhiConfig:
     whole_width: int = 256
     """What image features are brought down to: of each joint, and of the whole crop."""
     image_dropout: float = 0.2
+
+
+def _narrowed(features: Tensor, width: int) -> Tensor:
+    return features if int(features.shape[-1]) == width else features[..., :width]
 
 
 class FeatureReader(nn.Module):
@@ -334,9 +188,9 @@ class DepthUncertaintyHead(nn.Module):
         context: Float[Tensor, "batch 12"],
         image: ImageEvidence | None = None,
     ) -> Gaussian25D:
-        mask = tokens[..., 2:3]
-        centre = (tokens[..., :2] * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1.0)
-        anchor = torch.where(mask > 0.5, tokens[..., :2], centre)
+        mask, points = tokens[..., PRESENT : PRESENT + 1], tokens[..., POINT]
+        centre = (points * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1.0)
+        anchor = torch.where(mask > 0.5, points, centre)
         seen = torch.cat((tokens.flatten(1), context), dim=1)
         embedded = self.embed(seen)
         if image is not None and self.config.image:
@@ -364,10 +218,9 @@ class DepthUncertaintyHead(nn.Module):
     def _read(self, image: ImageEvidence, context: Tensor) -> Tensor:
         if len(self.readers) == 1:
             return next(iter(self.readers.values()))(image)
-        first = context.shape[1] - len(ENCODERS)
         read = image.whole.new_zeros(len(context), self.embed_image.in_features)
         for name, reader in self.readers.items():
-            rows = context[:, first + ENCODERS.index(name)] > 0.5
+            rows = context[:, ENCODER_ENTRIES][:, ENCODERS.index(name)] > 0.5
             some = ImageEvidence(image.local[rows], image.whole[rows], image.rotation[rows], None)
             read = read.index_put((rows,), reader(some))
         return read

@@ -16,7 +16,8 @@ from sigmapose.errors import DataError
 from sigmapose.learn.data.augment import picture_batch
 from sigmapose.learn.data.samples import Pictures
 from sigmapose.learn.networks.ensemble import Head
-from sigmapose.learn.networks.phi import JOINTS, ROOT, Gaussian25D
+from sigmapose.learn.networks.phi import ROOT, Gaussian25D
+from sigmapose.learn.networks.tokens import JOINTS
 from sigmapose.learn.teacher.lesson import Lesson
 
 ROWS = 1024

@@ -19,6 +19,7 @@ from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError
 from sigmapose.learn.data.features import mirror_truth, truth_fields
 from sigmapose.learn.data.samples import FLIP, Pictures, load_pictures
+from sigmapose.learn.networks.tokens import POINT, PRESENT
 from sigmapose.learn.teacher.encoder import EncoderTeacher
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.learn.teacher.pictures import of_each_person, taught
@@ -115,8 +116,8 @@ def encoder_points(
     rows = {str(name): k for k, name in enumerate(mirrored.id.tolist())}
     other = mirrored.tokens[encoder][[rows[str(name)] for name in seen.id.tolist()]]
     tokens = seen.tokens[encoder]
-    both = (tokens[..., :2] + other[:, FLIP, :2] * _MIRROR[:2]) / 2
-    return np.where(tokens[..., 2:3] > 0.5, both, lesson.points)
+    both = (tokens[..., POINT] + other[:, FLIP, POINT] * _MIRROR[:2]) / 2
+    return np.where(tokens[..., PRESENT, None] > 0.5, both, lesson.points)
 
 
 def _bare(pictures: Pictures) -> Pictures:

@@ -30,15 +30,8 @@ from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.picture_look import PictureAugmentation
 from sigmapose.learn.data.samples import IGNORE, Batch, concatenate
 from sigmapose.learn.networks.blazepose import EncoderOutput, PoseEncoder
-from sigmapose.learn.networks.phi import (
-    BLAZEPOSE_TO_TOKEN,
-    SCALE,
-    DepthUncertaintyHead,
-    Evidence,
-    Gaussian25D,
-    encoder_tokens,
-    image_evidence,
-)
+from sigmapose.learn.networks.phi import SCALE, DepthUncertaintyHead, Gaussian25D
+from sigmapose.learn.networks.tokens import BLAZEPOSE_TO_TOKEN, Evidence, encoder_tokens, image_evidence
 from sigmapose.learn.teacher.real_pictures import RealPictures
 from sigmapose.learn.training import losses
 from sigmapose.learn.training.engine import Course, Schedule, run

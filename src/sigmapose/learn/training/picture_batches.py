@@ -28,7 +28,7 @@ from sigmapose.estimate.crop import Crop
 from sigmapose.learn.data.features import clean_twin, crop_picture, truth_fields
 from sigmapose.learn.data.picture_look import OFTEN, PictureAugmentation, change_look
 from sigmapose.learn.data.samples import Batch, Features, make_batch, views_of
-from sigmapose.learn.networks.phi import JOINTS, TOKEN_FEATURES
+from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES
 from sigmapose.learn.teacher.real_pictures import RealPictures, mirror_taught
 from sigmapose.learn.training.fixed_part import Fixed, FixedPart
 from sigmapose.shapes import Array, UInt8
