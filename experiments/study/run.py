@@ -33,7 +33,8 @@ from sigmapose.learn.networks.blazepose import Variant as Encoder
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
 from sigmapose.learn.networks.phi import DepthUncertaintyHead
 from sigmapose.learn.stages.fit_calibrator import fit_calibrator
-from sigmapose.learn.stages.pipeline import as_stored, validation_batches
+from sigmapose.learn.stages.head import validation_batches
+from sigmapose.learn.stages.weights import as_stored
 from sigmapose.learn.training.loop import train
 from sigmapose.learn.training.losses import EQ1_TO_STANDARD_DEVIATION
 from sigmapose.learn.training.recipes import Recipe
