@@ -19,10 +19,10 @@ from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.evaluate.intervals import Held, held_intervals, independent
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.export import load_phi
-from sigmapose.learn.fit_calibrator import SPLIT, fit_calibrator, replay_of
-from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator, replay_of
 from sigmapose.quantities import KINDS, QuantityRadii, UncertainJoints, reaches
 
 SEED = 20_002

@@ -10,10 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from sigmapose.data.splits import Split
-from sigmapose.learn.samples import load_pictures
+from sigmapose.learn.data.samples import load_pictures
+from sigmapose.learn.stages.teaching import TeachingPlan, annotated_pictures, make_teacher, make_views
 from sigmapose.learn.teacher.encoder import sigma_of
 from sigmapose.learn.teacher.judge import report
-from sigmapose.learn.unlabelled_stage import TeachingPlan, annotated_pictures, make_teacher, make_views
 from sigmapose.synth.people.bodies import build_bodies
 from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
 from sigmapose.synth.render.appearance import BodyAtlas

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
-from sigmapose.learn.convert_blazepose import convert, fetch_packages, find_models
-from sigmapose.learn.export import load_phi
-from sigmapose.learn.fine_tuning import FineTunePlan, run
-from sigmapose.learn.fit_calibrator import SPLIT, fit_calibrator
-from sigmapose.learn.heldout import lines, scorecard
-from sigmapose.learn.samples import ANSWERED_FLAG, load_pictures
+from sigmapose.learn.convert.convert_blazepose import convert, fetch_packages, find_models
+from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
+from sigmapose.learn.stages.fine_tune_files import FineTunePlan, run
+from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator
+from sigmapose.learn.stages.heldout import lines, scorecard
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from sigmapose.camera import Camera
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shards import encode_jpeg
 from sigmapose.data.splits import Split
-from sigmapose.learn.features import OUTPUTS
+from sigmapose.learn.data.features import OUTPUTS
 from sigmapose.skeleton import BODY_26
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.learn.blazepose import FEATURES
-from sigmapose.learn.features import OUTPUTS
-from sigmapose.learn.phi import BLAZEPOSE_TO_TOKEN, ROOT
+from sigmapose.learn.data.features import OUTPUTS
+from sigmapose.learn.networks.blazepose import FEATURES
+from sigmapose.learn.networks.phi import ROOT
+from sigmapose.learn.networks.tokens import BLAZEPOSE_TO_TOKEN
 
 FOCAL_PX, SIZE_PX = 900.0, 400.0
 SUBJECTS = tuple("aabbbbcccccccccccccc")

@@ -6,8 +6,8 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures, Views
+from sigmapose.learn.data.samples import Pictures, Views
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson
 from walking_person import walking_joints_mm
 

@@ -21,16 +21,16 @@ from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.data.shards import encode_jpeg, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.estimate.crop import Crop
-from sigmapose.learn.augment import Augmentation, BatchSource
-from sigmapose.learn.backbones import LandmarkHead
-from sigmapose.learn.blazepose import EncoderOutput, Variant
-from sigmapose.learn.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
-from sigmapose.learn.features import truth_fields
-from sigmapose.learn.loop import train
-from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.real_pictures import RealPictures
-from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import Batch, Pictures, Views, make_batch, views_of
+from sigmapose.learn.data.augment import Augmentation, BatchSource
+from sigmapose.learn.data.features import truth_fields
+from sigmapose.learn.data.samples import Batch, Pictures, Views, make_batch, views_of
+from sigmapose.learn.networks.backbones import LandmarkHead
+from sigmapose.learn.networks.blazepose import EncoderOutput, Variant
+from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.teacher.real_pictures import RealPictures
+from sigmapose.learn.training.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
+from sigmapose.learn.training.loop import train
+from sigmapose.learn.training.recipes import Recipe
 from sigmapose.skeleton import BODY_26
 
 torch.set_num_threads(1)

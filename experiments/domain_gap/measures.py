@@ -52,7 +52,9 @@ class Encoder:
     def __init__(self, folder: Path, variant: str) -> None:
         path = folder / f"encoder_{variant}.onnx"
         if not path.is_file():
-            raise DataError(f"no encoder at {path}: make it with sigmapose.learn.export, or give its folder")
+            raise DataError(
+                f"no encoder at {path}: make it with sigmapose.learn.convert.export, or give its folder"
+            )
         self._session = open_session(path, threads=1)
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> Answers:

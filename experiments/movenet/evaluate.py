@@ -34,7 +34,7 @@ from sigmapose.estimate.network import Answer, ImageNetwork, weights_path
 from sigmapose.evaluate.ranking import auroc
 from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader
-from sigmapose.learn.phi import BLAZEPOSE_TO_TOKEN
+from sigmapose.learn.networks.tokens import BLAZEPOSE_TO_TOKEN
 from sigmapose.shapes import Array
 
 BODY = np.arange(5, 17)
@@ -190,6 +190,7 @@ def _paste(picture: Array, file: Path, around: Array, rng: np.random.Generator) 
     """A cut-out a quarter to half as wide as the person, somewhere over them."""
     low, high = (np.clip(edge, 0, picture.shape[1::-1]) for edge in (around.min(0), around.max(0)))
     thing = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    assert thing is not None, file
     width = int((high - low).max() * rng.uniform(0.25, 0.5))
     height = min(width * thing.shape[0] // thing.shape[1] + 1, int((high - low).max() * 0.6))
     thing = cv2.resize(thing, (width, height), interpolation=cv2.INTER_AREA)
@@ -213,8 +214,8 @@ def renders(folder: Path, observer: Observer, count: int) -> Iterator[tuple[str,
             if picture is not None:
                 pixels = picture.read()
                 side = len(pixels)
-                seen = observer.look(pixels, Crop(((side - 1) / 2,) * 2, float(side)), at)
-                inside = (np.abs(at.to_crop(sample.points_px[:17])) < 0.5).all(-1)
+                seen = observer.look(pixels, Crop(((side - 1) / 2, (side - 1) / 2), float(side)), at)
+                inside = np.all(np.abs(at.to_crop(sample.points_px[:17])) < 0.5, axis=-1)
                 if seen.flag > 0.5:
                     yield name, seen, np.where(inside[:, None], seen.place(sample.points_px[:17]), np.nan)
 

@@ -39,7 +39,7 @@ def test_keypoints_equal_those_of_tensorflow_js_for_any_batch():
     expected = np.array(json.loads((HERE / "expected.json").read_text()))
     assert (expected[0, :, 2] > 0.3).all()  # the first crop holds a person, so noise is not compared
     for count in (1, 3):
-        found = decode(*session.run(MAPS, {"crops": crops[:count]}))
+        found = decode(*(np.asarray(m) for m in session.run(MAPS, {"crops": crops[:count]})))
         np.testing.assert_allclose(found, expected[:count], atol=1e-4)
 
 

@@ -23,13 +23,13 @@ from experiments.study.run import assembled, heads_file
 from experiments.study.variants import variants_of
 from sigmapose.errors import InputError
 from sigmapose.evaluate.bootstrap import percentiles, resample_weights
-from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.losses import solve_lower
-from sigmapose.learn.objective import auroc
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.data.augment import picture_batch
+from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.judge import INSIDE_90
+from sigmapose.learn.training.losses import solve_lower
+from sigmapose.learn.training.objective import auroc
 from sigmapose.skeleton import VISIBILITY
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What the variants of a study learn from: parts of the annotated pictures, and pictures a teacher labels.
 
-Folders of features are those of `sigmapose.learn.features`, one a split and view; `of_view` knows their
+Folders of features are those of `sigmapose.learn.data.features`, one a split and view; `of_view` knows their
 names. The pictures of train, val, calibration and test are needed; mirrored and clean ones of train are used
 where there are some.
 """
@@ -19,11 +19,11 @@ import numpy as np
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.features import View
-from sigmapose.learn.mixing import join
-from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, Views, load_pictures
-from sigmapose.learn.sources import bodies_before_cameras
+from sigmapose.learn.data.features import View
+from sigmapose.learn.data.mixing import join
+from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, Views, load_pictures
+from sigmapose.learn.data.sources import bodies_before_cameras
+from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
 from sigmapose.learn.teacher.judge import fitted_variance, report
 from sigmapose.learn.teacher.lesson import Lesson
@@ -232,7 +232,7 @@ def _clear(folder: Path) -> frozenset[str]:
 
 def of_view(folder: Path, split: str, view: View = "picture") -> Path:
     """Where the features of a split and view are: VIEW/SPLIT, as `sigmapose train` makes them, SPLIT-VIEW, as
-    `sigmapose.learn.unlabelled_stage` does, or SPLIT for the pictures as they are."""
+    `sigmapose.learn.stages.teaching` does, or SPLIT for the pictures as they are."""
     places = [folder / view / split, folder / f"{split}-{view}"]
     places += [folder / split] if view == "picture" else []
     return next((place for place in places if place.is_dir()), places[-1])

@@ -1,7 +1,7 @@
 """Φ shown the joints of an encoder and nothing else of the picture, as anybody's detector would give them.
 
-Upright crop frame of :mod:`sigmapose.learn.phi`, in and out. Inside, the square around the joints takes the
-crop's place, as `sigmapose.learn.samples.into_keypoints` and `sigmapose.lift` make it.
+Upright crop frame of :mod:`sigmapose.learn.networks.phi`, in and out. Inside, the square around the joints
+takes the crop's place, as `sigmapose.learn.data.samples.into_keypoints` and `sigmapose.lift` make it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sigmapose.estimate.context import ENCODERS, PLACE_CLIP, PLACE_SCALE
+from sigmapose.estimate.context import ENCODER_ENTRIES, ENCODERS, ENTRIES, PLACE_CLIP, PLACE_SCALE
 from sigmapose.estimate.keypoint_crop import MARGIN
-from sigmapose.learn.phi import (
-    TOKEN_FEATURES,
-    DepthUncertaintyHead,
-    Gaussian25D,
-    ImageEvidence,
-    PhiConfig,
-)
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, Gaussian25D, PhiConfig
+from sigmapose.learn.networks.tokens import POINT, PRESENT, SCORE, TOKEN_FEATURES, ImageEvidence
 
-KEYPOINT_FEATURES = 4
 """u, v, mask and score: what of a token bare keypoints fill."""
 FAR = 1e6
 SIDE_FLOOR = 1e-6
@@ -48,15 +42,15 @@ class KeypointsOnly(nn.Module):
         context: Float[Tensor, "batch 12"],
         image: ImageEvidence | None = None,
     ) -> Gaussian25D:
-        mask = tokens[..., 2:3]
-        points = tokens[..., :2]
+        mask = tokens[..., PRESENT : PRESENT + 1]
+        points = tokens[..., POINT]
         low = (points + FAR * (1 - mask)).amin(1)
         high = (points - FAR * (1 - mask)).amax(1)
         centre = (low + high) / 2
         side = (MARGIN * (high - low).amax(-1, keepdim=True)).clamp_min(SIDE_FLOOR)
         inside = mask * (points - centre[:, None]) / side[:, None]
-        bare = torch.cat((inside, mask, mask * tokens[..., 3:KEYPOINT_FEATURES]), dim=-1)
-        bare = nn.functional.pad(bare, (0, TOKEN_FEATURES - KEYPOINT_FEATURES))
+        bare = torch.cat((inside, mask, mask * tokens[..., SCORE : SCORE + 1]), dim=-1)
+        bare = nn.functional.pad(bare, (0, TOKEN_FEATURES - bare.shape[-1]))
         answer = self.head(bare, moved_context(context, centre, side), None)
         wide = side[..., None]
         stature = torch.cat((answer.log_stature[:, :1] + torch.log(side), answer.log_stature[:, 1:]), dim=1)
@@ -79,12 +73,14 @@ def moved_context(
 
     Equal to the context made from pixels, unless the crop's own place was clipped.
     """
-    image, focal = context[:, 2:3], context[:, 5:6]
-    place = (context[:, :2] * PLACE_SCALE + centre) / side / PLACE_SCALE
-    extent = context[:, 3:4] - torch.log(side)
-    angle = (context[:, 4:5] * side).clamp(max=PLACE_CLIP)
-    tangent = context[:, 6:8] + context[:, 4:5] * centre
-    none = torch.zeros_like(context[:, 8:]) + torch.tensor(
+    told = {name: context[:, i : i + 1] for i, name in enumerate(ENTRIES)}
+    image, focal = told["image_known"], told["focal_known"]
+    place = torch.cat((told["place_x"], told["place_y"]), dim=1)
+    place = (place * PLACE_SCALE + centre) / side / PLACE_SCALE
+    extent = told["extent"] - torch.log(side)
+    angle = (told["angle"] * side).clamp(max=PLACE_CLIP)
+    tangent = torch.cat((told["tangent_x"], told["tangent_y"]), dim=1) + told["angle"] * centre
+    none = torch.zeros_like(context[:, ENCODER_ENTRIES]) + torch.tensor(
         [float(name == "none") for name in ENCODERS], device=context.device
     )
     return torch.cat(

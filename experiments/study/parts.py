@@ -12,11 +12,11 @@ from experiments.study.data import of_view
 from experiments.study.plan import Study
 from experiments.study.run import heads_file
 from sigmapose.errors import InputError
-from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.ensemble import EnsembleHead
-from sigmapose.learn.export import load_phi
-from sigmapose.learn.phi import ROOT, DepthUncertaintyHead
-from sigmapose.learn.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.data.augment import picture_batch
+from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.networks.ensemble import EnsembleHead
+from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead
 from sigmapose.skeleton import VISIBILITY
 
 ROWS = 1024

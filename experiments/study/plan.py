@@ -10,7 +10,7 @@ import tyro
 
 from experiments.study.variants import StudyVariant, variants_of
 from sigmapose.errors import InputError
-from sigmapose.learn.blazepose import Variant as Encoder
+from sigmapose.learn.networks.blazepose import Variant as Encoder
 
 
 @dataclass(frozen=True)

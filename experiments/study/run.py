@@ -24,19 +24,20 @@ from experiments.study.plan import Study
 from experiments.study.variants import STUDIES, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
-from sigmapose.learn.augment import BatchSource
-from sigmapose.learn.blazepose import PoseEncoder
-from sigmapose.learn.blazepose import Variant as Encoder
-from sigmapose.learn.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
-from sigmapose.learn.ensemble import EnsembleHead, Head
-from sigmapose.learn.export import export_image_model, label, load_phi, save_phi
-from sigmapose.learn.fit_calibrator import fit_calibrator
-from sigmapose.learn.loop import train
-from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
-from sigmapose.learn.phi import DepthUncertaintyHead
-from sigmapose.learn.pipeline import as_stored, validation_batches
-from sigmapose.learn.recipes import Recipe
-from sigmapose.learn.samples import Batch, Pictures
+from sigmapose.learn.convert.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
+from sigmapose.learn.convert.export import export_image_model, label, load_phi, save_phi
+from sigmapose.learn.data.augment import BatchSource
+from sigmapose.learn.data.samples import Batch, Pictures
+from sigmapose.learn.networks.blazepose import PoseEncoder
+from sigmapose.learn.networks.blazepose import Variant as Encoder
+from sigmapose.learn.networks.ensemble import EnsembleHead, Head
+from sigmapose.learn.networks.phi import DepthUncertaintyHead
+from sigmapose.learn.stages.fit_calibrator import fit_calibrator
+from sigmapose.learn.stages.head import validation_batches
+from sigmapose.learn.stages.weights import as_stored
+from sigmapose.learn.training.loop import train
+from sigmapose.learn.training.losses import EQ1_TO_STANDARD_DEVIATION
+from sigmapose.learn.training.recipes import Recipe
 
 log = logging.getLogger(__name__)
 

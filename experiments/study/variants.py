@@ -7,10 +7,10 @@ from typing import Literal
 
 from experiments.study.data import DataChoice
 from sigmapose.errors import InputError
-from sigmapose.learn.augment import Augmentation
-from sigmapose.learn.blazepose import Variant as Encoder
-from sigmapose.learn.phi import PhiConfig
-from sigmapose.learn.recipes import RECIPES, Recipe, get_recipe
+from sigmapose.learn.data.augment import Augmentation
+from sigmapose.learn.networks.blazepose import Variant as Encoder
+from sigmapose.learn.networks.phi import PhiConfig
+from sigmapose.learn.training.recipes import RECIPES, Recipe, get_recipe
 
 FRACTIONS = (0.01, 0.05, 0.2)
 TAUGHT_SHARE = 0.6

@@ -17,8 +17,8 @@ from sigmapose.data.locate import Located, locate
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import STRICT, Gates
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 from sigmapose.skeleton import BODY_26
 

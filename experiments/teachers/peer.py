@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from sigmapose.errors import DataError
-from sigmapose.learn.augment import TYPICAL_STATURE_MM
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.augment import TYPICAL_STATURE_MM
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.phi import ROOT
+from sigmapose.learn.networks.tokens import POINT, PRESENT, WORLD
 from sigmapose.learn.teacher.encoder import blank
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.skeleton import BODY_26
@@ -54,8 +55,8 @@ class BlazePoseTeacher:
 
 def _with_middle(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray, Bool[np.ndarray, "sample 26"]]:
     """Points and world landmarks (m) of body_26 from tokens, and which joints BlazePose stands for."""
-    points, world = tokens[..., :2].copy(), tokens[..., 12:15].copy()
-    there = tokens[..., 2] > 0.5
+    points, world = tokens[..., POINT].copy(), tokens[..., WORLD].copy()
+    there = tokens[..., PRESENT] > 0.5
     beside = {
         "mid_hip": ("left_hip", "right_hip"), "neck": ("left_shoulder", "right_shoulder"),
         "head_top": ("left_eye", "right_eye"), "left_small_toe": ("left_big_toe",),

@@ -114,5 +114,5 @@ def test_the_minimum_of_eq1_has_that_coverage_and_is_exact_after_the_correction(
 
 
 def test_training_uses_the_same_factor() -> None:
-    losses = pytest.importorskip("sigmapose.learn.losses")
+    losses = pytest.importorskip("sigmapose.learn.training.losses")
     assert losses.EQ1_TO_STANDARD_DEVIATION == EQ1_STANDARD_DEVIATION

@@ -10,9 +10,9 @@ import torch
 
 from experiments.heldout_intervals import measure, radii_of, table
 from sigmapose.calibrate import fit
-from sigmapose.learn.fit_calibrator import fit_calibrator
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.stages.fit_calibrator import fit_calibrator
 from sigmapose.quantities import KINDS
 from taught_samples import ring, walk
 

@@ -20,10 +20,10 @@ from experiments.study.plan import Study
 from experiments.study.run import Workshop, run, seen_by, trained
 from experiments.study.variants import STUDIES, variants_of
 from sigmapose.errors import DataError, InputError
-from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.convert_blazepose import cached_models
-from sigmapose.learn.ensemble import EnsembleHead
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.convert.convert_blazepose import cached_models
+from sigmapose.learn.data.augment import picture_batch
+from sigmapose.learn.networks.ensemble import EnsembleHead
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from study_features import SUBJECTS, write_bodies, write_features
 
 STEPS = 6

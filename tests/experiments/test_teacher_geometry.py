@@ -10,7 +10,7 @@ import pytest
 from experiments.teachers.multiview import MultiViewTeacher
 from experiments.teachers.window import Window, WindowTeacher, smooth
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import ROOT
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.judge import errors_of, report
 from taught_samples import SaysTheTruth, ring, true_lesson, walk
 

@@ -12,8 +12,8 @@ from experiments.teachers.model_file import teach_with_model
 from experiments.teachers.peer import BlazePoseTeacher
 from sigmapose.data.splits import Split
 from sigmapose.io.images import read_image
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.encoder import AnswerGate
 from sigmapose.learn.teacher.judge import errors_of
 from sigmapose.learn.teacher.lesson import Lesson

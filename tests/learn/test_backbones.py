@@ -11,12 +11,12 @@ import torch
 
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import ModelError
-from sigmapose.learn.backbones import TimmEncoder
-from sigmapose.learn.blazepose import EncoderOutput, PoseEncoder
-from sigmapose.learn.end_to_end import FineTuning, PoseSystem, SystemBatch, system_loss
-from sigmapose.learn.export import answer_names, export_image_model
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.picture_batches import PictureSet, StepSampler
+from sigmapose.learn.convert.export import answer_names, export_image_model
+from sigmapose.learn.networks.backbones import TimmEncoder
+from sigmapose.learn.networks.blazepose import EncoderOutput, PoseEncoder
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.training.end_to_end import FineTuning, PoseSystem, SystemBatch, system_loss
+from sigmapose.learn.training.picture_batches import PictureSet, StepSampler
 from tiny_system import tiny_recipe, write_people
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torchvision.*")

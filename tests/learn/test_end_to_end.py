@@ -13,9 +13,12 @@ from sigmapose.data.shard_reader import ShardLibrary, read_shards
 from sigmapose.data.shards import write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
-from sigmapose.learn.blazepose import PoseEncoder, heatmap_statistics, moment_basis
-from sigmapose.learn.convert_blazepose import export_encoder
-from sigmapose.learn.end_to_end import (
+from sigmapose.learn.convert.convert_blazepose import export_encoder
+from sigmapose.learn.data.picture_look import PictureAugmentation
+from sigmapose.learn.networks.blazepose import PoseEncoder, heatmap_statistics, moment_basis
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.stages.fine_tuning import fine_tune, tuned_features
+from sigmapose.learn.training.end_to_end import (
     JOINT_OF,
     LANDMARK_OF,
     FineTuning,
@@ -24,11 +27,8 @@ from sigmapose.learn.end_to_end import (
     landmark_loss,
     system_loss,
 )
-from sigmapose.learn.end_to_end_stage import fine_tune, tuned_features
-from sigmapose.learn.objective import objective
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.picture_batches import PictureSet, StepSampler
-from sigmapose.learn.picture_look import PictureAugmentation
+from sigmapose.learn.training.objective import objective
+from sigmapose.learn.training.picture_batches import PictureSet, StepSampler
 from sigmapose.skeleton import BODY_26
 from tiny_system import (
     COLOURS,
@@ -164,7 +164,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
 
 
 def test_phi_alone_resumes_with_the_same_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sigmapose.learn.loop.VALIDATE_EVERY", 3)
+    monkeypatch.setattr("sigmapose.learn.training.loop.VALIDATE_EVERY", 3)
     whole, source = train_phi(tmp_path / "whole", 6), StoppingSource.of(bare_source(), 5)
     with pytest.raises(KeyboardInterrupt):
         train_phi(tmp_path / "halves", 6, source)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.ensemble import EnsembleHead
-from sigmapose.learn.export import export_lift_model
-from sigmapose.learn.linear import cholesky
-from sigmapose.learn.phi import SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.convert.export import export_lift_model
+from sigmapose.learn.networks.ensemble import EnsembleHead
+from sigmapose.learn.networks.linear import cholesky
+from sigmapose.learn.networks.phi import SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig
 
 CONFIG = PhiConfig(width=48, blocks=1)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sigmapose.learn.detectors import PATTERNS, DetectorNoise, as_detected, measured_errors
-from sigmapose.learn.evidence import error_in_view, well_seen
-from sigmapose.learn.samples import IN_ENCODER, Pictures
+from sigmapose.learn.data.detectors import PATTERNS, DetectorNoise, as_detected, measured_errors
+from sigmapose.learn.data.evidence import error_in_view, well_seen
+from sigmapose.learn.data.samples import IN_ENCODER, Pictures
 from sigmapose.skeleton import BODY_26
 from taught_samples import ring, walk
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from sigmapose.estimate.network import GRAPH_OUTPUTS
-from sigmapose.learn.export import export_lift_model
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.convert.export import export_lift_model
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 
 
 @pytest.mark.parametrize("family", ["fixed", "depth", "full"])

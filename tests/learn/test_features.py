@@ -13,7 +13,7 @@ from sigmapose.camera import Camera
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.shards import write_shard
 from sigmapose.errors import DataError, OutputError
-from sigmapose.learn.features import (
+from sigmapose.learn.data.features import (
     IMAGE_OUTPUTS,
     OUTPUTS,
     EncoderBank,

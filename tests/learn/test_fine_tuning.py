@@ -12,8 +12,12 @@ import torch
 
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import InputError
-from sigmapose.learn.blazepose import PoseEncoder
-from sigmapose.learn.end_to_end import (
+from sigmapose.learn.data.picture_look import OFTEN, PictureAugmentation
+from sigmapose.learn.data.samples import FLIP
+from sigmapose.learn.networks.blazepose import PoseEncoder
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.stages.fine_tuning import as_files_hold, snapshot
+from sigmapose.learn.training.end_to_end import (
     JOINT_OF,
     LANDMARK_OF,
     FineTuning,
@@ -24,11 +28,7 @@ from sigmapose.learn.end_to_end import (
     said_before,
     system_loss,
 )
-from sigmapose.learn.end_to_end_stage import as_files_hold, snapshot
-from sigmapose.learn.phi import DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.picture_batches import PictureBatch, PictureSet, StepSampler
-from sigmapose.learn.picture_look import OFTEN, PictureAugmentation
-from sigmapose.learn.samples import FLIP
+from sigmapose.learn.training.picture_batches import PictureBatch, PictureSet, StepSampler
 from tiny_system import (
     StoppingSource,
     bare_source,

@@ -8,19 +8,12 @@ import pytest
 import torch
 
 from sigmapose.errors import ModelError
-from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS
-from sigmapose.learn.blazepose import FEATURES, sample_features
-from sigmapose.learn.linear import cholesky
-from sigmapose.learn.objective import drawn_error
-from sigmapose.learn.phi import (
-    LOCAL_FEATURES,
-    ROOT,
-    WHOLE_FEATURES,
-    DepthUncertaintyHead,
-    ImageEvidence,
-    PhiConfig,
-    image_evidence,
-)
+from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS, ENTRIES
+from sigmapose.learn.networks.blazepose import FEATURES, sample_features
+from sigmapose.learn.networks.linear import cholesky
+from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.networks.tokens import LOCAL_FEATURES, WHOLE_FEATURES, ImageEvidence, image_evidence
+from sigmapose.learn.training.objective import drawn_error
 
 CONFIG = PhiConfig(width=32, blocks=1, rank=3)
 
@@ -28,7 +21,7 @@ CONFIG = PhiConfig(width=32, blocks=1, rank=3)
 def shown(count: int, encoder: str) -> tuple[torch.Tensor, torch.Tensor, ImageEvidence]:
     generator = torch.Generator().manual_seed(5)
     context = torch.zeros(count, CONTEXT_FEATURES)
-    context[:, CONTEXT_FEATURES - len(ENCODERS) + ENCODERS.index(encoder)] = 1
+    context[:, ENTRIES.index(encoder)] = 1
     local, whole = FEATURES[encoder]  # type: ignore[index]
     image = image_evidence(
         6 * torch.rand(count, 39, local, generator=generator),
@@ -97,9 +90,9 @@ def test_a_taught_target_scatters_by_the_teachers_covariance() -> None:
     assert math.isclose(float(cholesky(torch.zeros(1, 1), 0.5)), 0.5)
 
 
-def test_a_student_that_agrees_with_its_teacher_is_no_surer_than_the_teacher() -> None:
-    """It is off by 0.3 from a teacher that is off by 0.4: what is learned is 0.5."""
-    from sigmapose.learn import losses
+def test_a_student_of_a_noisy_teacher_learns_its_own_doubt_and_not_the_teachers() -> None:
+    """Targets scatter by the student's 0.3 and the teacher's 0.4: what is learned is 0.3."""
+    from sigmapose.learn.training import losses
 
     torch.manual_seed(0)
     apart = 0.3 * torch.randn(20_000, 1, 3)

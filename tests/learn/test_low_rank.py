@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sigmapose.learn import losses
+from sigmapose.learn.training import losses
 
 B, J, R = 5, 7, 4
 

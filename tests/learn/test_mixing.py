@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigmapose.errors import DataError
-from sigmapose.learn.mixing import in_fraction, join, mix, take_fraction
+from sigmapose.learn.data.mixing import in_fraction, join, mix, take_fraction
 from sigmapose.learn.teacher.pictures import taught
 from taught_samples import ring, true_lesson, walk
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from sigmapose.learn.blazepose import Decoder, Separable
-from sigmapose.learn.blazepose_detector import AnchorHead
-from sigmapose.learn.onnx_rewrite import rewrite
+from sigmapose.learn.convert.onnx_rewrite import rewrite
+from sigmapose.learn.networks.blazepose import Decoder, Separable
+from sigmapose.learn.networks.blazepose_detector import AnchorHead
 
 
 class HalvedAndEnlarged(nn.Module):

@@ -8,18 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from sigmapose.learn.augment import Augmentation, BatchSource, sharpen, swap_sides
-from sigmapose.learn.export import load_phi, save_phi
-from sigmapose.learn.phi import (
-    ROOT,
-    SIGMA_FLOOR,
-    DepthUncertaintyHead,
-    Evidence,
-    PhiConfig,
-    encoder_tokens,
-    keypoint_tokens,
-)
-from sigmapose.learn.samples import Views, into_keypoints, make_batch, mirror
+from sigmapose.learn.convert.export import load_phi, save_phi
+from sigmapose.learn.data.augment import Augmentation, BatchSource, sharpen, swap_sides
+from sigmapose.learn.data.samples import Views, into_keypoints, make_batch, mirror
+from sigmapose.learn.networks.phi import ROOT, SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig
+from sigmapose.learn.networks.tokens import Evidence, encoder_tokens, keypoint_tokens
 
 
 def _views(count: int, seed: int = 0) -> Views:
@@ -199,7 +192,7 @@ def test_sharpening_moves_joints_in_view_to_the_truth_and_leaves_mistakes_alone(
 
 
 def test_eq1_is_read_as_a_standard_deviation_by_the_config() -> None:
-    from sigmapose.learn.losses import EQ1_TO_STANDARD_DEVIATION
+    from sigmapose.learn.training.losses import EQ1_TO_STANDARD_DEVIATION
 
     phi = DepthUncertaintyHead(PhiConfig(width=32, blocks=1, covariance="depth")).eval()
     tokens, context = torch.randn(3, 26, 16), torch.zeros(3, 12)

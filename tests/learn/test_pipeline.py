@@ -11,8 +11,8 @@ import pytest
 
 from sigmapose.cli import main
 from sigmapose.estimate.network import FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
-from sigmapose.learn.convert_blazepose import cached_models
-from sigmapose.learn.samples import load_pictures
+from sigmapose.learn.convert.convert_blazepose import cached_models
+from sigmapose.learn.data.samples import load_pictures
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sigmapose.errors import DataError
-from sigmapose.learn.augment import Augmentation, BatchSource, picture_batch
-from sigmapose.learn.phi import ROOT, DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.samples import FLIP, Pictures, make_batch
+from sigmapose.learn.data.augment import Augmentation, BatchSource, picture_batch
+from sigmapose.learn.data.samples import FLIP, Pictures, make_batch
+from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, agreed, sigma_of
 from sigmapose.learn.teacher.judge import errors_of, fitted_variance, report
 from sigmapose.learn.teacher.pictures import of_each_person, taught

@@ -11,11 +11,16 @@ import pytest
 
 from sigmapose.data.splits import Split
 from sigmapose.estimate.network import weights_path
-from sigmapose.learn.augment import Augmentation, BatchSource
-from sigmapose.learn.convert_blazepose import cached_models, export_encoder, landmark_file, load_encoder
-from sigmapose.learn.samples import FLIP, Pictures
+from sigmapose.learn.convert.convert_blazepose import (
+    cached_models,
+    export_encoder,
+    landmark_file,
+    load_encoder,
+)
+from sigmapose.learn.data.augment import Augmentation, BatchSource
+from sigmapose.learn.data.samples import FLIP, Pictures
+from sigmapose.learn.stages.teaching import TeachingPlan, make_teacher, make_views, taught_pictures
 from sigmapose.learn.teacher.encoder import AnswerGate
-from sigmapose.learn.unlabelled_stage import TeachingPlan, make_teacher, make_views, taught_pictures
 from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
 
 pytestmark = pytest.mark.slow

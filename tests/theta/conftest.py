@@ -13,7 +13,7 @@ import pytest
 
 from sigmapose.estimate.crop import Crop, extract_batch, whole_image
 from sigmapose.estimate.detect import Detector
-from sigmapose.learn.convert_blazepose import (
+from sigmapose.learn.convert.convert_blazepose import (
     DETECTOR_FILE,
     cached_models,
     export_detector,

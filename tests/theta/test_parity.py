@@ -8,14 +8,7 @@ import pytest
 import torch
 
 from sigmapose.errors import DataError, ModelError
-from sigmapose.learn.blazepose import (
-    BlazePoseLandmarks,
-    EncoderOutput,
-    heatmap_statistics,
-    moment_basis,
-)
-from sigmapose.learn.blazepose_detector import DetectorOutput
-from sigmapose.learn.convert_blazepose import (
+from sigmapose.learn.convert.convert_blazepose import (
     DETECTOR_FILE,
     export_detector,
     export_encoder,
@@ -24,8 +17,15 @@ from sigmapose.learn.convert_blazepose import (
     load_detector,
     load_encoder,
 )
-from sigmapose.learn.onnx_store import store_float16
-from sigmapose.learn.tflite import read_tflite
+from sigmapose.learn.convert.onnx_store import store_float16
+from sigmapose.learn.convert.tflite import read_tflite
+from sigmapose.learn.networks.blazepose import (
+    BlazePoseLandmarks,
+    EncoderOutput,
+    heatmap_statistics,
+    moment_basis,
+)
+from sigmapose.learn.networks.blazepose_detector import DetectorOutput
 
 # The TorchScript exporter warns that it is the older one; its graphs are the ones ONNX Runtime fuses best.
 pytestmark = pytest.mark.filterwarnings(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmapose.learn.convert_blazepose import cached_models
+from sigmapose.learn.convert.convert_blazepose import cached_models
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import torch
 from golden import answers, lift_inputs
 from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.network import LiftNetwork
-from sigmapose.learn.export import load_phi
-from sigmapose.learn.phi import keypoint_tokens
+from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.networks.tokens import keypoint_tokens
 
 WEIGHTS = Path(str(resources.files("sigmapose") / "weights"))
 MM_PER_CROP = 2600.0  # a standing adult at 3 m fills half of the crop
@@ -54,8 +54,8 @@ def test_image_network_equals_its_torch_modules(
 ) -> None:
     from golden import image_inputs
     from sigmapose.estimate.network import ImageNetwork
-    from sigmapose.learn.convert_blazepose import load_encoder
-    from sigmapose.learn.export import ImageModel
+    from sigmapose.learn.convert.convert_blazepose import load_encoder
+    from sigmapose.learn.convert.export import ImageModel
 
     phi = load_phi(WEIGHTS / "heavy.onnx")
     inputs = image_inputs(golden["crop"])

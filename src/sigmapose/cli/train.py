@@ -54,7 +54,9 @@ class Train:
 
     def __call__(self) -> int:
         with needs_training_stack():
-            from sigmapose.learn.pipeline import SCORECARD, TrainingPlan, run
+            from sigmapose.learn.stages.pipeline import run
+            from sigmapose.learn.stages.plan import TrainingPlan
+            from sigmapose.learn.stages.weights import SCORECARD
         weights = run(TrainingPlan(**asdict(self)))
         sys.stdout.write(f"test people:\n{(weights / SCORECARD).read_text()}wrote {weights}\n")
         return 0

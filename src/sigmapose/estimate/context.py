@@ -9,7 +9,17 @@ import numpy as np
 from sigmapose.shapes import Array, Bool, Float
 
 ENCODERS = ("none", "lite", "full", "heavy")
-CONTEXT_FEATURES = 8 + len(ENCODERS)
+ENTRIES = (
+    *("place_x", "place_y", "image_known", "extent", "angle", "focal_known", "tangent_x", "tangent_y"),
+    *ENCODERS,
+)
+"""Of a row of context. `place_*`: the crop's centre from the principal point, in `PLACE_SCALE` crop widths.
+`extent`: logarithm of the picture's longer side in crop widths. `angle`: of a crop width, radians.
+`tangent_*`: of the direction to the crop's centre. The encoder that saw the crop has a 1."""
+CONTEXT_FEATURES = len(ENTRIES)
+ENCODER_ENTRIES = slice(ENTRIES.index("none"), CONTEXT_FEATURES)
+MIRRORED_ENTRIES = [ENTRIES.index(name) for name in ("place_x", "tangent_x")]
+"""Entries whose sign a mirror changes."""
 PLACE_SCALE = 4.0
 _PLACE_X, _TANGENT_X = 0, 6
 """Columns of a context row that change their sign in a mirror."""

@@ -1,1 +1,1 @@
-"""Training: networks, losses, recipes and export. Needs the ``train`` extra (torch)."""
+"""Learning: networks, what they learn from, training, teachers, conversion; needs torch."""

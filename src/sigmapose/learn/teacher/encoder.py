@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.augment import picture_batch
-from sigmapose.learn.ensemble import Head
-from sigmapose.learn.phi import JOINTS, ROOT, Gaussian25D
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.augment import picture_batch
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.phi import ROOT, Gaussian25D
+from sigmapose.learn.networks.tokens import JOINTS
 from sigmapose.learn.teacher.lesson import Lesson
 
 ROWS = 1024
@@ -51,7 +52,7 @@ class EncoderTeacher:
         Raises:
             ModelError: the file holds no Φ.
         """
-        from sigmapose.learn.export import load_phi
+        from sigmapose.learn.convert.export import load_phi
 
         return EncoderTeacher(load_phi(checkpoint), encoder, gate or AnswerGate())
 
@@ -122,7 +123,7 @@ def blank(pictures: Pictures) -> Lesson:
 
 def agreed(one: Lesson, other: Lesson, gate: AnswerGate, variance: float | np.ndarray = 1.0) -> Lesson:
     """Two answers to the same samples as one: moments of their mixture, so that what they disagree on is
-    uncertain (as in `sigmapose.learn.ensemble`); rejected where they disagree too much."""
+    uncertain (as in `sigmapose.learn.networks.ensemble`); rejected where they disagree too much."""
     apart = np.linalg.norm(one.statures - other.statures, axis=-1).mean(-1)
     half = (one.relative - other.relative) / 2
     half_points = (one.points - other.points) / 2

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import Pictures
+from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson
 
 INSIDE_90 = 6.251

@@ -1,6 +1,6 @@
 """What teachers say, and what every teacher is.
 
-Frame of reference: the upright crop frame of :mod:`sigmapose.learn.phi`, of the crop that each row names.
+Frame of reference: the upright crop frame of `learn.networks.phi`, of the crop that each row names.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.phi import ROOT
-from sigmapose.learn.samples import FLIP, Pictures
+from sigmapose.learn.data.samples import FLIP, Pictures
+from sigmapose.learn.networks.phi import ROOT
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
@@ -72,7 +72,7 @@ class Lesson:
         return np.array([row.get(str(name), -1) for name in ids], np.int64)
 
     def mirrored(self, image_width_px: Float[np.ndarray, " sample"]) -> Lesson:
-        """What the samples show in a mirror, as `sigmapose.learn.features` mirrors them; NaN width: the
+        """What the samples show in a mirror, as `sigmapose.learn.data.features` mirrors them; NaN width: the
         mirror stands at the crop's centre."""
         centre = self.centre_px.copy()
         wide = np.isfinite(image_width_px)

@@ -14,8 +14,8 @@ import numpy as np
 
 from sigmapose.errors import DataError
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
-from sigmapose.learn.mixing import join
-from sigmapose.learn.samples import IGNORE, Pictures, Views, load_pictures
+from sigmapose.learn.data.mixing import join
+from sigmapose.learn.data.samples import IGNORE, Pictures, Views, load_pictures
 from sigmapose.learn.teacher.encoder import sigma_of
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 

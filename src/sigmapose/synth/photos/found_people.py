@@ -20,6 +20,7 @@ from sigmapose.camera import Camera
 from sigmapose.data.readers.unlabelled import read_unlabelled
 from sigmapose.data.sample import Picture
 from sigmapose.errors import DataError, SigmaposeError
+from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, extract_batch
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.follow import Follower
@@ -33,7 +34,6 @@ LOOKS = 2
 BODY = slice(0, 33)
 CENTER, OUTERMOST = 33, 34
 """The landmarks of BlazePose that say which crop fits."""
-CONTEXT_FEATURES = 12
 _SERIES = re.compile(r"_\d{1,2}$")
 
 

@@ -1,0 +1,1 @@
+"""Networks from and to files: MediaPipe in TFLite, ONNX for the runtime."""
