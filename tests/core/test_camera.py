@@ -143,7 +143,7 @@ def test_batch_dimensions() -> None:
     )
 
 
-@given(st.integers(2, 8000), st.integers(2, 8000), st.floats(1, 170))
+@given(st.integers(2, 8000), st.integers(2, 8000), st.floats(1, 165))
 def test_field_of_view(width: int, height: int, fov_deg: float) -> None:
     camera = Camera.from_fov(width, height, fov_deg)
     assert camera.fov_deg == pytest.approx(fov_deg)
