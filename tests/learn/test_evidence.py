@@ -55,6 +55,9 @@ def test_pictures_that_the_encoder_got_wrong_are_left_out_by_distribution(pictur
     behind = wrong.views.visibility.copy()
     behind[:, :3] = 2
     assert well_seen(replace(wrong, views=replace(wrong.views, visibility=behind))).valid["heavy"].all()
+    far = _moved(replace(pictures, views=replace(pictures.views, visibility=behind)), 0.5)
+    assert not well_seen(far).valid["heavy"].any()
+    assert well_seen(far, more_behind_things=np.inf).valid["heavy"].all()
     assert well_seen(replace(wrong, annotated=np.zeros(len(wrong), bool))).valid["heavy"].all()
 
 

@@ -34,13 +34,23 @@ def error_in_view(pictures: Pictures, encoder: str) -> Float[Array, " sample"]:
     return np.where(count >= LEAST_IN_VIEW, mean, np.nan)
 
 
-def well_seen(pictures: Pictures, largest_error: dict[str, float] | None = None) -> Pictures:
+def well_seen(
+    pictures: Pictures,
+    largest_error: dict[str, float] | None = None,
+    more_behind_things: float = MORE_BEHIND_THINGS,
+) -> Pictures:
     """The same pictures, each valid for an encoder only where that one's error in view is within the limit of
-    its distribution. Pictures of which nothing is known (nobody annotated them, no joint in view) stay."""
+    its distribution. Pictures of which nothing is known (nobody annotated them, no joint in view) stay.
+
+    Args:
+        largest_error: limits by distribution, crop widths.
+        more_behind_things: factor on them for people behind things; infinity keeps all of those, since error
+            bars must be right where Θ fails because it sees little.
+    """
     limits = LARGEST_ERROR if largest_error is None else largest_error
     most = np.array([limits.get(name, np.inf) for name in pictures.people.tolist()])
     behind = (pictures.views.visibility == OBJECT_OCCLUDED).sum(1) >= BEHIND_THINGS
-    most = np.where(behind, MORE_BEHIND_THINGS * most, most)
+    most = np.where(behind, more_behind_things * most, most)
     valid = {}
     for name, before in pictures.valid.items():
         error = error_in_view(pictures, name)

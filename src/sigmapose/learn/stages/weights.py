@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from sigmapose.data.shards import whole_file
@@ -42,7 +43,9 @@ def make_weights(plan: TrainingPlan, phi: Head, lift: Head, tuned: Tuned | None 
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     seen = load_pictures(pictures / "picture", Split.CALIBRATION, least_flag=ANSWERED_FLAG)
-    calibrator = fit_calibrator(phi, well_seen(seen), f"{plan.recipe}-renders", fitted_on, lift)
+    calibrator = fit_calibrator(
+        phi, well_seen(seen, more_behind_things=np.inf), f"{plan.recipe}-renders", fitted_on, lift
+    )
     calibrator.save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
     save_phi(lift, folder / "lift.pt")
