@@ -17,45 +17,46 @@ BROKEN = 1
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure accuracy and the truth of error bars, beside other methods on the same frames.
+    """Measure accuracy and calibration, compared with baselines on the same frames.
 
-    Protocols: pose2sim, pose2sim-occ (real video, with things pasted in front; downloaded once by pip),
-    synth-occ (rendered on the fly; needs the training stack), for those who have the data h36m,
-    mpi-inf-3dhp, 3dpw, 3dpw-occ, humaneva, and real-val (your recordings and photos, for choosing models).
-    docs/benchmarks.md says what each compares. Exit code 1: a claim of --check does not hold.
+    Protocols: pose2sim and pose2sim-occ (real video, without and with pasted occluders; pip downloads it
+    once); synth-occ and synth-occ-everyday (rendered on the fly; need the training stack); h36m,
+    mpi-inf-3dhp, 3dpw, 3dpw-occ and humaneva (you supply the data); real-val (your own recordings and photos,
+    for model selection). docs/benchmarks.md describes each protocol. Exit code 1: a claim of --check failed.
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """The protocol, e.g. pose2sim."""
     source: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Where the data lie: the recording of pose2sim (folder or wheel), the recordings of real-val, or the
+    """Location of the data: the recording of pose2sim (folder or wheel), the recordings of real-val, or the
     folder of the data set."""
     photos: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Photos of people, for the checks of real-val that need no labels."""
+    """Photos of people, for the label-free checks of real-val."""
     models: tuple[Literal["lite", "full", "heavy"], ...] = ()
-    """Model sizes to measure; the first one is the row `sigmapose`. By default heavy and full."""
+    """Model sizes to evaluate; the first is the row `sigmapose`. By default heavy and full."""
     looks: Literal[1, 2] = 1
-    """2: also measure the first model with two looks at everybody, the row `sigmapose/2-looks`."""
+    """2: also evaluate the first model averaged over each picture and its mirror image, as the row
+    `sigmapose/2-looks`."""
     heads: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of networks made by `sigmapose export --phi ... --out DIR/NAME.onnx`: each is a row
-    `sigmapose/NAME`, with NAME.json beside it as its calibrator."""
+    """Folder of networks made by `sigmapose export --phi ... --out DIR/NAME.onnx`: each is evaluated
+    as a row `sigmapose/NAME`, with the calibrator NAME.json from the same folder."""
     mocap: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Motion capture for synth-occ; without it poses are procedural."""
+    """Motion capture for synth-occ; without it, poses are procedural."""
     videos: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """The original recordings, for h36m; without them its 2D detections are lifted."""
+    """The original videos of h36m; without them, the 2D detections of the data set are lifted."""
     people: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """How many people synth-occ renders at every severity; 128 when not given."""
+    """Number of people that synth-occ renders for each severity; 128 by default."""
     severities: Annotated[tuple[float, ...], tyro.conf.arg(metavar="SHARE ...")] = ()
-    """Only these of the shares hidden, for pose2sim-occ and synth-occ, e.g. 0.4."""
+    """Occluded fractions of the body to run, for pose2sim-occ and synth-occ, e.g. 0.4; by default all."""
     quick: bool = False
-    """A small part only, to see that it works."""
+    """Run a small subset, as a smoke test."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Write the scorecard as JSON here too."""
+    """Also write the scorecard to this file, as JSON."""
     report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.html")] = None
-    """Write a page with figures and pictures here."""
+    """Write an HTML report with figures and pictures to this file."""
     check: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Expectations to compare with: benchmarks/expectations.json (what the README claims) or
-    benchmarks/targets.json (what is aimed at)."""
+    """Claims to check the results against: benchmarks/expectations.json (what the README states) or
+    benchmarks/targets.json (our goals)."""
 
     def __call__(self) -> int:
         from sigmapose.bench.check import read_claims

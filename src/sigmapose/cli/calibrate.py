@@ -18,38 +18,40 @@ UnitName = Literal["mm", "cm", "m"]
 
 @dataclass(frozen=True)
 class Calibrate:
-    """Fit error bars on labelled frames, or add them to a program's poses.
+    """Calibrate error bars on labelled frames, or add calibrated error bars to poses.
 
-    Another program: --predictions and --truth (or --recording and --camera). Its poses get error bars with
-    --apply and --predictions. Our own estimator: --data.
+    To fit a calibrator for another program, give --predictions and --truth (or --recording and --camera). To
+    add its error bars to new poses, give --apply and --predictions. For sigmapose's own models, give --data.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
-    """The calibrator to write (.json); with --apply the poses (.json or .npz)."""
+    """Calibrator to write (.json); with --apply, the poses with error bars (.json or .npz)."""
     predictions: Annotated[Path | None, tyro.conf.arg(metavar="PRED")] = None
-    """3D joints of a program: .csv, .json (MediaPipe, MMPose, NLF, poses.json) or .npz."""
+    """3D joints from a program: .csv, .json (MediaPipe, MMPose, NLF, poses.json) or .npz."""
     truth: Annotated[Path | None, tyro.conf.arg(metavar="TRUTH")] = None
-    """True 3D joints of some of these frames, in the camera's axes; the same formats."""
+    """Ground-truth 3D joints of some of these frames, in camera axes; same formats."""
     recording: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Instead of --truth: calibrated cameras (calibration/*.qca.txt, videos/); other views give the truth."""
+    """Instead of --truth: a multi-view recording (calibration/*.qca.txt, videos/) from whose other
+    cameras the ground truth is triangulated."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """The camera of the recording that the predictions were made on."""
+    """Camera of the recording that the predictions were made from."""
     apply: Annotated[Path | None, tyro.conf.arg(metavar="CAL")] = None
-    """A calibrator of the same program: add its error bars to --predictions."""
+    """Calibrator fitted for the same program, whose error bars are added to --predictions."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Shards of labelled pictures (`sigmapose synth`) for our own estimator; their calibration split."""
+    """Shards made by `sigmapose synth --split calibration`, to calibrate sigmapose's own models."""
     model: Literal["lite", "full", "heavy"] = "heavy"
-    """With --data: size of the network."""
+    """Model size to calibrate with --data."""
     name: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Name of the program or of the calibrator; by default that of the file."""
+    """Name stored in the calibrator; by default taken from the file name."""
     skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Joint order of the predictions, where the file does not tell."""
+    """Joint order of the predictions if the file does not state it."""
     unit: UnitName | None = None
-    """Unit of the predictions, where their size does not tell."""
+    """Unit of the predictions if it cannot be inferred from the size of the people."""
     by_clip: bool = False
-    """Promise coverage on clips never seen, clips being exchangeable; wider, levels up to 95 % (20 clips)."""
+    """Guarantee coverage on unseen clips, assuming that clips are exchangeable; wider regions, levels up to
+    95 % (20 clips)."""
     overwrite: bool = False
-    """Replace the file."""
+    """Replace an existing file."""
 
     def __call__(self) -> int:
         from sigmapose.errors import InputError, OutputError

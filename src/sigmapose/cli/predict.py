@@ -12,33 +12,33 @@ import tyro
 
 @dataclass(frozen=True)
 class Predict:
-    """Find people in a photo, a folder of photos or a video, in 3D and with error bars."""
+    """Estimate 3D poses with error bars for the people in a photo, a folder of photos or a video."""
 
     input: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IN")]
     """Photo, video, or folder of photos."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder for poses.json, the annotated picture or video, and scene.html; it is made if need be."""
+    """Folder for poses.json, the annotated picture or video, and scene.html; created if missing."""
     model: Literal["lite", "full", "heavy"] = "heavy"
     """Size of the network: heavy is the most accurate, full is for live use, lite for slow machines."""
     looks: Annotated[Literal[1, 2] | None, tyro.conf.arg(metavar="1|2")] = None
-    """2: look at everybody in a mirror too and average both answers; slower. By default 2 for photos, 1 for
-    video."""
+    """2: average the predictions for each person and their mirror image; slower, more accurate. By default 2
+    for photos and 1 for video."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
-    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE of a calibration."""
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
-    """Standing height of the people, if you know it: makes distances sharper."""
+    """Standing height of the people, if known; reduces the uncertainty of distances."""
     people: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """At most this many people per picture; all by default."""
+    """Maximum number of people per picture; all by default."""
     frames: Annotated[str | None, tyro.conf.arg(metavar="A:B")] = None
-    """Part of a video or folder: A <= index < B; either may be left out."""
+    """Frames of a video or folder to process: A <= index < B; either bound may be omitted."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Calibrator made by `sigmapose calibrate --data`; none for the network's own error bars."""
+    """Calibrator made by `sigmapose calibrate --data`; `none`: error bars as the network predicts them."""
     device: str = "cpu"
-    """cpu, or cuda with onnxruntime-gpu."""
+    """cpu, or cuda (requires onnxruntime-gpu)."""
     no_overlay: bool = False
-    """Leave out the annotated picture or video."""
+    """Do not write the annotated picture or video."""
     json: Annotated[str | None, tyro.conf.arg(metavar="-|FILE")] = None
-    """Write the JSON here too; - is standard output."""
+    """Also write the JSON to this file; - is standard output."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 

@@ -20,41 +20,41 @@ PREVIEW = "preview.png"
 
 @dataclass(frozen=True)
 class Synth:
-    """Render people behind and among objects, with the truth of what is hidden, into WebDataset shards.
+    """Render people behind and among objects, with exact ground truth and visibility, as WebDataset shards.
 
     Run the same command again to continue after an interruption, or with a larger --count to add samples.
-    The same options give the same bytes with any number of workers. docs/formats.md describes the files.
+    The output is identical byte for byte for any number of workers. docs/formats.md describes the files.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder for the shards and their manifest; it holds one split."""
+    """Folder for the shards and their manifest; one split per folder."""
     count: Annotated[int, tyro.conf.arg(metavar="N")] = 1000
     """Number of samples."""
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
-    """Of everything random."""
+    """Random seed."""
     split: Literal["train", "val", "calibration", "test"] = "train"
     """Subjects to draw from; no subject is in two splits."""
     people: Literal["everyday", "anything"] = "anything"
-    """What people do and how they are filmed: `everyday` is standing, walking, sitting, sport, seen from the
-    height of eyes and chests; `anything` adds people who lie, hang or stand on their hands, from anywhere."""
+    """Distribution of poses and camera views. `everyday`: standing, walking, sitting and sport, filmed from
+    chest to eye height. `anything`: also lying, hanging and handstands, from any direction."""
     severity: Annotated[str, tyro.conf.arg(metavar="SHARE|LOW:HIGH")] = "0:0.8"
-    """Share of the body that is to be hidden by objects, 0 to 0.8, or a range from which it is drawn."""
+    """Fraction of the body to occlude by objects, 0 to 0.8, or a range to sample it from."""
     stray_share: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.0
-    """Share of the crops that stray from the person as those of somebody followed behind things do."""
+    """Fraction of crops that are displaced from the person, like a tracker's crops under occlusion."""
     clean_twin: bool = False
-    """Store every picture also with nothing in front of the person."""
+    """Also store each picture without occluders in front of the person."""
     mocap: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of BVH, ASF/AMC or DeepMimic files; without one, poses come from the procedural sampler."""
+    """Folder of BVH, ASF/AMC or DeepMimic files; without it, poses come from the procedural sampler."""
     bodies: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Corpus of posed bodies of an earlier run; without one it is made in --out DIR/bodies."""
+    """Corpus of posed bodies from an earlier run; without it, one is made in --out DIR/bodies."""
     backgrounds: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of photographs to put behind people; without one they are procedural."""
+    """Folder of background photographs; without it, backgrounds are procedural."""
     occluders: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of RGBA cut-outs to put before people; without one they are procedural."""
+    """Folder of RGBA cut-outs to use as occluders; without it, cut-outs are procedural."""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2
-    """Processes that render."""
+    """Number of rendering processes."""
     shard_size: Annotated[int, tyro.conf.arg(metavar="N")] = 500
-    """Samples per shard: what an interruption can lose."""
+    """Samples per shard; an interruption loses at most the current shards."""
     quality: Annotated[int, tyro.conf.arg(metavar="1-100")] = 85
     """JPEG quality of the pictures."""
     preview: Annotated[tuple[Path, ...] | None, tyro.conf.arg(metavar="[FILE]")] = None

