@@ -112,6 +112,11 @@ class Crops:
     def __repr__(self) -> str:
         return f"Crops(n={len(self)})"
 
+    def only(self, index: int) -> Crops:
+        """One of them, still as an array of crops."""
+        one = slice(index, index + 1)
+        return Crops(self.center_px[one], self.size_px[one], self.angle_rad[one])
+
     def to_crop(self, points_px: Float[Array, "view point 2"]) -> Float[Array, "view point 2"]:
         """Pixels to crop widths."""
         offset = (points_px - self.center_px[:, None]) / self.size_px[:, None, None]

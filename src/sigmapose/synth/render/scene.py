@@ -11,7 +11,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from sigmapose.shapes import Array, Bool, Float, UInt8
@@ -19,7 +18,7 @@ from sigmapose.synth.render.appearance import BodyAtlas, sample_light
 from sigmapose.synth.render.backdrop import Backdrop, Ground, Placed, sample_backdrop
 from sigmapose.synth.render.cameras import Crops, Views
 from sigmapose.synth.render.coarse import CoarseBody
-from sigmapose.synth.render.degrade import CameraFaults, degrade
+from sigmapose.synth.render.degrade import CameraFaults, photograph
 from sigmapose.synth.render.garments import Seamstress, sample_garments
 from sigmapose.synth.render.mesh import Mesh
 from sigmapose.synth.render.occluders import Paste, PictureFolder, over
@@ -198,12 +197,9 @@ class Studio:
         """
         seed = int(rng.integers(2**62))
         rotation = views.rotation[index].astype(np.float32)
-        camera_mm = vertices_mm.astype(np.float32) @ rotation.T + views.translation_mm[index].astype(
-            np.float32
-        )
-        one = Crops(
-            *(values[index : index + 1] for values in (crops.center_px, crops.size_px, crops.angle_rad))
-        )
+        translation = views.translation_mm[index].astype(np.float32)
+        camera_mm = vertices_mm.astype(np.float32) @ rotation.T + translation
+        one = crops.only(index)
         joints, image_size = views.joints_camera_mm[index], views.image_size[index].astype(float)
         intrinsics = views.intrinsics()[index]
 
@@ -219,13 +215,7 @@ class Studio:
             placer = Placer(stage, silhouette, others_mm, self.occluders, rows)
         front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside, twin)
         pictures = self._develop(things, cast, twin)
-        spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
-        finished = []
-        for picture in pictures:
-            coded = degrade(np.random.default_rng([seed, CAMERA]), picture, float(one.size_px[0]), spoilt)
-            if not inside.all():
-                coded = cv2.bitwise_and(coded, coded, mask=inside.view(np.uint8))
-            finished.append(coded)
+        finished = self._photograph(seed, pictures, one, inside, faults)
         bare = Mesh(camera_mm, self._fine_faces)
         visibility = self._joint_classes(bare, things, cast, views, one, index, stature_mm)
         return Shot(
@@ -237,6 +227,12 @@ class Studio:
             kinds=front.kinds,
             clean=finished[-1] if twin else None,
         )
+
+    def _photograph(self, seed: int, pictures: list, crop: Crops, inside: np.ndarray, faults: bool) -> list:
+        """What the camera makes of pictures of one crop, with the same faults in each."""
+        spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
+        size_px, dice = float(crop.size_px[0]), [seed, CAMERA]
+        return [photograph(np.random.default_rng(dice), p, size_px, spoilt, inside) for p in pictures]
 
     def _joint_classes(
         self,
