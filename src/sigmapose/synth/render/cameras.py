@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.rotation import axis_rotation, plane_rotation
 from sigmapose.shapes import Array, Bool, Float, Int
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ class Crops:
     def to_crop(self, points_px: Float[Array, "view point 2"]) -> Float[Array, "view point 2"]:
         """Pixels to crop widths."""
         offset = (points_px - self.center_px[:, None]) / self.size_px[:, None, None]
-        return offset @ _rotation2(self.angle_rad)
+        return offset @ plane_rotation(self.angle_rad)
 
     def to_image(self, points: Float[Array, "view point 2"]) -> Float[Array, "view point 2"]:
         """Crop widths to pixels."""
-        turned = points @ _rotation2(self.angle_rad).transpose(0, 2, 1)
+        turned = points @ plane_rotation(self.angle_rad).transpose(0, 2, 1)
         return self.center_px[:, None] + self.size_px[:, None, None] * turned
 
     def crop(self, index: int) -> Crop:
@@ -135,22 +136,6 @@ class Crops:
         return Crop(
             center_px=(x, y), size_px=float(self.size_px[index]), angle_rad=float(self.angle_rad[index])
         )
-
-
-def _rotation2(angle_rad: Float[Array, " view"]) -> Float[Array, "view 2 2"]:
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
-
-
-def _axis_rotation(axis: int, angle_rad: Float[Array, " view"]) -> Float[Array, "view 3 3"]:
-    """Right-handed rotations about one camera axis."""
-    matrix = np.zeros((len(angle_rad), 3, 3))
-    a, b = (axis + 1) % 3, (axis + 2) % 3
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    matrix[:, axis, axis] = 1
-    matrix[:, a, a], matrix[:, b, b] = c, c
-    matrix[:, a, b], matrix[:, b, a] = -s, s
-    return matrix
 
 
 def _angles(
@@ -213,7 +198,7 @@ def sample_views(
     yaw = rng.uniform(-np.pi, np.pi, count)
     pitch = np.deg2rad(_angles(rng, count, view.pitch_deg, view.usual_pitch_deg, view.wide_share))
     roll = np.deg2rad(_angles(rng, count, view.roll_deg, (0.0, view.usual_roll_deg), view.wide_share))
-    rotation = _axis_rotation(2, roll) @ _axis_rotation(0, pitch) @ _axis_rotation(1, yaw)
+    rotation = axis_rotation(2, roll) @ axis_rotation(0, pitch) @ axis_rotation(1, yaw)
     turned = joints_mm.astype(np.float64) @ rotation.transpose(0, 2, 1)
 
     size = _picture_sizes(rng, count, view)
