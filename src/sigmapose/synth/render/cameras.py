@@ -13,21 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.estimate.crop import Crop, roi_side_px
 from sigmapose.rotation import axis_rotation, plane_rotation
 from sigmapose.shapes import Array, Bool, Float, Int
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
-    from sigmapose.estimate.crop import Crop
 
 MIN_DEPTH_MM = 350.0
 """No joint comes nearer to the camera than this; the view is pushed back instead."""
 
 MIN_JOINTS_IN_PICTURE = 10
 """A truncated view keeps at least this many of the 26 joints inside the picture."""
-
-ROI_SCALE = 1.25
-"""MediaPipe enlarges the circle around the person by this factor before cropping (pose_landmarks_to_roi)."""
 
 HAND_REACH = 1.4
 """Hands end this many forearm lengths from the elbow; the enclosing circle holds hands, not wrists."""
@@ -130,8 +127,6 @@ class Crops:
 
     def crop(self, index: int) -> Crop:
         """One crop, as the estimator uses it."""
-        from sigmapose.estimate.crop import Crop
-
         x, y = (float(v) for v in self.center_px[index])
         return Crop(
             center_px=(x, y), size_px=float(self.size_px[index]), angle_rad=float(self.angle_rad[index])
@@ -236,7 +231,7 @@ def sample_views(
 def true_crops(points_px: Float[Array, "view 26 2"]) -> Crops:
     """The crop MediaPipe's rule cuts when the person's joints are known.
 
-    Centre mid-hip; half a side is `ROI_SCALE` times the distance to the person's farthest point, hands
+    Centre mid-hip; the side is `roi_side_px` of the distance to the person's farthest point, hands
     included; turned so that hips -> shoulders points up. Source: MediaPipe `pose_landmarks_to_roi`.
     """
     root = points_px[:, MID_HIP]
@@ -245,7 +240,7 @@ def true_crops(points_px: Float[Array, "view 26 2"]) -> Crops:
     radius = np.linalg.norm(outline - root[:, None], axis=-1).max(1)
     up = (points_px[:, LEFT_SHOULDER] + points_px[:, RIGHT_SHOULDER]) / 2 - root
     angle = np.arctan2(up[:, 0], -up[:, 1])
-    return Crops(root.copy(), 2 * ROI_SCALE * np.maximum(radius, 2.0), angle)
+    return Crops(root.copy(), roi_side_px(np.maximum(radius, 2.0)), angle)
 
 
 @dataclass(frozen=True)

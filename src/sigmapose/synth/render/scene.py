@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sigmapose.estimate.crop import CROP_PX
 from sigmapose.shapes import Array, Bool, Float, UInt8
 from sigmapose.synth.render.appearance import BodyAtlas, sample_light
 from sigmapose.synth.render.backdrop import Backdrop, Ground, Placed, sample_backdrop
@@ -35,7 +36,6 @@ from sigmapose.synth.render.visibility import (
     visibility_classes,
 )
 
-CROP_SIZE = 256
 SUPERSAMPLE = 2
 PEOPLE_BEHIND = 0.12
 """Share of pictures with another person behind, where others are given."""
@@ -165,7 +165,7 @@ class Studio:
         self._fine_faces = np.ascontiguousarray(atlas.faces, np.int32)
         self._coarse = CoarseBody.of(atlas)
         self._tailor, self._seamstress = Tailor(self._coarse.atlas), Seamstress(self._coarse.atlas)
-        self._rasteriser = Rasteriser(CROP_SIZE, SUPERSAMPLE, device)
+        self._rasteriser = Rasteriser(CROP_PX, SUPERSAMPLE, device)
         self._shader = Shader(self._rasteriser)
 
     def shoot(
@@ -208,7 +208,7 @@ class Studio:
         stage = Stage.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
         aim = self._aim(seed) if severity is None else severity
         things = self._arrange(seed, stage, person, joints, others_mm)
-        inside = inside_picture(one, image_size, CROP_SIZE)
+        inside = inside_picture(one, image_size, CROP_PX)
         placer = None
         if aim > 0 and not self.scene.clean:
             silhouette = stage.splat(person.outline_mm) * inside_grid(image_size, one).astype(np.float32)
@@ -312,7 +312,7 @@ class Studio:
         """Everything but what stands in front, in the camera frame."""
         dice = np.random.default_rng([seed, SURROUNDINGS])
         ground = Ground(stage.camera_mm, stage.reach_mm, stage.elevation(32))
-        backdrop = sample_backdrop(dice, self.backgrounds, ground, CROP_SIZE, self.scene.photo_share)
+        backdrop = sample_backdrop(dice, self.backgrounds, ground, CROP_PX, self.scene.photo_share)
         light = sample_light(np.random.default_rng([seed, LIGHT]), stage.up, backdrop.ambience)
         behind = [_placed(t, stage) for t in backdrop.things]
         no_shadow = {k for k, t in enumerate(backdrop.things) if not t.shade}
@@ -360,8 +360,8 @@ class Studio:
         elif ahead:
             r.add(drawing, ahead)
         shown = full.coverage(mine) * inside if back or ahead else alone
-        layers = [paste.layer(CROP_SIZE) for paste in pastes]
-        alpha = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+        layers = [paste.layer(CROP_PX) for paste in pastes]
+        alpha = np.zeros((CROP_PX, CROP_PX), np.float32)
         for layer in layers:
             alpha = 1 - (1 - alpha) * (1 - layer[..., 3])
         if layers:
