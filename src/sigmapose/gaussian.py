@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from sigmapose.errors import InputError
+from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
 
 MAX_COV = 1e14
@@ -228,12 +229,7 @@ def turn_25d(
 
     `angle_rad` turns the crop's x axis into the picture's, from x towards y.
     """
-    angle = np.asarray(angle_rad, dtype=np.float64)
-    turn = np.zeros((*angle.shape, 1, 3, 3))
-    turn[..., 0, 0, 0] = turn[..., 0, 1, 1] = np.cos(angle)
-    turn[..., 0, 1, 0] = np.sin(angle)
-    turn[..., 0, 0, 1] = -turn[..., 0, 1, 0]
-    turn[..., 0, 2, 2] = 1.0
+    turn = axis_rotation(2, np.asarray(angle_rad, dtype=np.float64))[..., None, :, :]
     return Gaussian((turn @ np.asarray(mean, np.float64)[..., None])[..., 0], push_forward(cov, turn))
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sigmapose.synth.mocap.deepmimic import quaternion_matrices
-from sigmapose.synth.people.bodies import matrix_quaternions
+from sigmapose.rotation import matrix_quaternions, quaternion_matrices
 from sigmapose.synth.people.body import SEGMENTS
 from sigmapose.synth.people.families import FAMILIES
 from sigmapose.synth.people.poses import perturb, sample_motion

@@ -10,10 +10,11 @@ from scipy.spatial.transform import Rotation
 
 from sigmapose.data.splits import Split, only
 from sigmapose.errors import DataError
+from sigmapose.rotation import smallest_rotation
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.mocap.clips import MotionClip, make_clip
 from sigmapose.synth.people.body import SEGMENTS
-from sigmapose.synth.people.retarget import Motion, angle_deg, fit, smallest_rotation, to_motion
+from sigmapose.synth.people.retarget import Motion, angle_deg, fit, to_motion
 
 NAMES = {
     "cmu": ("Hips", "LowerBack", "Spine1", "Neck", "Head", "{Side}Shoulder", "{Side}Arm", "{Side}ForeArm",

@@ -14,6 +14,7 @@ import numpy as np
 
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import Gates, intersect, residuals, triangulate
+from sigmapose.rotation import skew, vector_rotation
 from sigmapose.shapes import Array, Float
 
 PRIOR_ROTATION_DEG = 1.0
@@ -40,21 +41,12 @@ class Adjusted:
         return f"Adjusted(turned_deg={turned}, moved_mm={moved})"
 
 
-def _skew(vector: np.ndarray) -> np.ndarray:
-    x, y, z = np.moveaxis(vector, -1, 0)
-    zero = np.zeros_like(x)
-    return np.stack(
-        [np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], -2
-    )
-
-
 def rotation_from_vector(vector: Float[Array, " 3"]) -> Float[Array, "3 3"]:
     """Rotation by |vector| radians about it (Rodrigues)."""
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:
         return np.eye(3)
-    axis = _skew(np.asarray(vector) / angle)
-    return np.eye(3) + np.sin(angle) * axis + (1 - np.cos(angle)) * axis @ axis
+    return vector_rotation(np.asarray(vector) / angle, np.asarray(angle))
 
 
 def _resect(
@@ -72,7 +64,7 @@ def _resect(
     by_local[:, 0, 0] = by_local[:, 1, 1] = 1.0
     by_local[:, :, 2] = -flat
     by_local *= (focal / depth)[..., None]
-    jacobian = np.concatenate([by_local @ -_skew(turned), by_local], -1)
+    jacobian = np.concatenate([by_local @ -skew(turned), by_local], -1)
     precision = np.repeat([np.radians(PRIOR_ROTATION_DEG), PRIOR_TRANSLATION_MM], 3) ** -2.0
     from_start = np.concatenate(
         [_vector(camera.rotation @ start.rotation.T), camera.translation_mm - start.translation_mm]

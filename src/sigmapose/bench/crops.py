@@ -18,7 +18,7 @@ from sigmapose.bench.options import SIZES
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Sample
 from sigmapose.errors import DataError
-from sigmapose.estimate.crop import CROP_PX, ROI_SCALE, Crop, extract
+from sigmapose.estimate.crop import CROP_PX, Crop, extract, roi_side_px
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Landmarks
 from sigmapose.evaluate.frames import Predictions, with_constant_sigma
@@ -56,7 +56,7 @@ def crop_of_joints(points_px: Float[Array, "joint 2"], joints: Sequence[str]) ->
     known = points_px[np.isfinite(points_px).all(-1)]
     radius = BEYOND_JOINTS * float(np.linalg.norm(known - root, axis=-1).max())
     angle = 0.0 if up is None else float(np.arctan2(up[0] - root[0], root[1] - up[1]))
-    return Crop((float(root[0]), float(root[1])), 2 * ROI_SCALE * max(radius, 2.0), angle)
+    return Crop((float(root[0]), float(root[1])), roi_side_px(max(radius, 2.0)), angle)
 
 
 def look_at(sample: Sample) -> tuple[Float[Array, "256 256 3"], Crop]:

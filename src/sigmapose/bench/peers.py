@@ -26,6 +26,7 @@ from sigmapose.estimate.crop import crop_from_landmarks, extract
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.network import cache_folder, open_session, weights_path
 from sigmapose.io.video import VideoReader
+from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Bool, Float
 
 EVIDENCE_VERSION = 1
@@ -110,8 +111,7 @@ class BlazePose:
                 world.append(np.full((LANDMARKS, 3), np.nan))
                 found.append(False)
                 continue
-            cos, sin = np.cos(crop.angle_rad), np.sin(crop.angle_rad)
-            turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+            turn = axis_rotation(2, crop.angle_rad)
             pixels = crop.to_image(landmarks[0, :, :2].astype(np.float64))
             points.append(pixels[:LANDMARKS])
             scores.append(landmarks[0, :LANDMARKS, 3].astype(np.float64))

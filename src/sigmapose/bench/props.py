@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from sigmapose.rotation import plane_rotation
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.synth.render.occluders import PictureFolder
 
@@ -128,8 +129,7 @@ def _growing(rng: np.random.Generator, kind: str, picture: np.ndarray, body: np.
     centre = body[rng.integers(len(body))] + rng.normal(0, 0.03, 2)
     height, width = picture.shape[:2]
     opaque = max(float(np.count_nonzero(picture[..., 3] > 127)), 16.0)
-    angle = np.deg2rad(rng.normal(0, 12))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = plane_rotation(np.deg2rad(rng.normal(0, 12)))
 
     def at(t: float) -> Prop:
         linear = turn * (max(t, 0.01) * LARGEST / np.sqrt(opaque))

@@ -140,8 +140,9 @@ def _people(options: Options) -> int:
 
 def _sources() -> Iterator[Path]:
     """The code that decides what a rendered person looks like."""
-    root = Path(str(resources.files("sigmapose") / "synth"))
-    yield from (root / "plan.py", root / "distributions.py")
+    package = Path(str(resources.files("sigmapose")))
+    root = package / "synth"
+    yield from (package / "rotation.py", root / "plan.py", root / "distributions.py")
     for room in ("render", "people", "mocap"):
         yield from (root / room).glob("*.py")
 

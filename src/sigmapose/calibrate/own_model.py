@@ -18,11 +18,11 @@ from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.context import crop_context
+from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import Answer, ImageNetwork
 from sigmapose.estimate.replay import Replay
 from sigmapose.skeleton import BODY_26
 
-CROP_PX = 256
 BATCH = 16
 PERSON_THERE = 0.5
 

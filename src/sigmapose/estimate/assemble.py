@@ -10,7 +10,15 @@ from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera, root_depth_from_length
 from sigmapose.estimate.looks import mirrored, mixture
 from sigmapose.estimate.network import Answer
-from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward, relative_from_25d, root_position
+from sigmapose.gaussian import (
+    SIGMA_FLOOR_PX,
+    CoupledGaussian,
+    Gaussian,
+    add_floor,
+    push_forward,
+    relative_from_25d,
+    root_position,
+)
 from sigmapose.pose import Pose
 from sigmapose.quantities import QuantityRadii, UncertainJoints
 from sigmapose.regions import Regions
@@ -114,36 +122,9 @@ def assemble(
         answer = mixture(answer, mirrored(_calibrated(second, calibrator, source)))
     levels, joint_radii, point_radii = _radii(answer, calibrator, source)
     size = np.asarray(size_px, dtype=np.float64)
-    ratio = size / camera.focal_px
-    stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
-    unit_stature = np.exp(answer.log_stature[:, 0]) * ratio
-    depth = root_depth_from_length(
-        stature,
-        sigma,
-        unit_stature,
-        unit_stature * answer.log_stature[:, 1],
-        focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
-    )
     ideal_px = centre_px[:, None] + answer.points * size[:, None, None]
     ideal_cov = answer.points_cov * size[:, None, None, None] ** 2
-    root_ray = camera.ideal_rays(ideal_px[:, ROOT])
-    relative = relative_from_25d(
-        answer.relative,
-        answer.relative_cov,
-        scale_mm=depth.depth_mm * ratio,
-        crop_ratio=ratio,
-        root_ray=root_ray,
-        sigma_log_scale=depth.sigma_log_length,
-        factors=answer.relative_factors,
-    )
-    root = root_position(
-        root_ray,
-        ideal_cov[:, ROOT],
-        depth.depth_mm,
-        focal_px=(camera.fx, camera.fy),
-        sigma_log_depth=depth.sigma_log_length,
-        sigma_log_focal=depth.sigma_log_focal,
-    )
+    relative, root = _in_camera(answer, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, height_mm)
     points_px, cov_px2 = ideal_px, ideal_cov
     if camera.distortion:
         points_px = camera.distort(ideal_px)
@@ -166,6 +147,49 @@ def assemble(
         factors_mm=relative.factors,
         quantities=_quantities(calibrator, source),
     )
+
+
+def _in_camera(
+    answer: Answer,
+    root_px: Float[Array, "person 2"],
+    root_cov_px2: Float[Array, "person 2 2"],
+    size_px: Float[Array, " person"],
+    camera: Camera,
+    height_mm: float | None,
+) -> tuple[CoupledGaussian, Gaussian]:
+    """Joints relative to the root and the root itself, in camera millimetres.
+
+    The depth of the root follows from the standing height, the user's or the prior.
+    """
+    ratio = size_px / camera.focal_px
+    stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
+    unit_stature = np.exp(answer.log_stature[:, 0]) * ratio
+    depth = root_depth_from_length(
+        stature,
+        sigma,
+        unit_stature,
+        unit_stature * answer.log_stature[:, 1],
+        focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
+    )
+    root_ray = camera.ideal_rays(root_px)
+    relative = relative_from_25d(
+        answer.relative,
+        answer.relative_cov,
+        scale_mm=depth.depth_mm * ratio,
+        crop_ratio=ratio,
+        root_ray=root_ray,
+        sigma_log_scale=depth.sigma_log_length,
+        factors=answer.relative_factors,
+    )
+    root = root_position(
+        root_ray,
+        root_cov_px2,
+        depth.depth_mm,
+        focal_px=(camera.fx, camera.fy),
+        sigma_log_depth=depth.sigma_log_length,
+        sigma_log_focal=depth.sigma_log_focal,
+    )
+    return relative, root
 
 
 def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> Answer:

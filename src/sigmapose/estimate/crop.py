@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,8 +19,12 @@ import numpy as np
 from sigmapose.shapes import Array, Float, UInt8
 
 CROP_PX = 256
+"""Side of the crops that the networks take."""
 ROI_SCALE = 1.25
 """MediaPipe's margin around the circle through the body's outermost point."""
+
+
+Radius = TypeVar("Radius", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ class Crop:
         return self.to_image(np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]))
 
 
+def roi_side_px(radius_px: Radius) -> Radius:
+    """Side of MediaPipe's region of interest around a circle that the whole body fits in."""
+    return 2.0 * ROI_SCALE * radius_px
+
+
 def crop_from_landmarks(center_px: Float[Array, "2"], outermost_px: Float[Array, "2"]) -> Crop:
     """MediaPipe's region of interest: a circle around the hips that the whole body fits in, and which way is
     up.
@@ -60,7 +70,7 @@ def crop_from_landmarks(center_px: Float[Array, "2"], outermost_px: Float[Array,
     """
     dx, dy = (float(v) for v in np.asarray(outermost_px) - np.asarray(center_px))
     angle = math.atan2(dx, -dy)
-    size = 2.0 * ROI_SCALE * math.hypot(dx, dy)
+    size = roi_side_px(math.hypot(dx, dy))
     return Crop((float(center_px[0]), float(center_px[1])), max(size, 1.0), angle)
 
 

@@ -14,7 +14,7 @@ from sigmapose.estimate.assemble import PoseBatch, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
 from sigmapose.estimate.network import LiftNetwork
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton, joint_map
 
 MIN_JOINTS = 3
@@ -71,23 +71,11 @@ class Lifter:
         flat = size < MIN_EXTENT_PX
         if flat.any():
             raise InputError(f"person {int(flat.argmax())} has all keypoints in one place: nothing to lift")
-        context = crop_context(
-            centre,
-            size,
-            image_size=np.tile([camera.width, camera.height], (len(centre), 1)).astype(np.float64),
-            principal_px=np.tile([camera.cx, camera.cy], (len(centre), 1)),
-            focal_px=np.full(len(centre), camera.focal_px),
-            image_known=np.full(len(centre), place_known),
-            focal_known=np.full(len(centre), place_known and camera.known),
-            encoder=["none"] * len(centre),
-        )
+        context = _context(centre, size, camera, place_known)
         local = (ideal - centre[:, None]) / size[:, None, None]
 
         def lift_rows(rows: slice) -> PoseBatch:
             answer = self.network(local[rows], score[rows], present[rows], context[rows])
-            confidence = np.where(present[rows], np.nan_to_num(score[rows], nan=1.0), 0.0).sum(1) / present[
-                rows
-            ].sum(1)
             return assemble(
                 answer,
                 centre_px=centre[rows],
@@ -96,7 +84,7 @@ class Lifter:
                 height_mm=height_mm,
                 calibrator=self.calibrator,
                 source="none",
-                score=np.clip(confidence, 0.0, 1.0),
+                score=_person_score(score[rows], present[rows]),
             )
 
         chunks = [slice(i, i + CHUNK) for i in range(0, len(local), CHUNK)]
@@ -104,6 +92,31 @@ class Lifter:
             return _join([lift_rows(rows) for rows in chunks or [slice(0, 0)]])
         with ThreadPoolExecutor(self.workers) as pool:
             return _join(list(pool.map(lift_rows, chunks)))
+
+
+def _context(
+    centre_px: Float[Array, "person 2"], size_px: Float[Array, " person"], camera: Camera, place_known: bool
+) -> Float[Array, "person entry"]:
+    """What the network is told about the squares around people of one camera."""
+    people = len(centre_px)
+    return crop_context(
+        centre_px,
+        size_px,
+        image_size=np.tile([camera.width, camera.height], (people, 1)).astype(np.float64),
+        principal_px=np.tile([camera.cx, camera.cy], (people, 1)),
+        focal_px=np.full(people, camera.focal_px),
+        image_known=np.full(people, place_known),
+        focal_known=np.full(people, place_known and camera.known),
+        encoder=["none"] * people,
+    )
+
+
+def _person_score(
+    scores: Float[Array, "person joint"], present: Bool[Array, "person joint"]
+) -> Float[Array, " person"]:
+    """Mean score of a person's joints that are there; a joint without a score counts as 1."""
+    mean = np.where(present, np.nan_to_num(scores, nan=1.0), 0.0).sum(1) / present.sum(1)
+    return np.clip(mean, 0.0, 1.0)
 
 
 def why_not(

@@ -22,6 +22,7 @@ from sigmapose.data.shard_folder import ShardFolder, ShardJob
 from sigmapose.data.shards import JPEG_QUALITY, PARTIAL, ShardEntry, encode_jpeg, write_shard
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError
+from sigmapose.rotation import quaternion_matrices
 from sigmapose.shapes import Array, Float, Int, UInt8
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.distributions import ANYTHING, Distribution
@@ -293,7 +294,6 @@ def body_vertices(sample: Sample) -> Float[Array, "vertex 3"]:
     Raises:
         DataError: the sample does not come from `synthesize`.
     """
-    from sigmapose.synth.mocap.deepmimic import quaternion_matrices
     from sigmapose.synth.people.body import load_body_model
 
     body = sample.facts.get("body")

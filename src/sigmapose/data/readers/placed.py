@@ -11,6 +11,7 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError
+from sigmapose.rotation import quaternion_matrices
 from sigmapose.shapes import Array, Float
 
 MIN_POINTS = 12
@@ -100,14 +101,8 @@ def from_quaternion(
     name: str, camera: Camera, quaternion_wxyz: tuple[float, ...], center_mm: tuple[float, ...]
 ) -> PlacedCamera:
     """A camera from its place and the quaternion (real part first) that turns camera axes into world axes."""
-    w, x, y, z = np.asarray(quaternion_wxyz, dtype=np.float64) / np.linalg.norm(quaternion_wxyz)
-    to_world = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    quaternion = np.asarray(quaternion_wxyz, dtype=np.float64) / np.linalg.norm(quaternion_wxyz)
+    to_world = quaternion_matrices(quaternion)
     return PlacedCamera(name, camera, to_world.T, -to_world.T @ np.asarray(center_mm, dtype=np.float64))
 
 

@@ -54,7 +54,6 @@ OBJECT_OCCLUDED = VISIBILITY.index("object_occluded")
 ENCODER_BATCH = 16
 CHUNK = 128
 """Samples whose pictures are held at once."""
-INPUT_PX = 256
 SETTINGS = "features.json"
 SHARES = {"lite": 0.5, "full": 1.0, "heavy": 0.25}
 """Part of the samples each encoder runs on; the heavy one costs more than rendering."""
@@ -124,14 +123,14 @@ def crop_picture(sample: Sample) -> tuple[UInt8[Array, "256 256 3"], Float[Array
         DataError: nothing says where the person is.
         InputError: the picture cannot be read.
     """
-    from sigmapose.estimate.crop import ROI_SCALE, Crop
+    from sigmapose.estimate.crop import CROP_PX, ROI_SCALE, Crop
     from sigmapose.estimate.crop import sample as cut
     from sigmapose.synth.render.cameras import true_crops
 
     picture = sample.read_picture()
     if sample.crop is not None:
-        if picture.shape[:2] != (INPUT_PX, INPUT_PX):
-            picture = np.asarray(cv2.resize(picture, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA))
+        if picture.shape[:2] != (CROP_PX, CROP_PX):
+            picture = np.asarray(cv2.resize(picture, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA))
         return picture, sample.crop
     points_px = _in_body_26(sample, sample.points_px, 2)
     if np.isfinite(points_px).all():
@@ -141,7 +140,7 @@ def crop_picture(sample: Sample) -> tuple[UInt8[Array, "256 256 3"], Float[Array
         crop = Crop(((x0 + x1) / 2, (y0 + y1) / 2), ROI_SCALE * max(x1 - x0, y1 - y0, 1.0))
     else:
         raise DataError(f"{sample.source} sample {sample.id} has no crop, joints or box: detect people first")
-    return cut(picture, crop, INPUT_PX), np.array([*crop.center_px, crop.size_px, crop.angle_rad])
+    return cut(picture, crop, CROP_PX), np.array([*crop.center_px, crop.size_px, crop.angle_rad])
 
 
 def _in_body_26(sample: Sample, values: Array | None, dim: int) -> Float[Array, "26 dim"]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.bvh import axis_rotation
 from sigmapose.synth.mocap.clips import MotionClip, make_clip, text_lines
 
 AMC_FPS = 30.0

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
 from sigmapose.synth.mocap.clips import MotionClip, make_clip, text_lines
 
@@ -64,17 +65,6 @@ def read_bvh(path: Path) -> MotionClip:
         local_rotations=local,
         root_positions=root,
     )
-
-
-def axis_rotation(axis: int, angle_rad: Float[Array, "*batch"]) -> Float[Array, "*batch 3 3"]:
-    """Right-handed rotation about coordinate axis 0, 1 or 2."""
-    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
-    out = np.zeros((*np.shape(angle_rad), 3, 3))
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    out[..., axis, axis] = 1.0
-    out[..., i, i] = out[..., j, j] = cos
-    out[..., i, j], out[..., j, i] = -sin, sin
-    return out
 
 
 def _read_hierarchy(path: Path, lines: list[str]) -> tuple[_Hierarchy, int]:

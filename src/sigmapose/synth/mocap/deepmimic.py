@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.rotation import axis_rotation, quaternion_matrices
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.bvh import axis_rotation
 from sigmapose.synth.mocap.clips import MotionClip, make_clip, text_lines
 
 
@@ -103,14 +103,3 @@ def _matrices(path: Path, quaternions_wxyz: Float[Array, "frame 4"]) -> Float[Ar
             f"{path}: frame {frame + 1}: a quaternion has length {norms[frame, 0]:.3f} instead of 1"
         )
     return quaternion_matrices(quaternions_wxyz / norms)
-
-
-def quaternion_matrices(quaternions_wxyz: Float[Array, "*batch 4"]) -> Float[Array, "*batch 3 3"]:
-    """Rotation matrices of unit quaternions, real part first."""
-    w, x, y, z = np.moveaxis(quaternions_wxyz, -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

@@ -20,8 +20,8 @@ import numpy as np
 
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, OutputError
+from sigmapose.rotation import matrix_quaternions, quaternion_matrices
 from sigmapose.shapes import Array, Float, Int
-from sigmapose.synth.mocap.deepmimic import quaternion_matrices
 from sigmapose.synth.mocap.files import find_clips, read_clip
 from sigmapose.synth.people.body import PHENOTYPES, RIG, SEGMENTS, PosedBodies, load_body_model
 from sigmapose.synth.people.making import Pick, make_poses, plan_poses
@@ -222,29 +222,6 @@ def _make(motions: Sequence[Motion], picks: Sequence[Pick], rng: np.random.Gener
         quaternions=quaternions,
         phenotypes=poses.phenotypes,
     )
-
-
-def matrix_quaternions(matrices: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 4"]:
-    """Unit quaternions (w, x, y, z), w >= 0, of rotation matrices (Shepperd's method, all four cases at
-    once)."""
-    m = matrices
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    squares = np.stack([trace, *(2 * m[..., i, i] - trace for i in range(3))], axis=-1) + 1
-    d = {(i, j): m[..., j, i] - m[..., i, j] for i, j in ((0, 1), (1, 2), (2, 0))}
-    s = {(i, j): m[..., j, i] + m[..., i, j] for i, j in ((0, 1), (1, 2), (2, 0))}
-    table = np.stack(
-        [
-            np.stack([squares[..., 0], d[1, 2], d[2, 0], d[0, 1]], axis=-1),
-            np.stack([d[1, 2], squares[..., 1], s[0, 1], s[2, 0]], axis=-1),
-            np.stack([d[2, 0], s[0, 1], squares[..., 2], s[1, 2]], axis=-1),
-            np.stack([d[0, 1], s[2, 0], s[1, 2], squares[..., 3]], axis=-1),
-        ],
-        axis=-2,
-    )
-    best = np.argmax(squares, axis=-1)[..., None, None]
-    quaternion = np.take_along_axis(table, np.broadcast_to(best, (*best.shape[:-1], 4)), axis=-2)[..., 0, :]
-    quaternion = quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True)
-    return np.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
 def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.rotation import vector_rotation
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.people.body import (
@@ -25,7 +26,6 @@ from sigmapose.synth.people.body import (
     mix,
     sample_phenotypes,
 )
-from sigmapose.synth.people.retarget import axis_angle
 from sigmapose.synth.people.skinning import Skin, deepest
 
 SOFT_MM = 7.0
@@ -215,7 +215,7 @@ def _push(
         length = np.linalg.norm(axis, axis=1)
         angle = (np.maximum(depth, 0.0) + _MARGIN_MM) / np.maximum(length, 60.0)
         angle = np.where(depth > 0, np.minimum(angle, _MAX_STEP_RAD), 0.0)
-        turn = axis_angle(axis / np.maximum(length, 1e-9)[:, None], angle)
+        turn = vector_rotation(axis / np.maximum(length, 1e-9)[:, None], angle)
         for segment in _ARM if kind == "arm" else _LEG:
             s = SEGMENTS.index(f"{side}_{segment}")
             turns[:, s] = turn @ turns[:, s]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.rotation import axis_rotation, vector_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.bvh import axis_rotation
 from sigmapose.synth.people.body import PARENTS, SEGMENTS
 from sigmapose.synth.people.families import (
     ARMS,
@@ -18,7 +18,6 @@ from sigmapose.synth.people.families import (
     WORLD_ANGLES,
     Range,
 )
-from sigmapose.synth.people.retarget import axis_angle
 
 _AT = {name: s for s, name in enumerate(SEGMENTS)}
 
@@ -204,11 +203,11 @@ def _flex(
     part = np.divide(wanted, flexion, out=np.ones_like(flexion), where=flexion > 0.2)
     axis = np.cross(upper, now)
     axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-9)
-    turn = axis_angle(axis, (part - 1.0) * flexion)
+    turn = vector_rotation(axis, (part - 1.0) * flexion)
     return turn @ local
 
 
 def _small_rotation(count: int, sigma_rad: float, rng: np.random.Generator) -> Float[Array, "count 3 3"]:
     vector = rng.normal(0.0, sigma_rad, (count, 3))
     angle = np.linalg.norm(vector, axis=-1)
-    return axis_angle(vector / np.maximum(angle, 1e-12)[:, None], angle)
+    return vector_rotation(vector / np.maximum(angle, 1e-12)[:, None], angle)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.rotation import smallest_rotation, vector_rotation
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.mocap.clips import MotionClip
@@ -180,20 +181,9 @@ def _shortened(
     skew = rotations - np.swapaxes(rotations, -1, -2)
     axis = np.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], axis=-1)
     axis = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-9)
-    turned = axis_angle(axis, part * angle)
+    turned = vector_rotation(axis, part * angle)
     turned[part == 0.0] = np.eye(3)
     return np.where((part == 1.0)[:, None, None], rotations, turned)
-
-
-def axis_angle(
-    axis: Float[Array, "*batch 3"], angle_rad: Float[Array, "*batch"]
-) -> Float[Array, "*batch 3 3"]:
-    """Rotation about a unit axis (Rodrigues' formula)."""
-    x, y, z = np.moveaxis(axis, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*axis.shape[:-1], 3, 3)
-    sin, cos = np.sin(angle_rad)[..., None, None], np.cos(angle_rad)[..., None, None]
-    return np.eye(3) + sin * cross + (1 - cos) * cross @ cross
 
 
 def _directions(
@@ -317,20 +307,6 @@ def _frame(main: Float[Array, "body 3"], second: Float[Array, "body 3"]) -> Floa
     second = second - np.sum(second * main, axis=-1, keepdims=True) * main
     second = second / np.linalg.norm(second, axis=-1, keepdims=True)
     return np.stack([main, second, np.cross(main, second)], axis=-1)
-
-
-def smallest_rotation(
-    start: Float[Array, "*batch 3"], end: Float[Array, "*batch 3"]
-) -> Float[Array, "*batch 3 3"]:
-    """Rotation by the smallest angle that takes unit vector `start` to unit vector `end`."""
-    middle = start + end
-    opposite = np.linalg.norm(middle, axis=-1, keepdims=True) < 1e-6
-    helper = np.eye(3)[np.argmin(np.abs(start), axis=-1)]
-    normal = np.cross(start, helper)
-    middle = np.where(opposite, normal, middle)
-    middle = middle / np.linalg.norm(middle, axis=-1, keepdims=True)
-    flip = 2 * middle[..., :, None] * middle[..., None, :] - np.eye(3)
-    return flip @ (2 * start[..., :, None] * start[..., None, :] - np.eye(3))
 
 
 def between(

@@ -10,11 +10,11 @@ import functools
 
 import numpy as np
 
+from sigmapose.rotation import smallest_rotation
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.people.body import BodyModel, RestBodies, load_body_model, mix
 from sigmapose.synth.people.contact import spread
-from sigmapose.synth.people.retarget import smallest_rotation
 from sigmapose.synth.people.skinning import Skin
 
 _MASSES = (

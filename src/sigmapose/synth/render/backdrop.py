@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.synth.render import materials
 from sigmapose.synth.render.degrade import motion_blur
@@ -18,7 +19,7 @@ from sigmapose.synth.render.furniture import Prop
 from sigmapose.synth.render.mesh import Material
 from sigmapose.synth.render.occluders import PictureFolder, procedural_texture
 from sigmapose.synth.render.props import STANDING, picture_frame, sample_prop
-from sigmapose.synth.render.solids import Solid, box, ellipsoid, join, panel, sphere_size, turn_z
+from sigmapose.synth.render.solids import Solid, box, ellipsoid, join, panel, sphere_size
 
 CAMERA_CLEARANCE_MM = 500.0
 """Walls stay this far from the camera."""
@@ -167,7 +168,7 @@ def _floor_material(rng: np.random.Generator) -> Material:
 
 def room(rng: np.random.Generator, photos: PictureFolder, ground: Ground, size: int) -> Backdrop:
     """A room with the person and the camera in it, pictures on its walls and furniture along the back."""
-    yaw = turn_z(float(np.clip(rng.normal(0, 0.35), -1, 1)))
+    yaw = axis_rotation(2, float(np.clip(rng.normal(0, 0.35), -1, 1)))
     eye = yaw.T @ ground.camera_mm
     reach, clear = ground.reach_mm + 100, CAMERA_CLEARANCE_MM
     back = max(reach + float(np.exp(rng.uniform(np.log(200), np.log(4000)))), eye[1] + clear)
@@ -188,7 +189,7 @@ def room(rng: np.random.Generator, photos: PictureFolder, ground: Ground, size: 
     walls = []
     for k, (width, x, y, turn) in enumerate(sides):
         parts = [panel(width, high, int(k > 1)), box((-width / 2, -15, 0), (width / 2, 5, 90), 2)]
-        walls.append(join(parts).moved((x, y, 0), turn_z(turn)))
+        walls.append(join(parts).moved((x, y, 0), axis_rotation(2, turn)))
     ceiling = panel(left + right, front + back, 3)
     ceiling = Solid(
         ceiling.vertices_mm[:, [0, 2, 1]] + [(right - left) / 2, -front, high],
@@ -228,7 +229,7 @@ def outdoors(rng: np.random.Generator, ground: Ground, size: int) -> Backdrop:
         at = (aside * away, away, 0)
         if rng.random() < 0.5:
             x, y, z = rng.uniform([2000, 2000, 3000], [9000, 6000, 14000])
-            house = box((-x, -y, 0), (x, y, z)).moved(at, turn_z(rng.uniform(-1, 1)))
+            house = box((-x, -y, 0), (x, y, z)).moved(at, axis_rotation(2, rng.uniform(-1, 1)))
             walls = Material("checks", materials.wall_paint(rng), materials.rgb(0.15 * rng.random(3)), 2.4)
             things.append(
                 Placed(
@@ -260,7 +261,7 @@ def clutter(rng: np.random.Generator, ground: Ground) -> tuple[Placed, ...]:
     things = []
     for _ in range(int(rng.integers(1, 4))):
         prop: Prop = sample_prop(rng, STANDING)
-        surface = prop.surface.moved(turn=turn_z(rng.uniform(-np.pi, np.pi)))
+        surface = prop.surface.moved(turn=axis_rotation(2, rng.uniform(-np.pi, np.pi)))
         near = ground.reach_mm + 80 - float(surface.vertices_mm[:, 1].min())
         at = (rng.normal(0, 1100), near + rng.gamma(1.5, 700), 0)
         things.append(Placed(surface.moved(at), prop.materials))

@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigmapose.errors import DataError
+from sigmapose.estimate.crop import Crop, roi_side_px
+from sigmapose.rotation import axis_rotation, plane_rotation
 from sigmapose.shapes import Array, Bool, Float, Int
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
-    from sigmapose.estimate.crop import Crop
 
 MIN_DEPTH_MM = 350.0
 """No joint comes nearer to the camera than this; the view is pushed back instead."""
 
 MIN_JOINTS_IN_PICTURE = 10
 """A truncated view keeps at least this many of the 26 joints inside the picture."""
-
-ROI_SCALE = 1.25
-"""MediaPipe enlarges the circle around the person by this factor before cropping (pose_landmarks_to_roi)."""
 
 HAND_REACH = 1.4
 """Hands end this many forearm lengths from the elbow; the enclosing circle holds hands, not wrists."""
@@ -112,40 +110,27 @@ class Crops:
     def __repr__(self) -> str:
         return f"Crops(n={len(self)})"
 
+    def only(self, index: int) -> Crops:
+        """One of them, still as an array of crops."""
+        one = slice(index, index + 1)
+        return Crops(self.center_px[one], self.size_px[one], self.angle_rad[one])
+
     def to_crop(self, points_px: Float[Array, "view point 2"]) -> Float[Array, "view point 2"]:
         """Pixels to crop widths."""
         offset = (points_px - self.center_px[:, None]) / self.size_px[:, None, None]
-        return offset @ _rotation2(self.angle_rad)
+        return offset @ plane_rotation(self.angle_rad)
 
     def to_image(self, points: Float[Array, "view point 2"]) -> Float[Array, "view point 2"]:
         """Crop widths to pixels."""
-        turned = points @ _rotation2(self.angle_rad).transpose(0, 2, 1)
+        turned = points @ plane_rotation(self.angle_rad).transpose(0, 2, 1)
         return self.center_px[:, None] + self.size_px[:, None, None] * turned
 
     def crop(self, index: int) -> Crop:
         """One crop, as the estimator uses it."""
-        from sigmapose.estimate.crop import Crop
-
         x, y = (float(v) for v in self.center_px[index])
         return Crop(
             center_px=(x, y), size_px=float(self.size_px[index]), angle_rad=float(self.angle_rad[index])
         )
-
-
-def _rotation2(angle_rad: Float[Array, " view"]) -> Float[Array, "view 2 2"]:
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
-
-
-def _axis_rotation(axis: int, angle_rad: Float[Array, " view"]) -> Float[Array, "view 3 3"]:
-    """Right-handed rotations about one camera axis."""
-    matrix = np.zeros((len(angle_rad), 3, 3))
-    a, b = (axis + 1) % 3, (axis + 2) % 3
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    matrix[:, axis, axis] = 1
-    matrix[:, a, a], matrix[:, b, b] = c, c
-    matrix[:, a, b], matrix[:, b, a] = -s, s
-    return matrix
 
 
 def _angles(
@@ -208,7 +193,7 @@ def sample_views(
     yaw = rng.uniform(-np.pi, np.pi, count)
     pitch = np.deg2rad(_angles(rng, count, view.pitch_deg, view.usual_pitch_deg, view.wide_share))
     roll = np.deg2rad(_angles(rng, count, view.roll_deg, (0.0, view.usual_roll_deg), view.wide_share))
-    rotation = _axis_rotation(2, roll) @ _axis_rotation(0, pitch) @ _axis_rotation(1, yaw)
+    rotation = axis_rotation(2, roll) @ axis_rotation(0, pitch) @ axis_rotation(1, yaw)
     turned = joints_mm.astype(np.float64) @ rotation.transpose(0, 2, 1)
 
     size = _picture_sizes(rng, count, view)
@@ -246,7 +231,7 @@ def sample_views(
 def true_crops(points_px: Float[Array, "view 26 2"]) -> Crops:
     """The crop MediaPipe's rule cuts when the person's joints are known.
 
-    Centre mid-hip; half a side is `ROI_SCALE` times the distance to the person's farthest point, hands
+    Centre mid-hip; the side is `roi_side_px` of the distance to the person's farthest point, hands
     included; turned so that hips -> shoulders points up. Source: MediaPipe `pose_landmarks_to_roi`.
     """
     root = points_px[:, MID_HIP]
@@ -255,7 +240,7 @@ def true_crops(points_px: Float[Array, "view 26 2"]) -> Crops:
     radius = np.linalg.norm(outline - root[:, None], axis=-1).max(1)
     up = (points_px[:, LEFT_SHOULDER] + points_px[:, RIGHT_SHOULDER]) / 2 - root
     angle = np.arctan2(up[:, 0], -up[:, 1])
-    return Crops(root.copy(), 2 * ROI_SCALE * np.maximum(radius, 2.0), angle)
+    return Crops(root.copy(), roi_side_px(np.maximum(radius, 2.0)), angle)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sigmapose.shapes import Array, Float, UInt8
+from sigmapose.shapes import Array, Bool, Float, UInt8
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,18 @@ def grain(rng: np.random.Generator, size: int) -> Float[Array, "size size 3"]:
     piece = tile[y : y + size, x : x + size]
     piece = piece[:, :: 1 if rng.random() < 0.5 else -1]
     return piece if rng.random() < 0.5 else piece.transpose(1, 0, 2)
+
+
+def photograph(
+    rng: np.random.Generator,
+    picture: Float[Array, "size size 3"],
+    native_px: float,
+    faults: CameraFaults,
+    inside: Bool[Array, "size size"],
+) -> UInt8[Array, "size size 3"]:
+    """As `degrade`, and black where the crop reaches beyond the camera's picture."""
+    coded = degrade(rng, picture, native_px, faults)
+    return coded if inside.all() else cv2.bitwise_and(coded, coded, mask=inside.view(np.uint8))
 
 
 def degrade(

@@ -10,18 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.rotation import axis_rotation
 from sigmapose.synth.render import materials
 from sigmapose.synth.render.mesh import Material
-from sigmapose.synth.render.solids import (
-    Solid,
-    bar,
-    box,
-    cylinder,
-    ellipsoid,
-    join,
-    turn_x,
-    turn_z,
-)
+from sigmapose.synth.render.solids import Solid, bar, box, cylinder, ellipsoid, join
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +47,9 @@ def crate(rng: np.random.Generator) -> Prop:
     parts, height = [], 0.0
     for k in range(int(rng.choice([1, 1, 1, 2, 3]))):
         x, y, z = rng.uniform([150, 150, 120], [450, 350, 600])
-        parts.append(box((-x, -y, 0), (x, y, z), k).moved((0, 0, height), turn_z(rng.normal(0, 0.2))))
+        parts.append(
+            box((-x, -y, 0), (x, y, z), k).moved((0, 0, height), axis_rotation(2, rng.normal(0, 0.2)))
+        )
         height += z
     return Prop("crate", join(parts), tuple(materials.any_surface(rng) for _ in parts))
 
@@ -110,7 +104,9 @@ def desk(rng: np.random.Generator) -> Prop:
                 box((-110, -70, 0), (110, 90, 12), 2),
             ]
         )
-        parts.append(screen.moved((side * x, rng.uniform(-0.1, 0.5) * y, z), turn_z(rng.normal(0, 0.2))))
+        parts.append(
+            screen.moved((side * x, rng.uniform(-0.1, 0.5) * y, z), axis_rotation(2, rng.normal(0, 0.2)))
+        )
     parts.append(box((-210, -y + 60, z), (210, -y + 190, z + 22), 2))
     dark = Material("plain", (0.02, 0.02, 0.022), gloss=0.4)
     screen_colour = Material("noise", materials.paint(rng), materials.paint(rng), 0.5, gloss=0.6)
@@ -156,7 +152,7 @@ def sofa(rng: np.random.Generator) -> Prop:
     for k in range(int(rng.integers(0, 3))):
         a = rng.uniform(-0.7, 0.7) * x
         cushion = ellipsoid((0, 0, 0), (210, 90, 190), 1 + k % 2)
-        parts.append(cushion.moved((a, y - 280, z + 170), turn_x(-0.3)))
+        parts.append(cushion.moved((a, y - 280, z + 170), axis_rotation(0, -0.3)))
     return Prop("sofa", join(parts), tuple(materials.covering(rng) for _ in range(3)))
 
 

@@ -29,6 +29,9 @@ NEAR = wp.constant(wp.float64(20.0))
 BEHIND = wp.constant(1.0e30)
 """Screen position of vertices that are not in front of the near plane."""
 
+NOWHERE = wp.constant(wp.vec4(1.0, 1.0, 0.0, 0.0))
+"""Bounds of what is not drawn: they hold no pixel."""
+
 WIDE = wp.constant(6)
 """Triangles that may cover more columns than this are drawn by spans of each row."""
 
@@ -75,7 +78,7 @@ def _where_near(a: wp.vec4d, b: wp.vec4d, inside: wp.vec2):
 def _cut_bounds(a: wp.vec4d, b: wp.vec4d, c: wp.vec4d, sa: wp.vec2, sb: wp.vec2, sc: wp.vec2):
     """Box (low x, low y, high x, high y) around what of a triangle is in front of the near plane."""
     if a[2] <= NEAR and b[2] <= NEAR and c[2] <= NEAR:
-        return wp.vec4(1.0, 1.0, 0.0, 0.0)
+        return NOWHERE
     seen = sa
     if b[2] > NEAR:
         seen = sb
@@ -92,6 +95,37 @@ def _cut_bounds(a: wp.vec4d, b: wp.vec4d, c: wp.vec4d, sa: wp.vec2, sb: wp.vec2,
     low = wp.min(wp.min(wp.min(ab, bc), ca), wp.min(wp.min(pa, pb), pc))
     high = wp.max(wp.max(wp.max(ab, bc), ca), wp.max(wp.max(pa, pb), pc))
     return wp.vec4(low[0], low[1], high[0], high[1])
+
+
+@wp.func
+def _screen_bounds(
+    corners: wp.array(dtype=wp.vec4d),
+    corner: wp.vec3i,
+    sa: wp.vec2,
+    sb: wp.vec2,
+    sc: wp.vec2,
+    two_sided: wp.uint8,
+):
+    """Box (low x, low y, high x, high y) around a face; empty where it is surely turned away."""
+    if wp.max(sa[0], wp.max(sb[0], sc[0])) >= BEHIND:
+        return _cut_bounds(corners[corner[0]], corners[corner[1]], corners[corner[2]], sa, sb, sc)
+    low, high = wp.min(sa, wp.min(sb, sc)), wp.max(sa, wp.max(sb, sc))
+    if two_sided == wp.uint8(0):
+        # turned away beyond all doubt of rounding
+        area = (sb[0] - sa[0]) * (sc[1] - sa[1]) - (sb[1] - sa[1]) * (sc[0] - sa[0])
+        if area > 1.0e-3 * (high[0] - low[0] + high[1] - low[1]):
+            return NOWHERE
+    return wp.vec4(low[0], low[1], high[0], high[1])
+
+
+@wp.func
+def _keep_nearest(keys: wp.array2d(dtype=wp.int64), y: int, x: int, depth: wp.float64, face: int):
+    """Let a sample see a face at a depth, unless it sees something nearer."""
+    single = wp.float32(depth)
+    if single > 20.0:
+        key = (wp.int64(wp.cast(single, wp.uint32)) << wp.int64(32)) | wp.int64(face)
+        if key < keys[y, x]:
+            wp.atomic_min(keys, y, x, key)
 
 
 @wp.func
@@ -125,18 +159,7 @@ def draw(
     face = first + i
     corner = faces[face]
     sa, sb, sc = screen[corner[0]], screen[corner[1]], screen[corner[2]]
-    cut = wp.max(sa[0], wp.max(sb[0], sc[0])) >= BEHIND
-    box = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    if cut:
-        box = _cut_bounds(corners[corner[0]], corners[corner[1]], corners[corner[2]], sa, sb, sc)
-    else:
-        low, high = wp.min(sa, wp.min(sb, sc)), wp.max(sa, wp.max(sb, sc))
-        box = wp.vec4(low[0], low[1], high[0], high[1])
-        if two_sided[face] == wp.uint8(0):
-            # turned away beyond all doubt of rounding
-            area = (sb[0] - sa[0]) * (sc[1] - sa[1]) - (sb[1] - sa[1]) * (sc[0] - sa[0])
-            if area > 1.0e-3 * (high[0] - low[0] + high[1] - low[1]):
-                return
+    box = _screen_bounds(corners, corner, sa, sb, sc, two_sided[face])
     # pixel x has its centre at x + 0.5
     x0 = int(wp.max(wp.ceil(box[0] - 0.501), window[0]))
     x1 = int(wp.min(wp.floor(box[2] - 0.499), window[1]))
@@ -149,10 +172,8 @@ def draw(
     pb = wp.vec3d(b[0], b[1], b[2])
     pc = wp.vec3d(c[0], c[1], c[2])
     ea = wp.cross(pb, pc)
-    volume = wp.dot(pa, ea)
-    if volume == wp.float64(0.0):
-        return
-    if volume > wp.float64(0.0) and two_sided[face] == wp.uint8(0):
+    zero, volume = wp.float64(0.0), wp.dot(pa, ea)
+    if volume == zero or (volume > zero and two_sided[face] == wp.uint8(0)):
         return
     eb = wp.cross(pc, pa)
     ec = wp.cross(pa, pb)
@@ -160,11 +181,7 @@ def draw(
         ea, eb, ec = -ea, -eb, -ec
     total = ea + eb + ec
     scaled = a[3] * ea + b[3] * eb + c[3] * ec
-    zero = wp.float64(0.0)
-    label = wp.int64(face)
-    first_row = y0
-    if stripes > 1:
-        first_row = y0 + (stripe - y0 % stripes + stripes) % stripes
+    first_row = y0 + (stripe - y0 % stripes + stripes) % stripes
     for y in range(first_row, y1 + 1, stripes):
         fy = wp.float64(y) + wp.float64(0.5)
         ra = ea[1] * fy + ea[2]
@@ -182,11 +199,7 @@ def draw(
             if ea[0] * fx + ra >= zero and eb[0] * fx + rb >= zero and ec[0] * fx + rc >= zero:
                 over = total[0] * fx + rt
                 if over > zero:
-                    depth = wp.float32((scaled[0] * fx + rs) / over)
-                    if depth > 20.0:
-                        key = (wp.int64(wp.cast(depth, wp.uint32)) << wp.int64(32)) | label
-                        if key < keys[y, x]:
-                            wp.atomic_min(keys, y, x, key)
+                    _keep_nearest(keys, y, x, (scaled[0] * fx + rs) / over, face)
 
 
 @wp.func

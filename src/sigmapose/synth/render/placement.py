@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.synth.render.backdrop import Placed
 from sigmapose.synth.render.furniture import Prop
 from sigmapose.synth.render.occluders import Paste, PictureFolder, sample_cutout
 from sigmapose.synth.render.props import HANDY, STANDING, Maker
-from sigmapose.synth.render.solids import turn_z
 from sigmapose.synth.render.stage import GRID, MARGIN, NEAR_MM, Stage, hidden_along, hidden_by_shift
 
 MAX_HIDDEN = 0.8
@@ -144,7 +144,7 @@ class Placer:
         prop = _prop(rng, STANDING, aim)
         square = float(rng.normal(0, 0.3)) + np.pi * float(rng.integers(2))
         yaw = float(rng.uniform(-np.pi, np.pi)) if rng.random() < 0.5 else square
-        surface = prop.surface.moved(turn=turn_z(yaw))
+        surface = prop.surface.moved(turn=axis_rotation(2, yaw))
         y = surface.vertices_mm[:, 1]
         away = self._distance(rng, float(y.min()), float(y.max()))
         if away is None:
@@ -218,7 +218,7 @@ class Placer:
     def _handy(self, rng: np.random.Generator, aim: float, shown: np.ndarray) -> Found | None:
         """Something small that is held up or hangs in front of a random place of the person."""
         prop, stage = _prop(rng, HANDY, aim), self.stage
-        surface = prop.surface.moved(turn=turn_z(float(rng.uniform(-np.pi, np.pi))))
+        surface = prop.surface.moved(turn=axis_rotation(2, float(rng.uniform(-np.pi, np.pi))))
         turned = surface.vertices_mm @ stage.axes.T
         extent = float(np.ptp(turned[:, 2])) / 2 + 20
         low, high = NEAR_MM + extent, stage.nearest_mm - extent
@@ -273,7 +273,7 @@ def flat_thing(
 def standing(body_mm: Float[Array, "vertex 3"], yaw_rad: float) -> Float[Array, "vertex 3"]:
     """A body of axes x right, y down, z forward in scene axes, turned, its lowest vertex on the floor."""
     upright = body_mm[:, [0, 2, 1]].astype(np.float32) * np.array([1, 1, -1], np.float32)
-    upright = upright @ turn_z(yaw_rad).T.astype(np.float32)
+    upright = upright @ axis_rotation(2, yaw_rad).T.astype(np.float32)
     upright[:, 2] -= upright[:, 2].min()
     return upright
 

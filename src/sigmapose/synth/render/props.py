@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from sigmapose.rotation import axis_rotation
 from sigmapose.synth.render import materials
 from sigmapose.synth.render.furniture import (
     Prop,
@@ -24,17 +25,7 @@ from sigmapose.synth.render.furniture import (
     table,
 )
 from sigmapose.synth.render.mesh import Material
-from sigmapose.synth.render.solids import (
-    bar,
-    box,
-    cylinder,
-    ellipsoid,
-    join,
-    leaves,
-    panel,
-    tube,
-    turn_x,
-)
+from sigmapose.synth.render.solids import bar, box, cylinder, ellipsoid, join, leaves, panel, tube
 
 
 def bicycle(rng: np.random.Generator) -> Prop:
@@ -171,7 +162,7 @@ def bag(rng: np.random.Generator) -> Prop:
 def sheet(rng: np.random.Generator) -> Prop:
     """A sheet of paper, a towel, a placard, a tablet: flat things held up."""
     x, z = rng.uniform(90, 450), rng.uniform(90, 450)
-    surface = box((-x, -4, -z), (x, 4, z), 0).moved((0, 0, 0), turn_x(rng.normal(0, 0.35)))
+    surface = box((-x, -4, -z), (x, 4, z), 0).moved((0, 0, 0), axis_rotation(0, rng.normal(0, 0.35)))
     return Prop("sheet", surface, (materials.cloth(rng, 0.5, 0.1),), standing=False)
 
 

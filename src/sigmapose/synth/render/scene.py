@@ -11,15 +11,15 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
+from sigmapose.estimate.crop import CROP_PX
 from sigmapose.shapes import Array, Bool, Float, UInt8
 from sigmapose.synth.render.appearance import BodyAtlas, sample_light
 from sigmapose.synth.render.backdrop import Backdrop, Ground, Placed, sample_backdrop
 from sigmapose.synth.render.cameras import Crops, Views
 from sigmapose.synth.render.coarse import CoarseBody
-from sigmapose.synth.render.degrade import CameraFaults, degrade
+from sigmapose.synth.render.degrade import CameraFaults, photograph
 from sigmapose.synth.render.garments import Seamstress, sample_garments
 from sigmapose.synth.render.mesh import Mesh
 from sigmapose.synth.render.occluders import Paste, PictureFolder, over
@@ -36,7 +36,6 @@ from sigmapose.synth.render.visibility import (
     visibility_classes,
 )
 
-CROP_SIZE = 256
 SUPERSAMPLE = 2
 PEOPLE_BEHIND = 0.12
 """Share of pictures with another person behind, where others are given."""
@@ -166,7 +165,7 @@ class Studio:
         self._fine_faces = np.ascontiguousarray(atlas.faces, np.int32)
         self._coarse = CoarseBody.of(atlas)
         self._tailor, self._seamstress = Tailor(self._coarse.atlas), Seamstress(self._coarse.atlas)
-        self._rasteriser = Rasteriser(CROP_SIZE, SUPERSAMPLE, device)
+        self._rasteriser = Rasteriser(CROP_PX, SUPERSAMPLE, device)
         self._shader = Shader(self._rasteriser)
 
     def shoot(
@@ -198,12 +197,9 @@ class Studio:
         """
         seed = int(rng.integers(2**62))
         rotation = views.rotation[index].astype(np.float32)
-        camera_mm = vertices_mm.astype(np.float32) @ rotation.T + views.translation_mm[index].astype(
-            np.float32
-        )
-        one = Crops(
-            *(values[index : index + 1] for values in (crops.center_px, crops.size_px, crops.angle_rad))
-        )
+        translation = views.translation_mm[index].astype(np.float32)
+        camera_mm = vertices_mm.astype(np.float32) @ rotation.T + translation
+        one = crops.only(index)
         joints, image_size = views.joints_camera_mm[index], views.image_size[index].astype(float)
         intrinsics = views.intrinsics()[index]
 
@@ -212,20 +208,14 @@ class Studio:
         stage = Stage.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
         aim = self._aim(seed) if severity is None else severity
         things = self._arrange(seed, stage, person, joints, others_mm)
-        inside = inside_picture(one, image_size, CROP_SIZE)
+        inside = inside_picture(one, image_size, CROP_PX)
         placer = None
         if aim > 0 and not self.scene.clean:
             silhouette = stage.splat(person.outline_mm) * inside_grid(image_size, one).astype(np.float32)
             placer = Placer(stage, silhouette, others_mm, self.occluders, rows)
         front, cast = self._hide(seed, things, stage, placer, aim, intrinsics, one, inside, twin)
         pictures = self._develop(things, cast, twin)
-        spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
-        finished = []
-        for picture in pictures:
-            coded = degrade(np.random.default_rng([seed, CAMERA]), picture, float(one.size_px[0]), spoilt)
-            if not inside.all():
-                coded = cv2.bitwise_and(coded, coded, mask=inside.view(np.uint8))
-            finished.append(coded)
+        finished = self._photograph(seed, pictures, one, inside, faults)
         bare = Mesh(camera_mm, self._fine_faces)
         visibility = self._joint_classes(bare, things, cast, views, one, index, stature_mm)
         return Shot(
@@ -237,6 +227,12 @@ class Studio:
             kinds=front.kinds,
             clean=finished[-1] if twin else None,
         )
+
+    def _photograph(self, seed: int, pictures: list, crop: Crops, inside: np.ndarray, faults: bool) -> list:
+        """What the camera makes of pictures of one crop, with the same faults in each."""
+        spoilt = self.scene.faults if faults and not self.scene.clean else CameraFaults.none()
+        size_px, dice = float(crop.size_px[0]), [seed, CAMERA]
+        return [photograph(np.random.default_rng(dice), p, size_px, spoilt, inside) for p in pictures]
 
     def _joint_classes(
         self,
@@ -316,7 +312,7 @@ class Studio:
         """Everything but what stands in front, in the camera frame."""
         dice = np.random.default_rng([seed, SURROUNDINGS])
         ground = Ground(stage.camera_mm, stage.reach_mm, stage.elevation(32))
-        backdrop = sample_backdrop(dice, self.backgrounds, ground, CROP_SIZE, self.scene.photo_share)
+        backdrop = sample_backdrop(dice, self.backgrounds, ground, CROP_PX, self.scene.photo_share)
         light = sample_light(np.random.default_rng([seed, LIGHT]), stage.up, backdrop.ambience)
         behind = [_placed(t, stage) for t in backdrop.things]
         no_shadow = {k for k, t in enumerate(backdrop.things) if not t.shade}
@@ -364,8 +360,8 @@ class Studio:
         elif ahead:
             r.add(drawing, ahead)
         shown = full.coverage(mine) * inside if back or ahead else alone
-        layers = [paste.layer(CROP_SIZE) for paste in pastes]
-        alpha = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+        layers = [paste.layer(CROP_PX) for paste in pastes]
+        alpha = np.zeros((CROP_PX, CROP_PX), np.float32)
         for layer in layers:
             alpha = 1 - (1 - alpha) * (1 - layer[..., 3])
         if layers:

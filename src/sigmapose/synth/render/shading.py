@@ -144,18 +144,8 @@ class Shader:
         seen = r.seen(drawing)
         count = self._list(seen if within is None else seen & within)
         if count:
-            inputs = [
-                drawing.keys,
-                self._pixels.array,
-                r.supersample,
-                pixel,
-                lamp,
-                ground,
-                shadow,
-                buffers,
-                result,
-            ]
-            wp.launch(shadekernels.shade, count, inputs=inputs, device=self.device)
+            inputs = [drawing.keys, self._pixels.array, r.supersample, pixel]
+            self._launch(shadekernels.shade, count, [*inputs, lamp, ground, shadow, buffers, result])
         dark = self._no_dark
         if floor is not None:
             to_ray = wp.mat33(*inverse.reshape(-1).tolist())
@@ -164,13 +154,7 @@ class Shader:
                 dark = self._alpha
                 self._launch(shadekernels.darken_floor, dark.shape, [*at, dark])
             else:
-                # every second pixel is enough, for shadows are soft
-                self._launch(shadekernels.light_floor, self._floor.shape, [*at, self._floor])
-                share = cv2.resize(np.asarray(self._floor.numpy(), np.float32), (r.size, r.size))
-                there = wp.array(share, dtype=wp.vec2, device=self.device)
-                inputs = [r.supersample, to_ray, pixel, lamp, ground, there]
-                inputs += [buffers.textures, buffers.pictures, result]
-                self._launch(shadekernels.shade_floor, (r.size, r.size), inputs)
+                self._shade_floor(at, pixel, buffers)
         if behind is None:
             if dark.size:
                 self._launch(shadekernels.darken, (r.size, r.size), [dark, result])
@@ -183,6 +167,17 @@ class Shader:
 
     def _launch(self, kernel: Any, dim: int | tuple[int, ...], inputs: list) -> None:
         wp.launch(kernel, dim, inputs=inputs, device=self.device)
+
+    def _shade_floor(self, at: list, pixel: float, buffers: Any) -> None:
+        """Add an opaque floor to the result; `at` is what `light_floor` takes but its output."""
+        r, (to_ray, _, lamp, ground, *_) = self.rasteriser, at
+        # every second pixel is enough, for shadows are soft
+        self._launch(shadekernels.light_floor, self._floor.shape, [*at, self._floor])
+        share = cv2.resize(np.asarray(self._floor.numpy(), np.float32), (r.size, r.size))
+        there = wp.array(share, dtype=wp.vec2, device=self.device)
+        inputs = [r.supersample, to_ray, pixel, lamp, ground, there]
+        inputs += [buffers.textures, buffers.pictures, self._result]
+        self._launch(shadekernels.shade_floor, (r.size, r.size), inputs)
 
     def _list(self, pixels: Bool[Array, "size size"]) -> int:
         """List the pixels to shade; returns how many there are."""

@@ -92,18 +92,6 @@ def cross(a: Float[Array, "*n 3"], b: Float[Array, "*n 3"]) -> Float[Array, "*n 
     return a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
 
 
-def turn_z(angle_rad: float) -> Float[Array, "3 3"]:
-    """Rotation about the vertical, counterclockwise from above."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-
-
-def turn_x(angle_rad: float) -> Float[Array, "3 3"]:
-    """Rotation about the x axis; a positive angle lifts what lies at +y."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-
-
 @functools.cache
 def _unit_box() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Corners -1..1, four a side, with triangles and normals."""
