@@ -18,7 +18,7 @@ from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.context import crop_context
-from sigmapose.estimate.network import Answer, ImageNetwork
+from sigmapose.estimate.network import ImageNetwork, Prediction25D
 from sigmapose.estimate.replay import Replay
 from sigmapose.skeleton import BODY_26
 
@@ -79,7 +79,7 @@ def answers_of(samples: Iterable[Sample], model: str) -> Answers:
     """Run a model on the stored crops of samples with 3D truth, 26 joints, a camera and a crop."""
     network = ImageNetwork(model)
     kept: list[Sample] = []
-    parts: list[Answer] = []
+    parts: list[Prediction25D] = []
     missed, stream = 0, iter(samples)
     while batch := list(islice(stream, BATCH)):
         usable = [s for s in batch if _usable(s)]
@@ -94,7 +94,9 @@ def answers_of(samples: Iterable[Sample], model: str) -> Answers:
         raise DataError(
             "no sample has a picture, a crop, a camera and 26 joints in 3D: make shards with synth"
         )
-    answer = Answer(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Answer)})
+    answer = Prediction25D(
+        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Prediction25D)}
+    )
     cameras = tuple(_camera(s) for s in kept)
     crops = np.stack([s.crop for s in kept if s.crop is not None])
     joints = np.stack([s.joints_mm for s in kept if s.joints_mm is not None])
@@ -114,7 +116,7 @@ def _camera(sample: Sample) -> Camera:
     return sample.camera
 
 
-def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Answer, np.ndarray]:
+def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Prediction25D, np.ndarray]:
     import cv2
 
     pictures = [

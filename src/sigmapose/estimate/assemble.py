@@ -9,7 +9,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera, root_depth_from_length
 from sigmapose.estimate.looks import mirrored, mixture
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward, relative_from_25d, root_position
 from sigmapose.pose import Pose
 from sigmapose.quantities import QuantityRadii, UncertainJoints
@@ -84,7 +84,7 @@ class PoseBatch:
 
 
 def assemble(
-    answer: Answer,
+    answer: Prediction25D,
     *,
     centre_px: Float[Array, "person 2"],
     size_px: Float[Array, " person"],
@@ -94,7 +94,7 @@ def assemble(
     source: str,
     score: Float[Array, " person"],
     track: tuple[int, ...] | None = None,
-    second: Answer | None = None,
+    second: Prediction25D | None = None,
 ) -> PoseBatch:
     """Calibrate, then carry means and covariances into the camera.
 
@@ -168,12 +168,14 @@ def assemble(
     )
 
 
-def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> Answer:
+def _calibrated(answer: Prediction25D, calibrator: Calibrator | None, source: str) -> Prediction25D:
     """The answer in float64, with its covariances, factors and the sigma of ln stature scaled.
 
     What a joint errs by together with others is scaled as the rest of its error, so that correlations stay.
     """
-    answer = Answer(**{f.name: getattr(answer, f.name).astype(np.float64) for f in fields(Answer)})
+    answer = Prediction25D(
+        **{f.name: getattr(answer, f.name).astype(np.float64) for f in fields(Prediction25D)}
+    )
     # The root is the origin; the floor in millimetres remains.
     answer.relative_cov[:, ROOT] = answer.relative_factors[:, ROOT] = 0.0
     if calibrator is None:
@@ -196,7 +198,7 @@ def _quantities(calibrator: Calibrator | None, source: str) -> QuantityRadii | N
 
 
 def _radii(
-    answer: Answer, calibrator: Calibrator | None, source: str
+    answer: Prediction25D, calibrator: Calibrator | None, source: str
 ) -> tuple[tuple[float, ...], Float[Array, "person 26 level"], Float[Array, "person 26 level"]]:
     radii = calibrator.radii_for(source) if calibrator is not None else None
     if radii is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sigmapose.estimate.context import mirrored_context
-from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks
+from sigmapose.estimate.network import ImageNetwork, Landmarks, Prediction25D
 from sigmapose.gaussian import mirror_covariance
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
@@ -25,8 +25,8 @@ FLIP = list(BODY_26.flip)
 class Said:
     """What the network says of a batch of crops."""
 
-    answer: Answer
-    second: Answer | None
+    answer: Prediction25D
+    second: Prediction25D | None
     """The answer to the mirror images, as it was given; None after one look."""
     landmarks: Landmarks
     """Of the crops as they are; `flag` is the mean of all looks."""
@@ -62,10 +62,10 @@ def ask(
     return Said(answer.take(first), answer.take(second), replace(seen, flag=flag))
 
 
-def mirrored(answer: Answer) -> Answer:
+def mirrored(answer: Prediction25D) -> Prediction25D:
     """The same people in a mirror: x changes its sign, left and right their names. Twice is the identity."""
     sign = np.array([-1.0, 1.0, 1.0])
-    return Answer(
+    return Prediction25D(
         points=answer.points[:, FLIP] * sign[:2],
         points_cov=mirror_covariance(answer.points_cov, BODY_26.flip),
         relative=answer.relative[:, FLIP] * sign,
@@ -76,7 +76,7 @@ def mirrored(answer: Answer) -> Answer:
     )
 
 
-def mixture(one: Answer, other: Answer) -> Answer:
+def mixture(one: Prediction25D, other: Prediction25D) -> Prediction25D:
     """Two answers about the same people as one, by the moments of their mixture.
 
     The covariance of different joints is exact too: the factors of both, each divided by sqrt(2), and half
@@ -87,7 +87,7 @@ def mixture(one: Answer, other: Answer) -> Answer:
     means, sigmas = (
         np.stack((one.log_stature[:, k], other.log_stature[:, k])).astype(np.float64) for k in (0, 1)
     )
-    return Answer(
+    return Prediction25D(
         points=other.points + half_points,
         points_cov=(one.points_cov + other.points_cov) / 2 + _outer(half_points),
         relative=other.relative + half,

@@ -10,7 +10,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator, ConformalRadii, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import PoseBatch, assemble, most_probable
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.quantities import UncertainJoints, reaches
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
@@ -34,7 +34,7 @@ class Replay:
 
     source: str
     """``none`` for bare keypoints, or the encoder."""
-    answer: Answer
+    answer: Prediction25D
     centre_px: Float[Array, "person 2"]
     size_px: Float[Array, " person"]
     cameras: tuple[Camera, ...]

@@ -1,8 +1,8 @@
 """Keeps people from frame to frame: each one's next crop comes from what was found in the last.
 
-    crops = follower.crops_for(image, detector)
+    crops = tracker.crops_for(image, detector)
     outputs = network(extract_batch(image, crops))
-    people = follower.update(outputs.landmarks, outputs.flag)     # whose row is whose
+    people = tracker.update(outputs.landmarks, outputs.flag)     # whose row is whose
 
 The detector is asked only for people who are not followed yet, in one region of the picture at a time. For a
 photo, go round twice with the same picture, the second time without a detector: the second crops fit better.
@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sigmapose.estimate.crop import Crop
+from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection, regions_of
-from sigmapose.estimate.steer import Joints, Steering
 from sigmapose.shapes import Array, Float, UInt8
 
 BODY = slice(0, 33)
@@ -67,7 +67,7 @@ FindPeople = Callable[..., list[Detection]]
 
 
 @dataclass(frozen=True)
-class Followed:
+class Tracked:
     """A person in this frame: `row` of the network's outputs, number, and the crop that was looked at."""
 
     row: int
@@ -80,7 +80,7 @@ class _Track:
     """Somebody followed, or (number -1) a crop that perhaps shows somebody."""
 
     number: int
-    steering: Steering
+    crop_filter: CropFilter
     landmarks_px: Float[Array, "33 2"]
     frames: int
     """In how many they were seen."""
@@ -92,7 +92,7 @@ class _Track:
 
     @property
     def crop(self) -> Crop:
-        return self.steering.crop
+        return self.crop_filter.crop
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Place:
     frame: int
 
 
-class Follower:
+class Tracker:
     """People of one video, or of one photo."""
 
     def __init__(
@@ -175,7 +175,7 @@ class Follower:
         flags: Float[Array, " crop"],
         heat: Float[Array, "crop 39 3"] | None = None,
         joints: Sequence[Joints] | None = None,
-    ) -> list[Followed]:
+    ) -> list[Tracked]:
         """What the network says about those crops, in their order; returns who is there, first come first.
 
         With `heat`, the encoder's heatmap statistics, mistakes of the detector are told from people far
@@ -198,20 +198,20 @@ class Follower:
             waiting = waiting[: self.people - len(tracks)]
         self._perhaps = [self._seen(row, looks, moved[row]) for row in perhaps]
         self._tracks, self._waiting = tracks, waiting
-        return [Followed(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
+        return [Tracked(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
 
-    def _moved(self, row: int, looks: _Looks, joints: Sequence[Joints] | None) -> Steering | None:
+    def _moved(self, row: int, looks: _Looks, joints: Sequence[Joints] | None) -> CropFilter | None:
         """The crop for the next frame; None where the network's answer is of no use."""
         points = looks.points_px[row]
         if not np.isfinite(points).all():
             return None
-        before = self._asked[row].steering if row < len(self._asked) else Steering(self._crops[row])
+        before = self._asked[row].crop_filter if row < len(self._asked) else CropFilter(self._crops[row])
         own = None if joints is None else joints[row]
         peaks = None if looks.peaks is None else looks.peaks[row]
         after = before.moved(points, peaks, own, self._crops[row])
         return after if after.crop.size_px >= MIN_CROP_PX else None
 
-    def _rank(self, row: int, looks: _Looks, after: Steering | None) -> tuple[int, float] | None:
+    def _rank(self, row: int, looks: _Looks, after: CropFilter | None) -> tuple[int, float] | None:
         """Whether somebody is there, and who comes before whom where two rows show one person: small first.
 
         None: nobody. (`PERHAPS`, ...): to be looked at again before it is said.
@@ -238,7 +238,7 @@ class Follower:
         again = flag >= PERHAPS_FLAG and looks.peak(row) >= EXPECTED_PEAK and looked < PERHAPS_LOOKS
         return (PERHAPS, size) if again else None
 
-    def _step(self, row: int, looks: _Looks, after: Steering) -> float:
+    def _step(self, row: int, looks: _Looks, after: CropFilter) -> float:
         """How far somebody moved since they were seen, in crop widths."""
         moved = np.linalg.norm(looks.points_px[row, BODY] - self._asked[row].landmarks_px, axis=-1).mean()
         return float(moved / after.crop.size_px)
@@ -283,7 +283,7 @@ class Follower:
         return all(_gap(crop, other) > NEW_PERSON for other in taken)
 
     def _without_doubles(
-        self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[Steering | None]
+        self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[CropFilter | None]
     ) -> list[int]:
         """One row for each person, the surest first.
 
@@ -307,7 +307,7 @@ class Follower:
         return kept
 
     def _seen(
-        self, row: int, looks: _Looks, after: Steering | None, waiting: list[_Track] | None = None
+        self, row: int, looks: _Looks, after: CropFilter | None, waiting: list[_Track] | None = None
     ) -> _Track:
         """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them."""
         assert after is not None
@@ -332,7 +332,10 @@ class Follower:
                 continue
             if track.credit > 0:
                 later = replace(
-                    track, steering=track.steering.waited(), credit=track.credit - 1, waited=track.waited + 1
+                    track,
+                    crop_filter=track.crop_filter.waited(),
+                    credit=track.credit - 1,
+                    waited=track.waited + 1,
                 )
                 waiting.append(later)
             else:
