@@ -8,6 +8,7 @@ import sigmapose
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.detect import Detection
 from sigmapose.estimate.tracker import Tracker
+from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.io.images import read_image
 
 MAN, WOMAN = (229, 105), (429, 263)
@@ -65,7 +66,7 @@ def test_a_lost_person_is_dropped_and_comes_back_with_the_same_number(detector, 
 
 
 def test_a_photo_looked_at_twice_fits_better_and_needs_no_second_detection(detector, encoder, clip):
-    tracker = Tracker(tile_rows=2)
+    tracker = Tracker(config=TrackerConfig(tile_rows=2))
     first, _ = follow(tracker, detector, encoder, clip[0])
     second, landmarks = follow(tracker, None, encoder, clip[0])
     assert {p.track for p in second} <= {p.track for p in first}

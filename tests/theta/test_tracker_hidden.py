@@ -10,9 +10,11 @@ from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection
 from sigmapose.estimate.estimator import Estimator
-from sigmapose.estimate.tracker import PATIENCE, Tracker
+from sigmapose.estimate.tracker import Tracker
+from sigmapose.estimate.tracker_config import TrackerConfig
 
 WOMAN = (429, 263)
+MOST_CREDIT = TrackerConfig().most_credit
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_who_is_gone_is_looked_for_in_the_last_crop_for_a_while_only(estimator, 
     last = tracker.crops[0]
     meadow = np.tile(clip[0][250:, :300], (2, 3, 1))[:360, :640]
     looked = []
-    for _ in range(PATIENCE + 10):
+    for _ in range(MOST_CREDIT + 10):
         assert look(estimator, tracker, meadow) == {}
         looked.append(any(crop.center_px == pytest.approx(last.center_px, abs=12) for crop in tracker.crops))
     assert looked[0] and not any(looked[-5:])
@@ -121,8 +123,8 @@ def test_a_place_is_kept_for_somebody_waited_for_but_not_for_ever():
     person, nothing = (0.99, 0.7), (0.0, 0.3)
     for _ in range(20):
         first = video.step([LEFT], {200: person})
-    seen = [video.step([RIGHT], {200: nothing, 600: person}) for _ in range(PATIENCE + 10)]
-    assert not any(seen[: PATIENCE - 5])
+    seen = [video.step([RIGHT], {200: nothing, 600: person}) for _ in range(MOST_CREDIT + 10)]
+    assert not any(seen[: MOST_CREDIT - 5])
     assert list(seen[-1].values()) == [600]
     assert set(seen[-1]) != set(first)
 

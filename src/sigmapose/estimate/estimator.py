@@ -32,13 +32,14 @@ from sigmapose.estimate.network import (
 )
 from sigmapose.estimate.side_swaps import SideSwapFilter
 from sigmapose.estimate.tracker import Tracked, Tracker
+from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33
 
 log = logging.getLogger(__name__)
-PHOTO_TILE_ROWS = 2
+PHOTO_TRACKING = TrackerConfig(tile_rows=2)
 PHOTO_ROUNDS = 2
 PHOTO_LOOKS, VIDEO_LOOKS = 2, 1
 """How often a person is looked at unless the user says it: a photo also in a mirror."""
@@ -106,7 +107,7 @@ class Estimator:
         """
         camera = _checked(image_rgb, camera)
         check_height(height_mm)
-        tracker = Tracker(people or self.people, tile_rows=PHOTO_TILE_ROWS)
+        tracker = Tracker(people or self.people, PHOTO_TRACKING)
         poses: list[Pose] = []
         for turn in range(PHOTO_ROUNDS):  # the last round is with crops that fit
             looks = (self.looks or PHOTO_LOOKS) if turn == PHOTO_ROUNDS - 1 else 1
