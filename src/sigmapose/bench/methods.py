@@ -124,10 +124,10 @@ class UncorrectedDepth(ImageNetwork):
         rotation: Float[Array, "batch 2"],
         context: Float[Array, "batch 12"],
     ) -> tuple[Prediction25D, Landmarks]:
-        answer, landmarks = self.network(crops, rotation, context)
-        cov = answer.relative_cov.copy()
+        prediction, landmarks = self.network(crops, rotation, context)
+        cov = prediction.relative_cov.copy()
         cov[..., 2, 2] /= self.network.depth_scale**2
-        return replace(answer, relative_cov=cov), landmarks
+        return replace(prediction, relative_cov=cov), landmarks
 
 
 def from_poses(

@@ -206,8 +206,10 @@ class Estimator:
             return []
         centre, size, rotation, context = self._inputs(crops, camera)
         said = ask(self.network, extract_batch(image, crops), rotation, context, looks)
-        answer, landmarks = said.answer, said.landmarks
-        joints = [Joints(points, cov) for points, cov in zip(answer.points, answer.points_cov, strict=True)]
+        prediction, landmarks = said.prediction, said.landmarks
+        joints = [
+            Joints(points, cov) for points, cov in zip(prediction.points, prediction.points_cov, strict=True)
+        ]
         people = tracker.update(landmarks.landmarks, landmarks.flag, landmarks.heat, joints)
         if not people:
             return []
@@ -274,7 +276,7 @@ class Estimator:
         track: tuple[int, ...] | None = None,
     ) -> PoseBatch:
         return assemble(
-            said.answer,
+            said.prediction,
             centre_px=centre,
             size_px=size,
             camera=camera,

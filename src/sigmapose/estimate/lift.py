@@ -84,12 +84,12 @@ class Lifter:
         local = (ideal - centre[:, None]) / size[:, None, None]
 
         def lift_rows(rows: slice) -> PoseBatch:
-            answer = self.network(local[rows], score[rows], present[rows], context[rows])
+            prediction = self.network(local[rows], score[rows], present[rows], context[rows])
             confidence = np.where(present[rows], np.nan_to_num(score[rows], nan=1.0), 0.0).sum(1) / present[
                 rows
             ].sum(1)
             return assemble(
-                answer,
+                prediction,
                 centre_px=centre[rows],
                 size_px=size[rows],
                 camera=camera,

@@ -29,7 +29,7 @@ LOGIT_CLIP = 8.0
 
 @dataclass(frozen=True, repr=False)
 class Prediction25D:
-    """Φ's Gaussian for a batch of people, crop widths."""
+    """Φ's Gaussian for a batch of people, crop widths: places in the crop, depth from the root."""
 
     points: Float[Array, "batch 26 2"]
     points_cov: Float[Array, "batch 26 2 2"]
@@ -51,6 +51,11 @@ class Prediction25D:
     def take(self, rows: Int[Array, " some"] | slice) -> Prediction25D:
         """Some of the people."""
         return Prediction25D(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Prediction25D]) -> Prediction25D:
+        """The people of all parts, in order; at least one part, and all with factors of one rank."""
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
 
 
 @dataclass(frozen=True, repr=False)
