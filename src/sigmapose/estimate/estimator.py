@@ -27,7 +27,6 @@ from sigmapose.estimate.network import (
     DEFAULT_MODEL,
     ImageNetwork,
     Landmarks,
-    default_threads,
     weights_path,
 )
 from sigmapose.estimate.side_swaps import SideSwapFilter
@@ -64,7 +63,7 @@ class Estimator:
         if looks not in (None, 1, 2):
             raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
         self.network = ImageNetwork(model, threads=threads, device=device)
-        self.detector = Detector(weights_path("detector"), threads=threads or default_threads())
+        self.detector = Detector(weights_path("detector"), threads=threads, device=device)
         if calibrator is not None:
             # refuses what it was not fitted for now, rather than in a picture
             calibrator.scales_for(self.network.model)
@@ -72,6 +71,7 @@ class Estimator:
         self.model = self.network.model
         self.people = people
         self.looks = looks
+        self.device = device
 
     def __repr__(self) -> str:
         name = self.calibrator.name if self.calibrator else "none"
@@ -245,7 +245,7 @@ class Estimator:
 
     @cached_property
     def _lifter(self) -> Lifter:
-        return Lifter(calibrator=self.calibrator, threads=1)
+        return Lifter(calibrator=self.calibrator, threads=1, device=self.device)
 
     def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
         seen = np.array([crop.center_px for crop in crops])

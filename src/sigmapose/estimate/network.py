@@ -109,8 +109,11 @@ def default_threads(model: str | None = None) -> int:
     return processors if model == "heavy" else max(1, processors // 2)
 
 
-def open_session(path: Path, *, threads: int | None = None, device: str = "cpu") -> ort.InferenceSession:
-    """ONNX Runtime session on ``cpu`` or ``cuda``; ModelError when the file or the device is not usable."""
+def open_session(
+    path: Path, *, threads: int | None = None, device: str = "cpu", name: str = "network"
+) -> ort.InferenceSession:
+    """ONNX Runtime session on ``cpu`` or ``cuda``; ModelError, with that name for the file, when the file or
+    the device is not usable."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -127,7 +130,7 @@ def open_session(path: Path, *, threads: int | None = None, device: str = "cpu")
     try:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime raises its own untyped errors
-        raise ModelError(f"cannot load the network '{path}': {str(error).splitlines()[0]}") from error
+        raise ModelError(f"cannot load the {name} '{path}': {str(error).splitlines()[0]}") from error
 
 
 ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
