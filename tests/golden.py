@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.estimate.context import CONTEXT_FEATURES
-from sigmapose.estimate.network import Answer, ImageNetwork, LiftNetwork
+from sigmapose.estimate.network import ImageNetwork, LiftNetwork, Prediction25D
 from sigmapose.shapes import Array, UInt8
 
 GOLDEN_MODELS = ("lite", "full", "heavy")
@@ -38,7 +38,9 @@ def answers(crop: UInt8[Array, "256 256 3"]) -> dict[str, Array]:
     said = {"lift": LiftNetwork(threads=1)(*lift_inputs())}
     said |= {model: ImageNetwork(model, threads=1)(*image_inputs(crop))[0] for model in GOLDEN_MODELS}
     return {
-        f"{model}/{f.name}": getattr(answer, f.name) for model, answer in said.items() for f in fields(Answer)
+        f"{model}/{f.name}": getattr(answer, f.name)
+        for model, answer in said.items()
+        for f in fields(Prediction25D)
     }
 
 

@@ -30,7 +30,7 @@ from sigmapose.data.shard_reader import read_shards
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, extract
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.network import Answer, ImageNetwork, weights_path
+from sigmapose.estimate.network import ImageNetwork, Prediction25D, weights_path
 from sigmapose.evaluate.ranking import auroc
 from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader
@@ -55,9 +55,9 @@ class Seen:
     """Where BlazePose would look next."""
     encoder: Array
     """Means of Θ's heatmaps."""
-    phi: Answer
+    phi: Prediction25D
     thunder: Array
-    both: Answer
+    both: Prediction25D
 
     @property
     def witness(self) -> Array:

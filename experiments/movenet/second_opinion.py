@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, COCO_17
 
@@ -38,8 +38,8 @@ _FOLLOWS = {
 
 
 def mean_of_both(
-    answer: Answer, keypoints: Float[Array, "batch 17 2"], scores: Float[Array, "batch 17"]
-) -> Answer:
+    answer: Prediction25D, keypoints: Float[Array, "batch 17 2"], scores: Float[Array, "batch 17"]
+) -> Prediction25D:
     """Φ's answer with a second opinion about the joints' places in the picture.
 
     Args:

@@ -10,7 +10,7 @@ import pytest
 from sigmapose.calibrator import Calibrator, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURE_PRIOR_MM, assemble
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.gaussian import SIGMA_FLOOR_MM
 from sigmapose.skeleton import BODY_26
 
@@ -18,7 +18,7 @@ ROOT = BODY_26.index("mid_hip")
 
 
 def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, sigma: float = 0.01):
-    """A true person before a camera, and the Answer of a network that knows everything up to ``sigma``."""
+    """A true person before a camera, and what a network says that errs by ``sigma``."""
     rng = np.random.default_rng(0)
     joints = np.array([300.0, -100.0, 4200.0]) + rng.normal(0, 250, (26, 3))
     ideal = joints[:, :2] / joints[:, 2:] * camera.focal_px + [camera.cx, camera.cy]
@@ -26,7 +26,7 @@ def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, si
     scale = joints[ROOT, 2] * size_px / camera.focal_px
     points = (ideal - centre) / size_px
     relative = np.concatenate([points - points[ROOT], ((joints[:, 2] - joints[ROOT, 2]) / scale)[:, None]], 1)
-    answer = Answer(
+    answer = Prediction25D(
         points=points[None],
         points_cov=np.tile(sigma**2 * np.eye(2), (1, 26, 1, 1)),
         relative=relative[None],
@@ -38,7 +38,7 @@ def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, si
     return joints, answer, centre[None], np.array([size_px])
 
 
-def run(camera: Camera, answer: Answer, centre, size, **options):
+def run(camera: Camera, answer: Prediction25D, centre, size, **options):
     keywords = {"height_mm": 1750.0, "calibrator": None, "source": "full", "score": np.ones(1)} | options
     return assemble(answer, centre_px=centre, size_px=size, camera=camera, **keywords)[0]
 
@@ -109,7 +109,7 @@ def test_the_covariance_is_that_of_sampled_answers() -> None:
         np.testing.assert_allclose(pose.cov_mm2[joint], expected, atol=0.03 * np.trace(expected))
 
 
-def with_factors(answer: Answer, size: float) -> Answer:
+def with_factors(answer: Prediction25D, size: float) -> Prediction25D:
     factors = size * np.random.default_rng(7).normal(size=(1, 26, 3, 2))
     cov = answer.relative_cov + factors @ np.swapaxes(factors, -1, -2)
     return replace(answer, relative_factors=factors, relative_cov=cov)

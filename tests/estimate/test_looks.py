@@ -17,7 +17,7 @@ from sigmapose.errors import InputError
 from sigmapose.estimate.crop import Crop, extract
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.looks import FLIP, mirrored, mixture
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.gaussian import mirror_covariance
 from sigmapose.io.images import read_image
 from sigmapose.pose import Pose
@@ -33,7 +33,7 @@ def estimator(looks: int | None) -> Estimator:
     return sigmapose.load("lite", people=2, threads=1, looks=looks)
 
 
-def answers() -> tuple[Answer, Answer]:
+def answers() -> tuple[Prediction25D, Prediction25D]:
     """Two opinions of one person, each with errors that joints share."""
     _, one, _, _ = scene(CAMERA)
     one = with_factors(one, 0.02)
@@ -95,7 +95,7 @@ def test_one_look_favours_a_side(examples: Path) -> None:
 def test_a_mirror_twice_changes_nothing() -> None:
     for answer in answers():
         again = mirrored(mirrored(answer))
-        for field in fields(Answer):
+        for field in fields(Prediction25D):
             np.testing.assert_array_equal(getattr(again, field.name), getattr(answer, field.name))
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.movenet.second_opinion import ROOT, SIGMA, mean_of_both
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 
 
-def some_answer(rng: np.random.Generator, people: int = 2) -> Answer:
+def some_answer(rng: np.random.Generator, people: int = 2) -> Prediction25D:
     factors = rng.normal(0.0, 0.02, (people, 26, 3, 2))
     spread = rng.normal(0.0, 0.03, (people, 26, 3, 3))
     relative = rng.normal(0.0, 0.2, (people, 26, 3))
     root = rng.normal(0.0, 0.05, (people, 1, 2))
     relative[:, ROOT] = 0.0
     flat = rng.normal(0.0, 0.03, (people, 26, 2, 2))
-    return Answer(
+    return Prediction25D(
         points=relative[..., :2] + root,
         points_cov=flat @ np.swapaxes(flat, -1, -2) + 1e-4 * np.eye(2),
         relative=relative,

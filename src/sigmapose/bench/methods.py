@@ -22,7 +22,7 @@ from sigmapose.bench.quantities import intervals_of
 from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError
 from sigmapose.estimate.estimator import Estimator
-from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks, weights_path
+from sigmapose.estimate.network import ImageNetwork, Landmarks, Prediction25D, weights_path
 from sigmapose.evaluate.frames import LEVELS, Predictions
 from sigmapose.gaussian import chi2_radius
 from sigmapose.pose import Pose
@@ -123,11 +123,11 @@ class UncorrectedDepth(ImageNetwork):
         crops: Float[Array, "batch 256 256 3"],
         rotation: Float[Array, "batch 2"],
         context: Float[Array, "batch 12"],
-    ) -> tuple[Answer, Landmarks]:
-        answer, landmarks = self.network(crops, rotation, context)
-        cov = answer.relative_cov.copy()
+    ) -> tuple[Prediction25D, Landmarks]:
+        prediction, landmarks = self.network(crops, rotation, context)
+        cov = prediction.relative_cov.copy()
         cov[..., 2, 2] /= self.network.depth_scale**2
-        return replace(answer, relative_cov=cov), landmarks
+        return replace(prediction, relative_cov=cov), landmarks
 
 
 def from_poses(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from sigmapose.errors import DataError
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import CROP_PX
-from sigmapose.estimate.network import Answer, ImageNetwork
+from sigmapose.estimate.network import ImageNetwork, Prediction25D
 from sigmapose.estimate.replay import Replay
 from sigmapose.skeleton import BODY_26
 
@@ -79,28 +79,30 @@ def answers_of(samples: Iterable[Sample], model: str) -> Answers:
     """Run a model on the stored crops of samples with 3D truth, 26 joints, a camera and a crop."""
     network = ImageNetwork(model)
     kept: list[Sample] = []
-    parts: list[Answer] = []
+    parts: list[Prediction25D] = []
     missed, stream = 0, iter(samples)
     while batch := list(islice(stream, BATCH)):
         usable = [s for s in batch if _usable(s)]
         if not usable:
             continue
-        answer, flag = _run(network, usable, model)
+        prediction, flag = _run(network, usable, model)
         missed += int((flag < PERSON_THERE).sum())
         found = np.flatnonzero(flag >= PERSON_THERE)
-        parts.append(answer.take(found))
+        parts.append(prediction.take(found))
         kept += [replace(usable[k], picture=None, clean_picture=None) for k in found]
     if not kept:
         raise DataError(
             "no sample has a picture, a crop, a camera and 26 joints in 3D: make shards with synth"
         )
-    answer = Answer(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Answer)})
     cameras = tuple(_camera(s) for s in kept)
     crops = np.stack([s.crop for s in kept if s.crop is not None])
     joints = np.stack([s.joints_mm for s in kept if s.joints_mm is not None])
     points = np.stack([c.project(j) for c, j in zip(cameras, joints, strict=True)])
     root = BODY_26.index("mid_hip")
-    replay = Replay(model, answer, crops[:, :2], crops[:, 2], cameras, joints - joints[:, root, None], points)
+    replay = Replay(
+        model, Prediction25D.concatenate(parts),
+        crops[:, :2], crops[:, 2], cameras, joints - joints[:, root, None], points,
+    )  # fmt: skip
     return Answers(replay, tuple(kept), missed)
 
 
@@ -114,7 +116,7 @@ def _camera(sample: Sample) -> Camera:
     return sample.camera
 
 
-def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Answer, np.ndarray]:
+def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Prediction25D, np.ndarray]:
     import cv2
 
     pictures = [
@@ -133,8 +135,8 @@ def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Answ
     )  # fmt: skip
     rotation = np.stack((np.cos(crop[:, 3]), np.sin(crop[:, 3])), axis=1)
     pixels = np.stack(pictures).astype(np.float32) / 255.0
-    answer, landmarks = network(pixels, rotation, context)
-    return answer, np.asarray(landmarks.flag).reshape(count)
+    prediction, landmarks = network(pixels, rotation, context)
+    return prediction, np.asarray(landmarks.flag).reshape(count)
 
 
 def _stature_z(answers: Answers) -> np.ndarray:
@@ -146,7 +148,7 @@ def _stature_z(answers: Answers) -> np.ndarray:
     )
     focal = np.array([camera.focal_px for camera in replay.cameras])
     true = np.log(stature / (depth * replay.size_px / focal))
-    return (replay.answer.log_stature[:, 0] - true) / replay.answer.log_stature[:, 1]
+    return (replay.prediction.log_stature[:, 0] - true) / replay.prediction.log_stature[:, 1]
 
 
 def _constant_sigma(replay: Replay) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera, root_depth_from_length
 from sigmapose.estimate.looks import mirrored, mixture
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.gaussian import (
     SIGMA_FLOOR_PX,
     CoupledGaussian,
@@ -92,7 +92,7 @@ class PoseBatch:
 
 
 def assemble(
-    answer: Answer,
+    prediction: Prediction25D,
     *,
     centre_px: Float[Array, "person 2"],
     size_px: Float[Array, " person"],
@@ -102,7 +102,7 @@ def assemble(
     source: str,
     score: Float[Array, " person"],
     track: tuple[int, ...] | None = None,
-    second: Answer | None = None,
+    second: Prediction25D | None = None,
 ) -> PoseBatch:
     """Calibrate, then carry means and covariances into the camera.
 
@@ -117,14 +117,14 @@ def assemble(
     """
     if calibrator is not None:
         source = calibrator.source_for(source, camera.known)
-    answer = _calibrated(answer, calibrator, source)
+    prediction = _calibrated(prediction, calibrator, source)
     if second is not None:
-        answer = mixture(answer, mirrored(_calibrated(second, calibrator, source)))
-    levels, joint_radii, point_radii = _radii(answer, calibrator, source)
+        prediction = mixture(prediction, mirrored(_calibrated(second, calibrator, source)))
+    levels, joint_radii, point_radii = _radii(prediction, calibrator, source)
     size = np.asarray(size_px, dtype=np.float64)
-    ideal_px = centre_px[:, None] + answer.points * size[:, None, None]
-    ideal_cov = answer.points_cov * size[:, None, None, None] ** 2
-    relative, root = _in_camera(answer, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, height_mm)
+    ideal_px = centre_px[:, None] + prediction.points * size[:, None, None]
+    ideal_cov = prediction.points_cov * size[:, None, None, None] ** 2
+    relative, root = _in_camera(prediction, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, height_mm)
     points_px, cov_px2 = ideal_px, ideal_cov
     if camera.distortion:
         points_px = camera.distort(ideal_px)
@@ -134,11 +134,11 @@ def assemble(
         cov_mm2=relative.cov,
         points_px=points_px,
         cov_px2=add_floor(cov_px2, SIGMA_FLOOR_PX),
-        visibility=answer.visibility,
+        visibility=prediction.visibility,
         root_mm=root.mean,
         root_cov_mm2=root.cov,
         score=np.asarray(score, dtype=np.float64),
-        track=track or (-1,) * len(answer),
+        track=track or (-1,) * len(prediction),
         camera=camera,
         calibration=calibrator.name if calibrator else "none",
         levels=levels,
@@ -150,7 +150,7 @@ def assemble(
 
 
 def _in_camera(
-    answer: Answer,
+    prediction: Prediction25D,
     root_px: Float[Array, "person 2"],
     root_cov_px2: Float[Array, "person 2 2"],
     size_px: Float[Array, " person"],
@@ -163,23 +163,23 @@ def _in_camera(
     """
     ratio = size_px / camera.focal_px
     stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
-    unit_stature = np.exp(answer.log_stature[:, 0]) * ratio
+    unit_stature = np.exp(prediction.log_stature[:, 0]) * ratio
     depth = root_depth_from_length(
         stature,
         sigma,
         unit_stature,
-        unit_stature * answer.log_stature[:, 1],
+        unit_stature * prediction.log_stature[:, 1],
         focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
     )
     root_ray = camera.ideal_rays(root_px)
     relative = relative_from_25d(
-        answer.relative,
-        answer.relative_cov,
+        prediction.relative,
+        prediction.relative_cov,
         scale_mm=depth.depth_mm * ratio,
         crop_ratio=ratio,
         root_ray=root_ray,
         sigma_log_scale=depth.sigma_log_length,
-        factors=answer.relative_factors,
+        factors=prediction.relative_factors,
     )
     root = root_position(
         root_ray,
@@ -192,25 +192,27 @@ def _in_camera(
     return relative, root
 
 
-def _calibrated(answer: Answer, calibrator: Calibrator | None, source: str) -> Answer:
-    """The answer in float64, with its covariances, factors and the sigma of ln stature scaled.
+def _calibrated(prediction: Prediction25D, calibrator: Calibrator | None, source: str) -> Prediction25D:
+    """The prediction in float64, with its covariances, factors and the sigma of ln stature scaled.
 
     What a joint errs by together with others is scaled as the rest of its error, so that correlations stay.
     """
-    answer = Answer(**{f.name: getattr(answer, f.name).astype(np.float64) for f in fields(Answer)})
+    prediction = Prediction25D(
+        **{f.name: getattr(prediction, f.name).astype(np.float64) for f in fields(Prediction25D)}
+    )
     # The root is the origin; the floor in millimetres remains.
-    answer.relative_cov[:, ROOT] = answer.relative_factors[:, ROOT] = 0.0
+    prediction.relative_cov[:, ROOT] = prediction.relative_factors[:, ROOT] = 0.0
     if calibrator is None:
-        return answer
+        return prediction
     scales = calibrator.scales_for(source)
-    joint, group = np.arange(answer.visibility.shape[1]), most_probable(answer.visibility)
+    joint, group = np.arange(prediction.visibility.shape[1]), most_probable(prediction.visibility)
     scale = scales.relative[joint, group][..., None, None]
     return replace(
-        answer,
-        points_cov=answer.points_cov * scales.points[joint, group][..., None, None],
-        relative_cov=answer.relative_cov * scale,
-        relative_factors=answer.relative_factors * np.sqrt(scale),
-        log_stature=answer.log_stature * (1.0, scales.stature),
+        prediction,
+        points_cov=prediction.points_cov * scales.points[joint, group][..., None, None],
+        relative_cov=prediction.relative_cov * scale,
+        relative_factors=prediction.relative_factors * np.sqrt(scale),
+        log_stature=prediction.log_stature * (1.0, scales.stature),
     )
 
 
@@ -220,13 +222,13 @@ def _quantities(calibrator: Calibrator | None, source: str) -> QuantityRadii | N
 
 
 def _radii(
-    answer: Answer, calibrator: Calibrator | None, source: str
+    prediction: Prediction25D, calibrator: Calibrator | None, source: str
 ) -> tuple[tuple[float, ...], Float[Array, "person 26 level"], Float[Array, "person 26 level"]]:
     radii = calibrator.radii_for(source) if calibrator is not None else None
     if radii is None:
-        none = np.zeros((*answer.visibility.shape[:2], 0))
+        none = np.zeros((*prediction.visibility.shape[:2], 0))
         return (), none, none
-    joint, group = np.arange(answer.visibility.shape[1]), most_probable(answer.visibility)
+    joint, group = np.arange(prediction.visibility.shape[1]), most_probable(prediction.visibility)
     return radii.levels, radii.relative[joint, group], radii.points[joint, group]
 
 

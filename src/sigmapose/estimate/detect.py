@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.errors import ModelError
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, sample, whole_image
+from sigmapose.estimate.network import open_session
 from sigmapose.shapes import Array, Float, UInt8
 
 DETECTOR_PX = 224
@@ -36,22 +36,17 @@ class Detection:
 
 
 class Detector:
-    """The person detector: an ONNX file, or its bytes, on one or more threads."""
+    """The person detector: an ONNX file, on one or more threads or on ``cuda``."""
 
     def __init__(
-        self, model: Path | bytes, *, threads: int | None = None, min_score: float = MIN_SCORE
+        self,
+        model: Path,
+        *,
+        threads: int | None = None,
+        min_score: float = MIN_SCORE,
+        device: str = "cpu",
     ) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        try:
-            source = model if isinstance(model, bytes) else str(model)
-            self.session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises its own untyped errors
-            name = "given as bytes" if isinstance(model, bytes) else f"'{model}'"
-            raise ModelError(f"cannot load the detector {name}: {str(error).splitlines()[0]}") from error
+        self.session = open_session(model, threads=threads, device=device, name="detector")
         self.min_score = min_score
 
     def __call__(

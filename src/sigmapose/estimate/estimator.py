@@ -19,26 +19,26 @@ from sigmapose.errors import CameraError, InputError
 from sigmapose.estimate.assemble import PoseBatch, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
+from sigmapose.estimate.crop_filter import Joints
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.facing import Facing
-from sigmapose.estimate.follow import Followed, Follower
 from sigmapose.estimate.lift import Lifter, check_height
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.network import (
     DEFAULT_MODEL,
     ImageNetwork,
     Landmarks,
-    default_threads,
     weights_path,
 )
-from sigmapose.estimate.steer import Joints
+from sigmapose.estimate.side_swaps import SideSwapFilter
+from sigmapose.estimate.tracker import Tracked, Tracker
+from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33
 
 log = logging.getLogger(__name__)
-PHOTO_TILE_ROWS = 2
+PHOTO_TRACKING = TrackerConfig(tile_rows=2)
 PHOTO_ROUNDS = 2
 PHOTO_LOOKS, VIDEO_LOOKS = 2, 1
 """How often a person is looked at unless the user says it: a photo also in a mirror."""
@@ -63,7 +63,7 @@ class Estimator:
         if looks not in (None, 1, 2):
             raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
         self.network = ImageNetwork(model, threads=threads, device=device)
-        self.detector = Detector(weights_path("detector"), threads=threads or default_threads())
+        self.detector = Detector(weights_path("detector"), threads=threads, device=device)
         if calibrator is not None:
             # refuses what it was not fitted for now, rather than in a picture
             calibrator.scales_for(self.network.model)
@@ -71,6 +71,7 @@ class Estimator:
         self.model = self.network.model
         self.people = people
         self.looks = looks
+        self.device = device
 
     def __repr__(self) -> str:
         name = self.calibrator.name if self.calibrator else "none"
@@ -106,11 +107,11 @@ class Estimator:
         """
         camera = _checked(image_rgb, camera)
         check_height(height_mm)
-        follower = Follower(people or self.people, tile_rows=PHOTO_TILE_ROWS)
+        tracker = Tracker(people or self.people, PHOTO_TRACKING)
         poses: list[Pose] = []
         for turn in range(PHOTO_ROUNDS):  # the last round is with crops that fit
             looks = (self.looks or PHOTO_LOOKS) if turn == PHOTO_ROUNDS - 1 else 1
-            poses = self._look(image_rgb, follower, camera, height_mm, looks, detect=turn == 0)
+            poses = self._look(image_rgb, tracker, camera, height_mm, looks, detect=turn == 0)
             if not poses:
                 break
         return poses
@@ -150,13 +151,15 @@ class Estimator:
     ) -> Iterator[Frame]:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture)."""
         check_height(height_mm)
-        follower, facing = Follower(people or self.people), Facing()
+        tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
         looks = self.looks or VIDEO_LOOKS
         for index, time_s, picture in frames:
             seen_by = _checked(picture, camera)
-            facing.next_frame()
+            side_swaps.next_frame()
             yield Frame(
-                index, time_s, tuple(self._look(picture, follower, seen_by, height_mm, looks, facing=facing))
+                index,
+                time_s,
+                tuple(self._look(picture, tracker, seen_by, height_mm, looks, side_swaps=side_swaps)),
             )
 
     def in_crops(
@@ -190,31 +193,33 @@ class Estimator:
     def _look(
         self,
         image: Array,
-        follower: Follower,
+        tracker: Tracker,
         camera: Camera,
         height_mm: float | None,
         looks: int,
         *,
         detect: bool = True,
-        facing: Facing | None = None,
+        side_swaps: SideSwapFilter | None = None,
     ) -> list[Pose]:
-        crops = follower.crops_for(image, self.detector if detect else None)
+        crops = tracker.crops_for(image, self.detector if detect else None)
         if not crops:
             return []
         centre, size, rotation, context = self._inputs(crops, camera)
         said = ask(self.network, extract_batch(image, crops), rotation, context, looks)
-        answer, landmarks = said.answer, said.landmarks
-        joints = [Joints(points, cov) for points, cov in zip(answer.points, answer.points_cov, strict=True)]
-        people = follower.update(landmarks.landmarks, landmarks.flag, landmarks.heat, joints)
+        prediction, landmarks = said.prediction, said.landmarks
+        joints = [
+            Joints(points, cov) for points, cov in zip(prediction.points, prediction.points_cov, strict=True)
+        ]
+        people = tracker.update(landmarks.landmarks, landmarks.flag, landmarks.heat, joints)
         if not people:
             return []
         rows, tracks = np.array([p.row for p in people]), tuple(p.track for p in people)
         batch = self._assemble(said.take(rows), centre[rows], size[rows], camera, height_mm, tracks)
         poses = [batch[i] for i in range(len(batch))]
-        if facing is not None:
+        if side_swaps is not None:
             poses = [
                 self._exchange_sides(pose, person, seen, height_mm)
-                if facing.exchanged(person.track, seen[:, :2], person.crop.size_px, _sureness(pose))
+                if side_swaps.exchanged(person.track, seen[:, :2], person.crop.size_px, _sureness(pose))
                 else pose
                 for pose, person in zip(poses, people, strict=True)
                 for seen in (_in_picture(landmarks, person),)
@@ -222,7 +227,7 @@ class Estimator:
         return poses
 
     def _exchange_sides(
-        self, pose: Pose, person: Followed, seen: Float[Array, "33 3"], height_mm: float | None
+        self, pose: Pose, person: Tracked, seen: Float[Array, "33 3"], height_mm: float | None
     ) -> Pose:
         """The person anew from the 2D landmarks with left and right exchanged.
 
@@ -240,7 +245,7 @@ class Estimator:
 
     @cached_property
     def _lifter(self) -> Lifter:
-        return Lifter(calibrator=self.calibrator, threads=1)
+        return Lifter(calibrator=self.calibrator, threads=1, device=self.device)
 
     def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
         seen = np.array([crop.center_px for crop in crops])
@@ -271,7 +276,7 @@ class Estimator:
         track: tuple[int, ...] | None = None,
     ) -> PoseBatch:
         return assemble(
-            said.answer,
+            said.prediction,
             centre_px=centre,
             size_px=size,
             camera=camera,
@@ -289,7 +294,7 @@ def _sureness(pose: Pose) -> float:
     return float(100.0**2 / max(np.mean(pose.sigma_mm**2), 1e-6))
 
 
-def _in_picture(landmarks: Landmarks, person: Followed) -> Float[Array, "33 3"]:
+def _in_picture(landmarks: Landmarks, person: Tracked) -> Float[Array, "33 3"]:
     """BlazePose's landmarks of a person: pixels and visibility."""
     rows = landmarks.landmarks[person.row, : len(BLAZEPOSE_33)].astype(np.float64)
     return np.column_stack((person.crop.to_image(rows[:, :2]), rows[:, 3]))

@@ -75,9 +75,9 @@ class Lifter:
         local = (ideal - centre[:, None]) / size[:, None, None]
 
         def lift_rows(rows: slice) -> PoseBatch:
-            answer = self.network(local[rows], score[rows], present[rows], context[rows])
+            prediction = self.network(local[rows], score[rows], present[rows], context[rows])
             return assemble(
-                answer,
+                prediction,
                 centre_px=centre[rows],
                 size_px=size[rows],
                 camera=camera,

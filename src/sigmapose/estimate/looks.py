@@ -1,7 +1,7 @@
 """Two looks at a person: the crop and its mirror image, in one call of the network, and what both say.
 
-The network does not treat left and right alike, so that its answer to the mirror image, turned back, is a
-second opinion of the same quality. Both together are the mixture of the two Gaussians with equal weights,
+The network does not treat left and right alike, so that its prediction for the mirror image, turned back, is
+a second opinion of the same quality. Both together are the mixture of the two Gaussians with equal weights,
 stated by its moments: the mean of the means, and the mean of the covariances plus the outer product of half
 the difference of the means. What the two looks disagree on is uncertain.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sigmapose.estimate.context import mirrored_context
-from sigmapose.estimate.network import Answer, ImageNetwork, Landmarks
+from sigmapose.estimate.network import ImageNetwork, Landmarks, Prediction25D
 from sigmapose.gaussian import mirror_covariance
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
@@ -25,19 +25,19 @@ FLIP = list(BODY_26.flip)
 class Said:
     """What the network says of a batch of crops."""
 
-    answer: Answer
-    second: Answer | None
-    """The answer to the mirror images, as it was given; None after one look."""
+    prediction: Prediction25D
+    second: Prediction25D | None
+    """The prediction for the mirror images, as it was given; None after one look."""
     landmarks: Landmarks
     """Of the crops as they are; `flag` is the mean of all looks."""
 
     def __repr__(self) -> str:
-        return f"Said({len(self.answer)} people, {1 if self.second is None else 2} looks)"
+        return f"Said({len(self.prediction)} people, {1 if self.second is None else 2} looks)"
 
     def take(self, rows: Int[Array, " some"]) -> Said:
         """Some of the crops."""
         second = None if self.second is None else self.second.take(rows)
-        return Said(self.answer.take(rows), second, self.landmarks.take(rows))
+        return Said(self.prediction.take(rows), second, self.landmarks.take(rows))
 
 
 def ask(
@@ -49,35 +49,35 @@ def ask(
 ) -> Said:
     """Show the network crops (as `ImageNetwork` takes them) once, or also in a mirror."""
     if looks == 1:
-        answer, landmarks = network(crops, rotation, context)
-        return Said(answer, None, landmarks)
-    answer, landmarks = network(
+        prediction, landmarks = network(crops, rotation, context)
+        return Said(prediction, None, landmarks)
+    prediction, landmarks = network(
         np.concatenate((crops, crops[:, :, ::-1])),
         np.concatenate((rotation, rotation * (1.0, -1.0))),
         np.concatenate((context, mirrored_context(context))),
     )
-    first, second = np.split(np.arange(2 * len(crops)), 2)
+    first, second = slice(len(crops)), slice(len(crops), None)
     seen = landmarks.take(first)
     flag = (landmarks.flag[first] + landmarks.flag[second]) / 2
-    return Said(answer.take(first), answer.take(second), replace(seen, flag=flag))
+    return Said(prediction.take(first), prediction.take(second), replace(seen, flag=flag))
 
 
-def mirrored(answer: Answer) -> Answer:
+def mirrored(prediction: Prediction25D) -> Prediction25D:
     """The same people in a mirror: x changes its sign, left and right their names. Twice is the identity."""
     sign = np.array([-1.0, 1.0, 1.0])
-    return Answer(
-        points=answer.points[:, FLIP] * sign[:2],
-        points_cov=mirror_covariance(answer.points_cov, BODY_26.flip),
-        relative=answer.relative[:, FLIP] * sign,
-        relative_cov=mirror_covariance(answer.relative_cov, BODY_26.flip),
-        visibility=answer.visibility[:, FLIP],
-        log_stature=answer.log_stature,
-        relative_factors=answer.relative_factors[:, FLIP] * sign[:, None],
+    return Prediction25D(
+        points=prediction.points[:, FLIP] * sign[:2],
+        points_cov=mirror_covariance(prediction.points_cov, BODY_26.flip),
+        relative=prediction.relative[:, FLIP] * sign,
+        relative_cov=mirror_covariance(prediction.relative_cov, BODY_26.flip),
+        visibility=prediction.visibility[:, FLIP],
+        log_stature=prediction.log_stature,
+        relative_factors=prediction.relative_factors[:, FLIP] * sign[:, None],
     )
 
 
-def mixture(one: Answer, other: Answer) -> Answer:
-    """Two answers about the same people as one, by the moments of their mixture.
+def mixture(one: Prediction25D, other: Prediction25D) -> Prediction25D:
+    """Two predictions for the same people as one, by the moments of their mixture.
 
     The covariance of different joints is exact too: the factors of both, each divided by sqrt(2), and half
     the difference of the means as one factor more, by which all joints err together.
@@ -87,7 +87,7 @@ def mixture(one: Answer, other: Answer) -> Answer:
     means, sigmas = (
         np.stack((one.log_stature[:, k], other.log_stature[:, k])).astype(np.float64) for k in (0, 1)
     )
-    return Answer(
+    return Prediction25D(
         points=other.points + half_points,
         points_cov=(one.points_cov + other.points_cov) / 2 + _outer(half_points),
         relative=other.relative + half,

@@ -28,8 +28,8 @@ LOGIT_CLIP = 8.0
 
 
 @dataclass(frozen=True, repr=False)
-class Answer:
-    """Φ's Gaussian for a batch of people, crop widths."""
+class Prediction25D:
+    """Φ's Gaussian for a batch of people, crop widths: places in the crop, depth from the root."""
 
     points: Float[Array, "batch 26 2"]
     points_cov: Float[Array, "batch 26 2 2"]
@@ -46,11 +46,16 @@ class Answer:
         return len(self.points)
 
     def __repr__(self) -> str:
-        return f"Answer({len(self)} people)"
+        return f"Prediction25D({len(self)} people)"
 
-    def take(self, rows: Int[Array, " some"] | slice) -> Answer:
+    def take(self, rows: Int[Array, " some"] | slice) -> Prediction25D:
         """Some of the people."""
-        return Answer(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return Prediction25D(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Prediction25D]) -> Prediction25D:
+        """The people of all parts, in order; at least one part, and all with factors of one rank."""
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +73,7 @@ class Landmarks:
 
 
 GRAPH_OUTPUTS = ("points", "points_tril", "relative", "relative_tril", "visibility", "log_stature")
-"""Outputs of the ONNX files that make an Answer; Cholesky factors are packed lower triangles."""
+"""Outputs of the ONNX files that make a Prediction25D; Cholesky factors are packed lower triangles."""
 FACTORS = "factors"
 """An output more where the file's Φ couples the joints."""
 LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
@@ -104,8 +109,11 @@ def default_threads(model: str | None = None) -> int:
     return processors if model == "heavy" else max(1, processors // 2)
 
 
-def open_session(path: Path, *, threads: int | None = None, device: str = "cpu") -> ort.InferenceSession:
-    """ONNX Runtime session on ``cpu`` or ``cuda``; ModelError when the file or the device is not usable."""
+def open_session(
+    path: Path, *, threads: int | None = None, device: str = "cpu", name: str = "network"
+) -> ort.InferenceSession:
+    """ONNX Runtime session on ``cpu`` or ``cuda``; ModelError, with that name for the file, when the file or
+    the device is not usable."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -122,7 +130,7 @@ def open_session(path: Path, *, threads: int | None = None, device: str = "cpu")
     try:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime raises its own untyped errors
-        raise ModelError(f"cannot load the network '{path}': {str(error).splitlines()[0]}") from error
+        raise ModelError(f"cannot load the {name} '{path}': {str(error).splitlines()[0]}") from error
 
 
 ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
@@ -154,7 +162,7 @@ class ImageNetwork:
         self.depth_scale = float(told.get(DEPTH_SCALE_KEY, 1.0))
         """1/sqrt(2) where the file's depth sigma is eq1's, corrected; 1 otherwise."""
         given = {output.name for output in self.session.get_outputs()}
-        self._outputs = answer_outputs(self.session)
+        self._outputs = prediction_outputs(self.session)
         missing = {*GRAPH_OUTPUTS, *LANDMARK_NAMES} - given
         if missing:
             raise ModelError(
@@ -167,12 +175,12 @@ class ImageNetwork:
         crops: Float[Array, "batch 256 256 3"],
         rotation: Float[Array, "batch 2"],
         context: Float[Array, "batch 12"],
-    ) -> tuple[Answer, Landmarks]:
+    ) -> tuple[Prediction25D, Landmarks]:
         """``crops`` in 0..1, ``rotation`` = (cos, sin) of each crop's angle."""
         feed = {"crops": crops, "rotation": rotation.astype(np.float32), "context": context}
         values = [np.asarray(v) for v in self.session.run((*self._outputs, *LANDMARK_NAMES), feed)]
         count = len(self._outputs)
-        return _answer(values[:count]), Landmarks(*values[count:])
+        return _prediction(values[:count]), Landmarks(*values[count:])
 
 
 def _encoder_of(path: Path, told: Mapping[str, str]) -> str:
@@ -191,7 +199,7 @@ class LiftNetwork:
 
     def __init__(self, *, threads: int | None = None, device: str = "cpu") -> None:
         self.session = open_session(weights_path("lift"), threads=threads, device=device)
-        self._outputs = answer_outputs(self.session)
+        self._outputs = prediction_outputs(self.session)
 
     def __call__(
         self,
@@ -199,7 +207,7 @@ class LiftNetwork:
         scores: Float[Array, "batch 26"],
         present: Bool[Array, "batch 26"],
         context: Float[Array, "batch 12"],
-    ) -> Answer:
+    ) -> Prediction25D:
         """Points in the upright crop frame; absent joints are masked whatever their value.
 
         A NaN score says that the detector gives none.
@@ -210,18 +218,18 @@ class LiftNetwork:
             "present": present.astype(np.float32),
             "context": context,
         }
-        return _answer([np.asarray(v) for v in self.session.run(self._outputs, feed)])
+        return _prediction([np.asarray(v) for v in self.session.run(self._outputs, feed)])
 
 
-def answer_outputs(session: ort.InferenceSession) -> tuple[str, ...]:
-    """Which outputs of a file make an Answer."""
+def prediction_outputs(session: ort.InferenceSession) -> tuple[str, ...]:
+    """Which outputs of a file make a Prediction25D."""
     coupled = FACTORS in {output.name for output in session.get_outputs()}
     return (*GRAPH_OUTPUTS, FACTORS) if coupled else GRAPH_OUTPUTS
 
 
-def _answer(values: Sequence[Array]) -> Answer:
+def _prediction(values: Sequence[Array]) -> Prediction25D:
     points, points_tril, relative, relative_tril, visibility, log_stature, *factors = values
-    return Answer(
+    return Prediction25D(
         points=points,
         points_cov=_product(points_tril, 2),
         relative=relative,

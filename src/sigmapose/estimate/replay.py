@@ -1,4 +1,4 @@
-"""What the network said about labelled people, kept, so that calibrators can be tried on it without running
+"""What the network predicts for labelled people, kept, so that calibrators can be tried on it without running
 it again."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator, ConformalRadii, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import PoseBatch, assemble, most_probable
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.quantities import UncertainJoints, reaches
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
@@ -30,11 +30,11 @@ class Errors:
 
 @dataclass(frozen=True, repr=False)
 class Replay:
-    """Answers with crops and cameras, and the truth: root-relative mm, ideal pixels, NaN where unknown."""
+    """Predictions with crops and cameras, and the truth: root-relative mm, ideal pixels; NaN: unknown."""
 
     source: str
     """``none`` for bare keypoints, or the encoder."""
-    answer: Answer
+    prediction: Prediction25D
     centre_px: Float[Array, "person 2"]
     size_px: Float[Array, " person"]
     cameras: tuple[Camera, ...]
@@ -42,7 +42,7 @@ class Replay:
     points_px: Float[Array, "person 26 2"]
 
     def __len__(self) -> int:
-        return len(self.answer)
+        return len(self.prediction)
 
     def __repr__(self) -> str:
         return f"Replay({self.source}, {len(self)} people)"
@@ -50,13 +50,13 @@ class Replay:
     @property
     def predicted_class(self) -> Int[Array, "person 26"]:
         """The visibility class that decides which radii apply, as at run time."""
-        return most_probable(self.answer.visibility)
+        return most_probable(self.prediction.visibility)
 
     def pose(self, row: int, calibrator: Calibrator | None, height_mm: float | None = None) -> PoseBatch:
         """One person as the estimator would give them."""
         one = slice(row, row + 1)
         return assemble(
-            self.answer.take(one),
+            self.prediction.take(one),
             centre_px=self.centre_px[one], size_px=self.size_px[one], camera=self.cameras[row],
             height_mm=height_mm, calibrator=calibrator, source=self.source, score=np.ones(1),
         )  # fmt: skip
@@ -69,8 +69,8 @@ class Replay:
         depth = self._depth_in_crops(ratio)
         relative = np.concatenate((points - points[:, root, None], depth[..., None]), axis=-1)
         return Errors(
-            self.answer.relative - relative, self.answer.relative_cov,
-            self.answer.points - points, self.answer.points_cov,
+            self.prediction.relative - relative, self.prediction.relative_cov,
+            self.prediction.points - points, self.prediction.points_cov,
         )  # fmt: skip
 
     def _depth_in_crops(self, ratio: Float[Array, " person"]) -> Float[Array, "person 26"]:

@@ -39,7 +39,7 @@ from sigmapose.skeleton import BODY_26
 IGNORE = -1
 ANSWERED_FLAG = 0.1
 """Whom Θ sees with less probability gets no answer, not even who is followed in a video
-(`estimate.follow.DOUBT_FLAG`): such people are learned from, but calibrators and results leave them out."""
+(`TrackerConfig.doubt_flag`): such people are learned from, but calibrators and results leave them out."""
 NOT_SEEN = 0.15
 """Crop widths: where Θ's points are further off than this on average it did not see the person. Φ has to say
 so; the mistakes of a keypoint detector are not of that kind."""

@@ -15,7 +15,7 @@ from sigmapose.calibrator import CAMERA_KNOWN, Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.data.splits import unit_of
 from sigmapose.estimate.assemble import STATURE_PRIOR_MM
-from sigmapose.estimate.network import Answer
+from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.replay import Replay
 from sigmapose.learn.data.augment import picture_batch
 from sigmapose.learn.data.samples import Batch, Pictures, Views, concatenate
@@ -77,7 +77,7 @@ def replay_of(
     depth = (views.root_depth_mm[:, None] + views.depth_mm)[..., None]
     joints_mm = np.stack(joints) * depth
     joints_mm = joints_mm - joints_mm[:, ROOT, None]
-    replay = Replay(source, _as_answer(answer), centre, size, cameras, joints_mm, views.points_px)
+    replay = Replay(source, _as_prediction(answer), centre, size, cameras, joints_mm, views.points_px)
     return replay, batch, rows, answer
 
 
@@ -86,8 +86,8 @@ def _cameras(views: Views, known: np.ndarray) -> tuple[Camera, ...]:
     return tuple(Camera(int(w), int(h), f, f, x, y, (), bool(k)) for (w, h), f, (x, y), k in rows)
 
 
-def _as_answer(answer: Gaussian25D) -> Answer:
-    return Answer(
+def _as_prediction(answer: Gaussian25D) -> Prediction25D:
+    return Prediction25D(
         points=answer.points.double().numpy(),
         points_cov=(answer.points_tril @ answer.points_tril.mT).double().numpy(),
         relative=answer.relative.double().numpy(),

@@ -23,8 +23,8 @@ from sigmapose.errors import DataError, SigmaposeError
 from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, extract_batch
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.follow import Follower
 from sigmapose.estimate.network import ImageNetwork, weights_path
+from sigmapose.estimate.tracker import Tracker
 from sigmapose.io.images import IMAGE_SUFFIXES
 from sigmapose.io.video import VIDEO_SUFFIXES
 from sigmapose.shapes import Array, Float, UInt8
@@ -157,16 +157,16 @@ class PeopleFinder:
         self, image: UInt8[Array, "h w 3"], file: str, frame: int = -1, focal_px: float | None = None
     ) -> list[FoundPerson]:
         """Everybody in a picture who passes the gate; `file` and `frame` say where it is from."""
-        follower = Follower(self.gate.people)
+        tracker = Tracker(self.gate.people)
         found: list[tuple[Crop, Float[Array, "39 5"], float, float]] = []
         for look in range(LOOKS):
-            crops = follower.crops_for(image, self.detector if look == 0 else None)
+            crops = tracker.crops_for(image, self.detector if look == 0 else None)
             if not crops:
                 return []
             turn = np.array([[np.cos(c.angle_rad), np.sin(c.angle_rad)] for c in crops])
             context = np.zeros((len(crops), CONTEXT_FEATURES), np.float32)  # landmarks do not depend on it
             seen = self.network(extract_batch(image, crops), turn, context)[1]
-            followed = follower.update(seen.landmarks, seen.flag, seen.heat)
+            followed = tracker.update(seen.landmarks, seen.flag, seen.heat)
             peaks = seen.heat[:, BODY, 2].mean(1)
             found = [
                 (p.crop, seen.landmarks[p.row], float(seen.flag[p.row]), float(peaks[p.row]))

@@ -38,7 +38,7 @@ class _Chain:
     frame: int
 
 
-class Facing:
+class SideSwapFilter:
     """One video's memory of which side is left, by track number."""
 
     def __init__(self) -> None:

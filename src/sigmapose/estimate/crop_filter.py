@@ -57,15 +57,15 @@ class Joints:
 
 
 @dataclass(frozen=True)
-class Steering:
+class CropFilter:
     """A crop and the variances of its place, ln size and angle."""
 
     crop: Crop
     variance: tuple[float, float, float] = (START_SIGMA**2, START_SIGMA**2, START_SIGMA**2)
 
-    def waited(self) -> Steering:
+    def waited(self) -> CropFilter:
         """One frame later, nothing having been seen."""
-        return Steering(self.crop, self._later())
+        return CropFilter(self.crop, self._later())
 
     def moved(
         self,
@@ -73,7 +73,7 @@ class Steering:
         peaks: Float[Array, " 39"] | None,
         joints: Joints | None,
         seen_in: Crop,
-    ) -> Steering:
+    ) -> CropFilter:
         """The crop for the next frame.
 
         Args:
@@ -94,7 +94,7 @@ class Steering:
         turn = np.array((told.angle_rad - before.angle_rad + np.pi) % (2 * np.pi) - np.pi)
         turn, p2 = _fused(np.zeros(()), p2, [(turn, _between(ANGLE_SIGMA, edge) ** 2)])
         crop = Crop((float(place[0]), float(place[1])), float(np.exp(size)), before.angle_rad + float(turn))
-        return Steering(crop, (p0, p1, p2))
+        return CropFilter(crop, (p0, p1, p2))
 
     def _later(self) -> tuple[float, float, float]:
         place, size, angle = self.variance

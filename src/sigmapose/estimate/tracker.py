@@ -1,8 +1,8 @@
 """Keeps people from frame to frame: each one's next crop comes from what was found in the last.
 
-    crops = follower.crops_for(image, detector)
+    crops = tracker.crops_for(image, detector)
     outputs = network(extract_batch(image, crops))
-    people = follower.update(outputs.landmarks, outputs.flag)     # whose row is whose
+    people = tracker.update(outputs.landmarks, outputs.flag)     # whose row is whose
 
 The detector is asked only for people who are not followed yet, in one region of the picture at a time. For a
 photo, go round twice with the same picture, the second time without a detector: the second crops fit better.
@@ -20,54 +20,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sigmapose.estimate.crop import Crop
+from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection, regions_of
-from sigmapose.estimate.steer import Joints, Steering
+from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.shapes import Array, Float, UInt8
 
 BODY = slice(0, 33)
-MIN_FLAG = 0.5
-DOUBT_FLAG = 0.1
-"""Nine of ten crops of a background stay below it, and so does one in ten of somebody of whom 60 % is hidden
-(photographs)."""
-PATIENCE = 30
-"""The most credit: frames of doubt, or of nothing."""
-EXPECTED_PEAK = 0.4
-"""Mean heatmap peak that suffices where somebody is expected; see `NEWCOMER_PEAK`."""
-PERHAPS_FLAG, PERHAPS_LOOKS = 0.2, 3
-"""Whoever reaches that flag is looked at again, and is somebody when likely at the last of so many looks."""
-MOST_PERHAPS = 2
 FOLLOWED, NEW, DOUBTED, PERHAPS = range(4)
 """Who comes first where two crops show one person."""
-NEWCOMER_PEAK = 0.5
-"""Mean heatmap peak of a newcomer: 0.55 and more for people, 0.35 to 0.45 for mistakes of the detector, also
-where the flag is 0.97 (measured on four clips with lite and full)."""
-NEWCOMER_FLAG = 0.8
-"""Trees and machines reach 0.7 now and then, people in a fitting crop 0.9."""
-SAME_PERSON = 0.08
-"""Two crops show one person when the landmarks lie closer than this on average, in crop widths."""
-SAME_PLACE = 0.25
-"""... and when their centres do and one of them is in doubt: another reading of the half that is seen."""
-SAME_HIPS = 0.06
-"""... and when their centres, the hips, do, however sure both are: too small a crop around somebody shows
-another pose."""
-NEW_PERSON = 0.15
-"""A detection is somebody new when the crop's centre, the hips, is this far from all others, in crop
-widths."""
-MEMORY_FRAMES = 60
-"""How long a lost person's number is kept, and a region without anybody is not looked at in detail again."""
-MISTAKE_FRAMES = 5
-"""How long that is while nobody is followed: who is half hidden may be clearer in the next frames."""
-SURE_FRAMES = 5
-"""Somebody lost sooner was a mistake of the detector: the number is not kept."""
-MOST_PEOPLE = 12
-MIN_CROP_PX = 16.0
 
 FindPeople = Callable[..., list[Detection]]
 """`Detector.__call__`: (image, regions=...) to detections, best first."""
 
 
 @dataclass(frozen=True)
-class Followed:
+class Tracked:
     """A person in this frame: `row` of the network's outputs, number, and the crop that was looked at."""
 
     row: int
@@ -80,7 +47,7 @@ class _Track:
     """Somebody followed, or (number -1) a crop that perhaps shows somebody."""
 
     number: int
-    steering: Steering
+    crop_filter: CropFilter
     landmarks_px: Float[Array, "33 2"]
     frames: int
     """In how many they were seen."""
@@ -92,7 +59,7 @@ class _Track:
 
     @property
     def crop(self) -> Crop:
-        return self.steering.crop
+        return self.crop_filter.crop
 
 
 @dataclass(frozen=True)
@@ -103,6 +70,7 @@ class _Looks:
     flags: Float[Array, " crop"]
     peaks: Float[Array, "crop 39"] | None
     """Of the heatmaps."""
+    config: TrackerConfig
 
     def peak(self, row: int) -> float:
         """Of the body, on average."""
@@ -110,7 +78,8 @@ class _Looks:
 
     def convincing(self, row: int) -> bool:
         """Whether this is a person beyond doubt."""
-        return bool(self.flags[row] >= NEWCOMER_FLAG) and self.peak(row) >= NEWCOMER_PEAK
+        clear = self.peak(row) >= self.config.newcomer_peak
+        return clear and bool(self.flags[row] >= self.config.newcomer_flag)
 
 
 @dataclass(frozen=True)
@@ -122,29 +91,12 @@ class _Place:
     frame: int
 
 
-class Follower:
+class Tracker:
     """People of one video, or of one photo."""
 
-    def __init__(
-        self,
-        people: int | None = None,
-        *,
-        search_every: int = 5,
-        tile_rows: int = 1,
-        min_flag: float = MIN_FLAG,
-    ) -> None:
-        """`people`: how many to follow, the largest ones; None for as many as there are.
-
-        `search_every`: frames from one look for newcomers to the next; twice as often when fewer are
-        followed than asked for, always when nobody is. `tile_rows`: how finely the first frame is searched,
-        2 or 3 for photos.
-        """
-        self.people, self.search_every, self.tile_rows, self.min_flag = (
-            people,
-            search_every,
-            tile_rows,
-            min_flag,
-        )
+    def __init__(self, people: int | None = None, config: TrackerConfig | None = None) -> None:
+        """`people`: how many to track, the largest ones; None for as many as there are."""
+        self.people, self.config = people, config or TrackerConfig()
         self._tracks: list[_Track] = []
         self._waiting: list[_Track] = []
         self._perhaps: list[_Track] = []
@@ -159,13 +111,13 @@ class Follower:
         """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
         detected."""
         self._frame += 1
-        self._places = [p for p in self._places if self._frame - p.frame <= MEMORY_FRAMES]
+        self._places = [p for p in self._places if self._frame - p.frame <= self.config.memory_frames]
         self._asked = [*self._tracks, *self._waiting, *self._perhaps]
         self._crops = [track.crop for track in self._asked]
         regions = self._regions(image) if detect is not None else []
         if detect is not None and regions:
             found = [d.crop for d in detect(image, regions=regions)]
-            room = (self.people or MOST_PEOPLE) - sum(track.convinced for track in self._tracks)
+            room = (self.people or self.config.most_people) - sum(track.convinced for track in self._tracks)
             self._crops += [c for c in found if self._is_new(c)][: max(2 * room, 0)]
         return list(self._crops)
 
@@ -175,7 +127,7 @@ class Follower:
         flags: Float[Array, " crop"],
         heat: Float[Array, "crop 39 3"] | None = None,
         joints: Sequence[Joints] | None = None,
-    ) -> list[Followed]:
+    ) -> list[Tracked]:
         """What the network says about those crops, in their order; returns who is there, first come first.
 
         With `heat`, the encoder's heatmap statistics, mistakes of the detector are told from people far
@@ -185,12 +137,14 @@ class Follower:
         points = np.array(
             [c.to_image(r[:, :2].astype(np.float64)) for c, r in zip(self._crops, landmarks, strict=True)]
         ).reshape(-1, 39, 2)
-        looks = _Looks(points, np.asarray(flags).reshape(-1), None if heat is None else heat[..., 2])
+        peaks = None if heat is None else heat[..., 2]
+        looks = _Looks(points, np.asarray(flags).reshape(-1), peaks, self.config)
         moved = [self._moved(row, looks, joints) for row in range(len(self._crops))]
         ranks = {row: rank for row, after in enumerate(moved) if (rank := self._rank(row, looks, after))}
         kept = self._without_doubles(ranks, looks, moved)
-        seen = sorted([row for row in kept if ranks[row][0] < PERHAPS][: self.people or MOST_PEOPLE])
-        perhaps = [row for row in kept if ranks[row][0] == PERHAPS][:MOST_PERHAPS]
+        most = self.people or self.config.most_people
+        seen = sorted([row for row in kept if ranks[row][0] < PERHAPS][:most])
+        perhaps = [row for row in kept if ranks[row][0] == PERHAPS][: self.config.most_perhaps]
         waiting = self._wait(seen)
         self._note_mistakes(ranks)
         tracks = [self._seen(row, looks, moved[row], waiting) for row in seen]
@@ -198,47 +152,48 @@ class Follower:
             waiting = waiting[: self.people - len(tracks)]
         self._perhaps = [self._seen(row, looks, moved[row]) for row in perhaps]
         self._tracks, self._waiting = tracks, waiting
-        return [Followed(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
+        return [Tracked(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
 
-    def _moved(self, row: int, looks: _Looks, joints: Sequence[Joints] | None) -> Steering | None:
+    def _moved(self, row: int, looks: _Looks, joints: Sequence[Joints] | None) -> CropFilter | None:
         """The crop for the next frame; None where the network's answer is of no use."""
         points = looks.points_px[row]
         if not np.isfinite(points).all():
             return None
-        before = self._asked[row].steering if row < len(self._asked) else Steering(self._crops[row])
+        before = self._asked[row].crop_filter if row < len(self._asked) else CropFilter(self._crops[row])
         own = None if joints is None else joints[row]
         peaks = None if looks.peaks is None else looks.peaks[row]
         after = before.moved(points, peaks, own, self._crops[row])
-        return after if after.crop.size_px >= MIN_CROP_PX else None
+        return after if after.crop.size_px >= self.config.min_crop_px else None
 
-    def _rank(self, row: int, looks: _Looks, after: Steering | None) -> tuple[int, float] | None:
+    def _rank(self, row: int, looks: _Looks, after: CropFilter | None) -> tuple[int, float] | None:
         """Whether somebody is there, and who comes before whom where two rows show one person: small first.
 
         None: nobody. (`PERHAPS`, ...): to be looked at again before it is said.
         """
-        flag = float(looks.flags[row])
+        flag, config = float(looks.flags[row]), self.config
         if after is None:
             return None
         size = -flag * after.crop.size_px
-        likely = flag >= self.min_flag
-        expected = likely and looks.peak(row) >= EXPECTED_PEAK
+        likely = flag >= config.min_flag
+        expected = likely and looks.peak(row) >= config.expected_peak
         convincing = looks.convincing(row)
         if row < len(self._tracks) + len(self._waiting):
             here, track = row < len(self._tracks), self._asked[row]
             if likely and (track.convinced or convincing):
                 return FOLLOWED, self._step(row, looks, after)
-            return (DOUBTED, size) if likely or (here and flag >= DOUBT_FLAG and track.credit > 0) else None
+            doubted = here and flag >= config.doubt_flag and track.credit > 0
+            return (DOUBTED, size) if likely or doubted else None
         if not self._has_room(self._crops[row]):
             return None
         if convincing:
             return NEW, size
         looked = self._asked[row].frames if row < len(self._asked) else 0
-        if expected and (self._expects(self._crops[row]) or looked + 1 >= PERHAPS_LOOKS):
+        if expected and (self._expects(self._crops[row]) or looked + 1 >= config.perhaps_looks):
             return NEW, size
-        again = flag >= PERHAPS_FLAG and looks.peak(row) >= EXPECTED_PEAK and looked < PERHAPS_LOOKS
-        return (PERHAPS, size) if again else None
+        perhaps = flag >= config.perhaps_flag and looks.peak(row) >= config.expected_peak
+        return (PERHAPS, size) if perhaps and looked < config.perhaps_looks else None
 
-    def _step(self, row: int, looks: _Looks, after: Steering) -> float:
+    def _step(self, row: int, looks: _Looks, after: CropFilter) -> float:
         """How far somebody moved since they were seen, in crop widths."""
         moved = np.linalg.norm(looks.points_px[row, BODY] - self._asked[row].landmarks_px, axis=-1).mean()
         return float(moved / after.crop.size_px)
@@ -250,7 +205,8 @@ class Follower:
         if not all(track.convinced for track in self._tracks):
             return True
         sizes = [(track.crop, crop.size_px / track.crop.size_px) for track in self._waiting]
-        return any(_gap(crop, lost) < 0.75 and 0.4 < ratio < 2.5 for lost, ratio in sizes)
+        gap, (smallest, largest) = self.config.waited_gap, self.config.waited_size_ratio
+        return any(_gap(crop, lost) < gap and smallest < ratio < largest for lost, ratio in sizes)
 
     def _expects(self, crop: Crop) -> bool:
         """Whether somebody is missed who may be here."""
@@ -261,10 +217,12 @@ class Follower:
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
         """Where to look for newcomers in this frame; often nowhere."""
         if self._frame == 0:
-            return regions_of(image, self.tile_rows)
+            return regions_of(image, self.config.tile_rows)
         if self.people is not None and sum(t.convinced for t in self._tracks) >= self.people:
             return []
-        every = self.search_every if self.people is None else max(self.search_every // 2, 1)
+        every = self.config.search_every
+        if self.people is not None:
+            every = max(every // 2, 1)
         if self._tracks and self._frame % every:
             return []
         everywhere = regions_of(image)
@@ -278,12 +236,12 @@ class Follower:
 
     def _is_new(self, crop: Crop) -> bool:
         taken = [track.crop for track in (*self._tracks, *self._perhaps)]
-        memory = MEMORY_FRAMES if self._tracks else MISTAKE_FRAMES
+        memory = self.config.memory_frames if self._tracks else self.config.mistake_frames
         taken += [p.crop for p in self._places if p.number < 0 and self._frame - p.frame <= memory]
-        return all(_gap(crop, other) > NEW_PERSON for other in taken)
+        return all(_gap(crop, other) > self.config.new_person for other in taken)
 
     def _without_doubles(
-        self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[Steering | None]
+        self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[CropFilter | None]
     ) -> list[int]:
         """One row for each person, the surest first.
 
@@ -295,10 +253,12 @@ class Follower:
         def double(row: int, other: int) -> bool:
             smaller = min(crops[row].size_px, crops[other].size_px)
             body, others = looks.points_px[row, BODY], looks.points_px[other, BODY]
-            if np.linalg.norm(body - others, axis=-1).mean() < SAME_PERSON * smaller:
+            if np.linalg.norm(body - others, axis=-1).mean() < self.config.same_person * smaller:
                 return True
             sure = looks.convincing(row) and looks.convincing(other)
-            return _gap(crops[row], crops[other]) < (SAME_HIPS if sure else SAME_PLACE)
+            return _gap(crops[row], crops[other]) < (
+                self.config.same_hips if sure else self.config.same_place
+            )
 
         kept: list[int] = []
         for row in sorted(ranks, key=lambda r: ranks[r]):
@@ -307,7 +267,7 @@ class Follower:
         return kept
 
     def _seen(
-        self, row: int, looks: _Looks, after: Steering | None, waiting: list[_Track] | None = None
+        self, row: int, looks: _Looks, after: CropFilter | None, waiting: list[_Track] | None = None
     ) -> _Track:
         """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them."""
         assert after is not None
@@ -320,19 +280,23 @@ class Follower:
         number = before.number
         if number < 0 and waiting is not None:
             number = self._number(after.crop, waiting)
-        sure = looks.flags[row] >= self.min_flag
-        credit = min(before.credit + 2, PATIENCE) if sure else before.credit - 1
+        credit = before.credit - 1
+        if looks.flags[row] >= self.config.min_flag:
+            credit = min(before.credit + self.config.credit_per_frame, self.config.most_credit)
         return _Track(number, after, landmarks, before.frames + 1, credit, convinced or before.convinced)
 
     def _wait(self, seen: list[int]) -> list[_Track]:
         """Everybody known who is not seen and has credit left; remembers where the others were lost."""
         waiting: list[_Track] = []
         for row, track in enumerate((*self._tracks, *self._waiting)):
-            if row in seen or track.frames < SURE_FRAMES:
+            if row in seen or track.frames < self.config.sure_frames:
                 continue
             if track.credit > 0:
                 later = replace(
-                    track, steering=track.steering.waited(), credit=track.credit - 1, waited=track.waited + 1
+                    track,
+                    crop_filter=track.crop_filter.waited(),
+                    credit=track.credit - 1,
+                    waited=track.waited + 1,
                 )
                 waiting.append(later)
             else:
@@ -350,9 +314,10 @@ class Follower:
         """Who was lost near here not long ago."""
         lost = [(w, w.waited) for w in reversed(waiting)]
         lost += [(p, self._frame - p.frame) for p in reversed(self._places) if p.number >= 0]
+        smallest, largest = self.config.lost_size_ratio
         for who, frames in lost:
-            near = _gap(crop, who.crop) < 0.3 + 0.03 * frames
-            if near and 0.5 < crop.size_px / who.crop.size_px < 2.0:
+            near = _gap(crop, who.crop) < self.config.lost_gap + self.config.lost_gap_per_frame * frames
+            if near and smallest < crop.size_px / who.crop.size_px < largest:
                 return who
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigmapose.estimate.facing import Facing
+from sigmapose.estimate.side_swaps import SideSwapFilter
 from sigmapose.skeleton import BLAZEPOSE_33
 
 FLIP = list(BLAZEPOSE_33.flip)
@@ -25,11 +25,11 @@ def walker(frames: int, yaw: np.ndarray) -> np.ndarray:
 
 
 def run(points: np.ndarray, confused: np.ndarray, sure: np.ndarray | None = None) -> np.ndarray:
-    facing, said = Facing(), []
+    side_swaps, said = SideSwapFilter(), []
     sure = np.ones(len(points)) if sure is None else sure
     for frame, wrong, weight in zip(points, confused, sure.tolist(), strict=True):
-        facing.next_frame()
-        said.append(facing.exchanged(0, frame[FLIP] if wrong else frame, SIZE_PX, weight))
+        side_swaps.next_frame()
+        said.append(side_swaps.exchanged(0, frame[FLIP] if wrong else frame, SIZE_PX, weight))
     return np.array(said)
 
 
@@ -67,9 +67,9 @@ def test_a_person_who_turns_is_followed() -> None:
 
 def test_people_who_were_gone_start_anew() -> None:
     points = walker(4, np.zeros(4))
-    facing = Facing()
-    facing.next_frame()
-    assert not facing.exchanged(0, points[0], SIZE_PX)
-    facing.next_frame()
-    facing.next_frame()
-    assert not facing.exchanged(0, points[3][FLIP], SIZE_PX)
+    side_swaps = SideSwapFilter()
+    side_swaps.next_frame()
+    assert not side_swaps.exchanged(0, points[0], SIZE_PX)
+    side_swaps.next_frame()
+    side_swaps.next_frame()
+    assert not side_swaps.exchanged(0, points[3][FLIP], SIZE_PX)

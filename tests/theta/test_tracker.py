@@ -7,29 +7,30 @@ import numpy as np
 import sigmapose
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.detect import Detection
-from sigmapose.estimate.follow import Follower
+from sigmapose.estimate.tracker import Tracker
+from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.io.images import read_image
 
 MAN, WOMAN = (229, 105), (429, 263)
 
 
-def follow(follower, detect, encoder, image):
-    crops = follower.crops_for(image, detect)
+def follow(tracker, detect, encoder, image):
+    crops = tracker.crops_for(image, detect)
     if not crops:
-        return follower.update(np.zeros((0, 39, 5)), np.zeros(0)), np.zeros((0, 39, 5))
+        return tracker.update(np.zeros((0, 39, 5)), np.zeros(0)), np.zeros((0, 39, 5))
     landmarks, flag, heat = encoder.run(["landmarks", "flag", "heat"], {"crops": extract_batch(image, crops)})
-    return follower.update(landmarks, flag, heat), landmarks
+    return tracker.update(landmarks, flag, heat), landmarks
 
 
 def test_two_people_keep_their_numbers(detector, encoder, clip):
-    follower, seen, asked = Follower(2), [], []
+    tracker, seen, asked = Tracker(2), [], []
 
     def detect(image, **options):
         asked.append(len(seen))
         return detector(image, **options)
 
     for image in clip:
-        people, landmarks = follow(follower, detect, encoder, image)
+        people, landmarks = follow(tracker, detect, encoder, image)
         hips = {p.track: p.crop.to_image(landmarks[p.row, 33, :2]) for p in people}
         seen.append(hips)
     assert all(len(hips) == 2 for hips in seen)
@@ -43,31 +44,31 @@ def test_two_people_keep_their_numbers(detector, encoder, clip):
 
 
 def test_one_person_asked_for_is_one_person(detector, encoder, clip):
-    follower = Follower(1)
+    tracker = Tracker(1)
     for image in clip[:6]:
-        people, _ = follow(follower, detector, encoder, image)
+        people, _ = follow(tracker, detector, encoder, image)
         assert [p.track for p in people] == [0]
 
 
 def test_a_lost_person_is_dropped_and_comes_back_with_the_same_number(detector, encoder, clip):
-    follower = Follower(2)
+    tracker = Tracker(2)
     for image in clip[:8]:
-        people, _ = follow(follower, detector, encoder, image)
+        people, _ = follow(tracker, detector, encoder, image)
     number = {p.track: p.crop for p in people}
     woman = min(number, key=lambda track: np.hypot(*np.subtract(number[track].center_px, WOMAN)))
     hidden = clip[8].copy()
     hidden[:, 340:] = 90
-    people, _ = follow(follower, detector, encoder, hidden)
+    people, _ = follow(tracker, detector, encoder, hidden)
     assert [p.track for p in people] == [1 - woman]
     for image in clip[9:]:
-        people, _ = follow(follower, detector, encoder, image)
+        people, _ = follow(tracker, detector, encoder, image)
     assert {p.track for p in people} == {0, 1}
 
 
 def test_a_photo_looked_at_twice_fits_better_and_needs_no_second_detection(detector, encoder, clip):
-    follower = Follower(tile_rows=2)
-    first, _ = follow(follower, detector, encoder, clip[0])
-    second, landmarks = follow(follower, None, encoder, clip[0])
+    tracker = Tracker(config=TrackerConfig(tile_rows=2))
+    first, _ = follow(tracker, detector, encoder, clip[0])
+    second, landmarks = follow(tracker, None, encoder, clip[0])
     assert {p.track for p in second} <= {p.track for p in first}
     for person in second:
         # MediaPipe's rule puts the hips at the centre and the outermost point on a circle of 0.4 crop widths.
@@ -82,10 +83,10 @@ def test_of_two_crops_of_one_person_one_stays():
     upright[:33, 1] = np.linspace(-0.4, 0.4, 33)
     upright[34, 1] = -0.4
 
-    follower = Follower()
+    tracker = Tracker()
     detections = [Detection(crop, 0.9, (0, 0, 1, 1)) for crop in crops]
-    assert follower.crops_for(image, lambda image, **_: detections) == crops
-    people = follower.update(np.stack([upright] * 3), np.array([1.0, 0.9, 1.0]))
+    assert tracker.crops_for(image, lambda image, **_: detections) == crops
+    people = tracker.update(np.stack([upright] * 3), np.array([1.0, 0.9, 1.0]))
     assert [p.crop for p in people] == [crops[0], crops[2]]
 
 
@@ -95,11 +96,11 @@ def test_nobody_and_broken_landmarks_give_nobody():
     def detect(image, **_):
         return [Detection(Crop((200, 200), 100), 0.9, (0, 0, 1, 1))]
 
-    follower = Follower()
-    follower.crops_for(image, detect)
-    assert follower.update(np.full((1, 39, 5), np.nan), np.ones(1)) == []
-    assert follower.crops_for(image, lambda image, **_: []) == []
-    assert follower.update(np.zeros((0, 39, 5)), np.zeros(0)) == []
+    tracker = Tracker()
+    tracker.crops_for(image, detect)
+    assert tracker.update(np.full((1, 39, 5), np.nan), np.ones(1)) == []
+    assert tracker.crops_for(image, lambda image, **_: []) == []
+    assert tracker.update(np.zeros((0, 39, 5)), np.zeros(0)) == []
 
 
 def test_too_small_a_crop_of_somebody_is_not_somebody_else(examples):
