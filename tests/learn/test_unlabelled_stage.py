@@ -45,7 +45,7 @@ def plan(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Teaching
         lite = load_encoder(originals[landmark_file("lite")], "lite")
         export_encoder(lite, root / "encoders" / "encoder_lite.onnx")
     plan = TeachingPlan(
-        root / "shards", root / "features", root / "encoders", weights_path("lift"),
+        root / "shards", root / "features", root / "encoders", weights_path("heavy"),
         teacher="lite", students={"lite": 1.0}, mirrored_students={"lite": 1.0}, workers=1,
     )  # fmt: skip
     assert sum(make_views(plan, Split.TRAIN)) > 0

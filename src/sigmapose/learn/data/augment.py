@@ -160,7 +160,8 @@ class BatchSource:
         bare = 0 if self.draw_views is None else size
         if len(annotated) and self.draw_views is not None:
             bare = int(rng.binomial(size, self.augmentation.bare_joints))
-        taught = int(rng.binomial(size - bare, self.augmentation.taught)) if len(by_teacher) else 0
+        share = self.augmentation.taught if len(annotated) else 1.0
+        taught = int(rng.binomial(size - bare, share)) if len(by_teacher) else 0
         parts = []
         if taught:
             assert self.taught is not None
@@ -182,7 +183,7 @@ class BatchSource:
             nothing if p is None else np.flatnonzero(np.any(list(p.valid.values()), axis=0))
             for p in (self.pictures, self.taught)
         )
-        if not len(annotated) and self.draw_views is None:
+        if not len(annotated) + len(taught) and self.draw_views is None:
             raise DataError(
                 "no picture is valid for any encoder, and there are no bodies: give other pictures"
             )
