@@ -192,3 +192,13 @@ def test_what_is_said_of_a_person_serves_every_crop_of_them(pictures: Pictures) 
     assert np.allclose(sigma_of(shared), [sigma[:2].min(), sigma[:2].min(), sigma[2]])
     with pytest.raises(DataError, match="keeps none"):
         of_each_person(replace(some, kept=np.zeros(4, bool)), shared.id)
+
+
+def test_pictures_that_only_a_left_out_encoder_saw_are_not_drawn(pictures: Pictures) -> None:
+    """Training end to end takes the tuned encoder's tokens out, and leaves the others'."""
+    half = np.arange(len(pictures)) % 2 == 0
+    tokens = {"heavy": np.where(half[:, None, None], pictures.tokens["heavy"], np.nan)}
+    valid = {"heavy": half, "full": np.ones(len(pictures), bool)}
+    source = BatchSource.create(replace(pictures, tokens=tokens, valid=valid), None, Augmentation())
+    batch = source.draw(np.random.default_rng(0), 64)
+    assert bool(batch.tokens.isfinite().all()) and len(batch.tokens) == 64

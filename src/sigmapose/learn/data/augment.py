@@ -180,7 +180,7 @@ class BatchSource:
         """Rows of the annotated and of the taught pictures that are valid for some encoder."""
         nothing = np.zeros(0, np.int64)
         annotated, taught = (
-            nothing if p is None else np.flatnonzero(np.any(list(p.valid.values()), axis=0))
+            nothing if p is None else np.flatnonzero(np.any([p.valid[name] for name in p.tokens], axis=0))
             for p in (self.pictures, self.taught)
         )
         if not len(annotated) + len(taught) and self.draw_views is None:

@@ -162,7 +162,7 @@ def tuned_features(
         else:
             shutil.copyfile(encoders / path.name, path)
     for split in JUDGED:
-        plan = FeaturePlan(
-            pictures / split, out / "features" / "picture" / split, folder, shares, "picture", workers
-        )
-        yield from extract_features(plan)
+        for shards in sorted({path.parent for path in (pictures / split).rglob("*.tar")}):
+            features = out / "features" / "picture" / shards.relative_to(pictures)
+            plan = FeaturePlan(shards, features, folder, shares, "picture", workers)
+            yield from extract_features(plan)
