@@ -23,6 +23,10 @@ EXPERIMENTS = {
     "movenet": ("experiments.movenet.evaluate:main", "a second opinion in the picture plane"),
     "movenet-convert": ("experiments.movenet.convert:main", "MoveNet Thunder to ONNX"),
     "film-data": ("experiments.film_data:make_film_data", "all data of a stage on people as they are filmed"),
+    "joint-transformer": (
+        "experiments.joint_transformer:compare",
+        "attention between joints against the MLP",
+    ),
     "bodies": ("experiments.material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.material:make_shards", "shards of photos that nobody annotated"),
     "teach": ("experiments.material:teach", "features of such shards, and how much a teacher keeps of them"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.samples import Batch
-from sigmapose.learn.networks.phi import DepthUncertaintyHead
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.training.engine import Course, Schedule, run
 from sigmapose.learn.training.objective import objective, validate
 from sigmapose.learn.training.recipes import Recipe
@@ -44,20 +44,21 @@ def train(
     out: Path,
     *,
     start: DepthUncertaintyHead | None = None,
+    network: Callable[[PhiConfig], DepthUncertaintyHead] = DepthUncertaintyHead,
     workers: int = 1,
     progress: bool = True,
 ) -> DepthUncertaintyHead:
     """Train Φ; checkpoints, ``log.csv`` and ``recipe.json`` go to ``out``. Resumes from there if it can.
 
-    ``start`` gives the first weights (`DepthUncertaintyHead.adopt`). ``recipe.batch`` is shared by all
-    processes. Returns the exponential moving average of the weights, in
+    ``start`` gives the first weights (`DepthUncertaintyHead.adopt`), ``network`` makes the module.
+    ``recipe.batch`` is shared by all processes. Returns the exponential moving average of the weights, in
     evaluation mode.
 
     Raises:
         InputError: processes that do not see the same checkpoint.
     """
     torch.manual_seed(recipe.seed)
-    first = DepthUncertaintyHead(recipe.phi)
+    first = network(recipe.phi)
     if start is not None:
         first.adopt(start)
 
