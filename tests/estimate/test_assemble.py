@@ -9,7 +9,7 @@ import pytest
 
 from sigmapose.calibrator import Calibrator, VarianceScales
 from sigmapose.camera import Camera
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURE_PRIOR_MM, assemble
+from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM, Stature, assemble
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.gaussian import SIGMA_FLOOR_MM
 from sigmapose.skeleton import BODY_26
@@ -66,7 +66,7 @@ def test_an_unknown_height_widens_joints_along_their_own_direction() -> None:
     camera = Camera.from_fov(1280, 960, 60)
     _, answer, centre, size = scene(camera, sigma=1e-6)
     pose = run(camera, answer, centre, size, height_mm=None)
-    prior = STATURE_PRIOR_MM[1] / STATURE_PRIOR_MM[0]
+    prior = STATURES_MM["adult"][1] / STATURES_MM["adult"][0]
     relative = np.hypot(prior, 0.03)
     wrist = pose.skeleton.index("left_wrist")
     along = pose.joints_mm[wrist] / np.linalg.norm(pose.joints_mm[wrist])
@@ -88,6 +88,19 @@ def test_an_assumed_focal_length_blurs_the_distance_and_not_the_pose() -> None:
     assert b.root_cov_mm2[2, 2] > 20 * a.root_cov_mm2[2, 2]
 
 
+@pytest.mark.parametrize("stature", STATURES_MM)
+def test_whose_stature_is_assumed_sets_size_distance_and_doubt(stature: Stature) -> None:
+    camera = Camera.from_fov(1280, 960, 60)
+    _, answer, centre, size = scene(camera)
+    adult = run(camera, answer, centre, size, height_mm=None)
+    pose = run(camera, answer, centre, size, height_mm=None, stature=stature)
+    (mean, sigma), (adult_mean, adult_sigma) = STATURES_MM[stature], STATURES_MM["adult"]
+    np.testing.assert_allclose(pose.joints_mm, adult.joints_mm * mean / adult_mean, atol=1e-6)
+    np.testing.assert_allclose(pose.root_mm, adult.root_mm * mean / adult_mean, atol=1e-6)
+    doubt, adult_doubt = (np.sqrt(p.root_cov_mm2[2, 2]) / p.root_mm[2] for p in (pose, adult))
+    assert (doubt > 1.3 * adult_doubt) == (sigma / mean > 1.3 * adult_sigma / adult_mean)
+
+
 def test_the_covariance_is_that_of_sampled_answers() -> None:
     camera = Camera.from_fov(1280, 960, 60)
     _, answer, centre, size = scene(camera, sigma=0.01)
@@ -96,7 +109,7 @@ def test_the_covariance_is_that_of_sampled_answers() -> None:
     count = 40_000
     relative = answer.relative + 0.01 * rng.normal(size=(count, 26, 3))
     relative[:, ROOT] = 0
-    prior, sigma = STATURE_PRIOR_MM
+    prior, sigma = STATURES_MM["adult"]
     stature = prior + sigma * rng.normal(size=count)
     log_stature = answer.log_stature[0, 0] + 0.03 * rng.normal(size=count)
     scale = (stature / np.exp(log_stature))[:, None, None]
@@ -121,7 +134,7 @@ def test_people_of_unknown_stature_scale_as_a_whole() -> None:
     _, answer, centre, size = scene(camera, sigma=1e-6)
     pose = run(camera, answer, centre, size, height_mm=None)
     assert pose.factors_mm is not None and pose.factors_mm.shape == (26, 3, 1)
-    sigma = np.hypot(STATURE_PRIOR_MM[1] / STATURE_PRIOR_MM[0], 0.03)
+    sigma = np.hypot(STATURES_MM["adult"][1] / STATURES_MM["adult"][0], 0.03)
     np.testing.assert_allclose(pose.factors_mm[..., 0], sigma * pose.joints_mm, rtol=0.01)
     got = pose.interval("left_thigh_length")
     assert (got.high - got.low) / got.mean == pytest.approx(2 * 1.645 * sigma, rel=0.03)

@@ -6,7 +6,7 @@ import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -33,6 +33,8 @@ class Lift:
     """Size of the pictures in pixels, e.g. 1920x1080; required for --camera if no file states it."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
     """Standing height of the people, if known."""
+    stature: Literal["adult", "child", "any"] = "adult"
+    """Standing height assumed without --height-mm: of adults, of children of 3 to 13 years, or any."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Calibrator to use instead of the shipped one; `none`: error bars as the network predicts them."""
     fps: float = 30.0
@@ -121,7 +123,7 @@ class Lift:
                 np.stack([person.points_px for _, person in usable]),
                 np.stack([person.scores for _, person in usable]),
                 camera=camera, skeleton=file.skeleton, height_mm=self.height_mm, image_size=size,
-                calibrator=self.calibrator,
+                calibrator=self.calibrator, stature=self.stature,
             )  # fmt: skip
             camera = batch.camera
             for i, (k, person) in enumerate(usable):

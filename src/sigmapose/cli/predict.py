@@ -27,6 +27,8 @@ class Predict:
     """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
     """Standing height of the people, if known; reduces the uncertainty of distances."""
+    stature: Literal["adult", "child", "any"] = "adult"
+    """Standing height assumed without --height-mm: of adults, of children of 3 to 13 years, or any."""
     people: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Maximum number of people per picture; all by default."""
     frames: Annotated[str | None, tyro.conf.arg(metavar="A:B")] = None
@@ -67,6 +69,7 @@ class Predict:
                     device=self.device,
                     people=self.people,
                     looks=self.looks,
+                    stature=self.stature,
                 ),
                 height_mm=self.height_mm,
                 title=self.input.name,

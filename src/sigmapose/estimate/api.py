@@ -11,7 +11,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
-from sigmapose.estimate.assemble import PoseBatch
+from sigmapose.estimate.assemble import PoseBatch, Stature
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.lift import Lifter
 from sigmapose.estimate.network import DEFAULT_MODEL, MODELS
@@ -28,6 +28,7 @@ def load(
     people: int | None = None,
     threads: int | None = None,
     looks: int | None = None,
+    stature: Stature = "adult",
 ) -> Estimator:
     """An estimator with the embedded weights; no network access, no torch.
 
@@ -41,6 +42,8 @@ def load(
         threads: CPU threads of the network; None for half of the processors (all for ``heavy``).
         looks: 2 to look at every person in a mirror too and average both answers, for twice the network's
             time; 1 for one look; None for 2 on photos and 1 on video.
+        stature: whose standing height is assumed where ``height_mm`` is not given: ``adult``, ``child`` (3 to
+            13 years) or ``any``, which leaves sizes and distances least certain.
 
     Raises:
         ModelError: unknown model, a model that is not installed, or a device that is not there.
@@ -49,7 +52,7 @@ def load(
         calibrator = "none"
     return Estimator(
         model, calibrator=resolve_calibrator(calibrator), device=device, people=people, threads=threads,
-        looks=looks,
+        looks=looks, stature=stature,
     )  # fmt: skip
 
 
@@ -61,6 +64,7 @@ def lift(
     skeleton: str | Skeleton = "coco_17",
     height_mm: float | None = None,
     image_size: tuple[int, int] | None = None,
+    stature: Stature = "adult",
 ) -> Pose:
     """One person's 2D keypoints to a 3D pose; see :meth:`sigmapose.estimate.lift.Lifter.__call__`."""
     points = np.asarray(points_px, dtype=np.float64)
@@ -70,8 +74,9 @@ def lift(
         )
     score = None if scores is None else np.asarray(scores, dtype=np.float64)[None]
     return lift_batch(
-        points[None], score, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
-    )[0]
+        points[None], score, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size,
+        stature=stature,
+    )[0]  # fmt: skip
 
 
 def lift_batch(
@@ -83,12 +88,13 @@ def lift_batch(
     height_mm: float | None = None,
     image_size: tuple[int, int] | None = None,
     calibrator: Calibrator | Path | str | None = None,
+    stature: Stature = "adult",
 ) -> PoseBatch:
     """Many people (or frames of one) of one camera at once; arrays out, index them for poses."""
     lifter = (
-        _lifter(None if calibrator is None else str(calibrator))
+        _lifter(None if calibrator is None else str(calibrator), stature)
         if not isinstance(calibrator, Calibrator)
-        else (Lifter(calibrator=calibrator))
+        else Lifter(calibrator=calibrator, stature=stature)
     )
     return lifter(
         points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
@@ -96,8 +102,8 @@ def lift_batch(
 
 
 @lru_cache(maxsize=4)
-def _lifter(calibrator: str | None) -> Lifter:
-    return Lifter(calibrator=resolve_calibrator(calibrator))
+def _lifter(calibrator: str | None, stature: Stature) -> Lifter:
+    return Lifter(calibrator=resolve_calibrator(calibrator), stature=stature)
 
 
 def resolve_calibrator(calibrator: Calibrator | Path | str | None) -> Calibrator | None:

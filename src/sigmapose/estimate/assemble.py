@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 
@@ -26,9 +27,16 @@ from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
 
 ROOT = BODY_26.index("mid_hip")
-STATURE_PRIOR_MM = (1690.0, 95.0)
-"""Mean and standard deviation of adult standing height, women and men together: between the means of the
-world (1650 mm) and of Europe (1720 mm)."""
+Stature = Literal["adult", "child", "any"]
+"""Whose standing height is assumed where nobody states it."""
+STATURES_MM: dict[Stature, tuple[float, float]] = {
+    "adult": (1690.0, 95.0),
+    "child": (1250.0, 190.0),
+    "any": (1580.0, 230.0),
+}
+"""Mean and standard deviation of the standing height. Adults, women and men together: between the means of
+the world (1650 mm) and of Europe (1720 mm). Children of 3 to 13 years evenly: the medians of the WHO's
+growth references go from 960 to 1560 mm. Any: one child in four people."""
 HEIGHT_SIGMA_MM = 15.0
 """How well a height that the user states is known: shoes, posture, the definition of head top."""
 UNKNOWN_FOCAL_SIGMA_LOG = 0.3
@@ -98,6 +106,7 @@ def assemble(
     size_px: Float[Array, " person"],
     camera: Camera,
     height_mm: float | None,
+    stature: Stature = "adult",
     calibrator: Calibrator | None,
     source: str,
     score: Float[Array, " person"],
@@ -111,7 +120,7 @@ def assemble(
 
     Args:
         centre_px, size_px: the crops, in ideal pixels.
-        height_mm: standing height when the user knows it; else the stature prior speaks.
+        height_mm: standing height when the user knows it; else ``stature`` says what is assumed.
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
         second: what the network says of the same people in a mirror.
     """
@@ -121,10 +130,11 @@ def assemble(
     if second is not None:
         prediction = mixture(prediction, mirrored(_calibrated(second, calibrator, source)))
     levels, joint_radii, point_radii = _radii(prediction, calibrator, source)
+    known = STATURES_MM[stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
     size = np.asarray(size_px, dtype=np.float64)
     ideal_px = centre_px[:, None] + prediction.points * size[:, None, None]
     ideal_cov = prediction.points_cov * size[:, None, None, None] ** 2
-    relative, root = _in_camera(prediction, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, height_mm)
+    relative, root = _in_camera(prediction, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, known)
     points_px, cov_px2 = ideal_px, ideal_cov
     if camera.distortion:
         points_px = camera.distort(ideal_px)
@@ -155,18 +165,16 @@ def _in_camera(
     root_cov_px2: Float[Array, "person 2 2"],
     size_px: Float[Array, " person"],
     camera: Camera,
-    height_mm: float | None,
+    stature_mm: tuple[float, float],
 ) -> tuple[CoupledGaussian, Gaussian]:
     """Joints relative to the root and the root itself, in camera millimetres.
 
-    The depth of the root follows from the standing height, the user's or the prior.
+    The depth of the root follows from the standing height: mean and standard deviation.
     """
     ratio = size_px / camera.focal_px
-    stature, sigma = STATURE_PRIOR_MM if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
     unit_stature = np.exp(prediction.log_stature[:, 0]) * ratio
     depth = root_depth_from_length(
-        stature,
-        sigma,
+        *stature_mm,
         unit_stature,
         unit_stature * prediction.log_stature[:, 1],
         focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,

@@ -16,12 +16,12 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError, InputError
-from sigmapose.estimate.assemble import PoseBatch, assemble
+from sigmapose.estimate.assemble import PoseBatch, Stature, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.crop_filter import Joints
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.lift import Lifter, check_height
+from sigmapose.estimate.lift import Lifter, check_height, check_stature
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.network import (
     DEFAULT_MODEL,
@@ -56,12 +56,14 @@ class Estimator:
         people: int | None = None,
         threads: int | None = None,
         looks: int | None = None,
+        stature: Stature = "adult",
     ) -> None:
         """See :func:`sigmapose.load`."""
         if people is not None and people < 1:
             raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
         if looks not in (None, 1, 2):
             raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
+        check_stature(stature)
         self.network = ImageNetwork(model, threads=threads, device=device)
         self.detector = Detector(weights_path("detector"), threads=threads, device=device)
         if calibrator is not None:
@@ -71,6 +73,7 @@ class Estimator:
         self.model = self.network.model
         self.people = people
         self.looks = looks
+        self.stature: Stature = stature
         self.device = device
 
     def __repr__(self) -> str:
@@ -245,7 +248,7 @@ class Estimator:
 
     @cached_property
     def _lifter(self) -> Lifter:
-        return Lifter(calibrator=self.calibrator, threads=1, device=self.device)
+        return Lifter(calibrator=self.calibrator, threads=1, device=self.device, stature=self.stature)
 
     def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
         seen = np.array([crop.center_px for crop in crops])
@@ -281,6 +284,7 @@ class Estimator:
             size_px=size,
             camera=camera,
             height_mm=height_mm,
+            stature=self.stature,
             calibrator=self.calibrator,
             source=self.model,
             score=np.asarray(said.landmarks.flag).ravel(),

@@ -10,7 +10,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError, InputError
-from sigmapose.estimate.assemble import PoseBatch, assemble
+from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
 from sigmapose.estimate.network import LiftNetwork
@@ -29,11 +29,18 @@ class Lifter:
     """Keypoints to poses; one network session, any number of calls."""
 
     def __init__(
-        self, *, calibrator: Calibrator | None, threads: int | None = None, device: str = "cpu"
+        self,
+        *,
+        calibrator: Calibrator | None,
+        threads: int | None = None,
+        device: str = "cpu",
+        stature: Stature = "adult",
     ) -> None:
+        check_stature(stature)
         self.network = LiftNetwork(threads=1 if threads is None else threads, device=device)
         self.workers = 2 if threads is None else 1
         self.calibrator = calibrator
+        self.stature: Stature = stature
 
     def __call__(
         self,
@@ -82,6 +89,7 @@ class Lifter:
                 size_px=size[rows],
                 camera=camera,
                 height_mm=height_mm,
+                stature=self.stature,
                 calibrator=self.calibrator,
                 source="none",
                 score=_person_score(score[rows], present[rows]),
@@ -187,6 +195,11 @@ def check_height(height_mm: float | None) -> None:
         raise CameraError(
             f"height_mm must be a standing height of 400 to 2800 mm, got {height_mm}: is the unit mm?"
         )
+
+
+def check_stature(stature: str) -> None:
+    if stature not in STATURES_MM:
+        raise InputError(f"stature '{stature}': choose {', '.join(STATURES_MM)}, or state the height in mm")
 
 
 def _join(batches: list[PoseBatch]) -> PoseBatch:

@@ -14,7 +14,7 @@ from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, Evidence, fit_source
 from sigmapose.calibrator import CAMERA_KNOWN, Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.data.splits import unit_of
-from sigmapose.estimate.assemble import STATURE_PRIOR_MM
+from sigmapose.estimate.assemble import STATURES_MM
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.replay import Replay
 from sigmapose.learn.data.augment import picture_batch
@@ -100,7 +100,7 @@ def _as_prediction(answer: Gaussian25D) -> Prediction25D:
 
 def _constant_sigma(answer: Gaussian25D, batch: Batch) -> np.ndarray:
     """Isotropic sigma per joint whose 90 % ball holds 90 % of the errors when stature is only the prior."""
-    prior, sigma = STATURE_PRIOR_MM
+    prior, sigma = STATURES_MM["adult"]
     rng = np.random.default_rng(0)
     scale = batch.mm_per_crop.numpy() * (1 + sigma / prior * rng.normal(size=len(batch.mm_per_crop)))
     error = (

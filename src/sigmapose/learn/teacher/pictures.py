@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.estimate.assemble import STATURE_PRIOR_MM
+from sigmapose.estimate.assemble import STATURES_MM
 from sigmapose.learn.data.mixing import join
 from sigmapose.learn.data.samples import IGNORE, Pictures, Views, load_pictures
 from sigmapose.learn.teacher.encoder import sigma_of
@@ -115,7 +115,7 @@ def taught(student: Pictures, lesson: Lesson) -> Pictures:
 
 def _views(before: Views, said: Lesson) -> Views:
     """A camera and a person that the answer would be the truth of."""
-    stature_mm = np.full(len(said), STATURE_PRIOR_MM[0])
+    stature_mm = np.full(len(said), STATURES_MM["adult"][0])
     mm_per_crop = stature_mm / np.exp(said.log_stature[:, 0])
     # any focal length will do: depth of the root over it is what counts
     longest = before.image_size.max(1)
