@@ -85,6 +85,13 @@ def test_rotation_metadata_turns_the_picture(clip: Path, tmp_path: Path, quarter
     assert np.abs(first.astype(int) - expected).mean() < 6
 
 
+def test_a_title_in_another_encoding_does_not_matter(clip: Path, tmp_path: Path) -> None:
+    data = clip.read_bytes()
+    start = data.index(b"Lavf")  # the encoder's name, the only tag
+    (tmp_path / "latin1.mp4").write_bytes(data[:start] + b"caf\xe9" + data[start + 4 :])
+    assert len(list(VideoReader(tmp_path / "latin1.mp4"))) == COUNT
+
+
 def test_odd_sizes_lose_a_row_and_a_column(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "odd.mp4", 30, (95, 63)) as writer:
         writer.write(numbered(0, (95, 63)))

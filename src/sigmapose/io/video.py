@@ -29,6 +29,8 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpe
 _QUEUE_FRAMES = 4
 _FALLBACK_FPS = 30.0
 _ONE_THREAD_PIXELS = 1920 * 1200  # larger pictures are decoded by two threads
+# Titles and the like need not be UTF-8: PyAV 19 reads all of them, and knows no such option.
+_ANY_TAGS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 _TIME_BASE = Fraction(1, 90_000)  # the usual MPEG clock: exact for 24, 25, 30 and 60 fps
 
 
@@ -312,7 +314,7 @@ def _open(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes): copy or download it again")
     try:
-        return av.open(str(path), metadata_errors="ignore")
+        return av.open(str(path), **_ANY_TAGS)
     except (FFmpegError, OSError) as error:
         raise InputError(
             f"{path}: not a video, or cut short ({_reason(error)}): give an .mp4, .mov, .avi or .mkv"
