@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sigmapose.errors import InputError, OutputError, SigmaposeError, SkeletonError
+from sigmapose.errors import InputError, SigmaposeError, SkeletonError
 from sigmapose.gaussian import chi2_radius
 from sigmapose.quantities import KINDS, QuantityRadii
 from sigmapose.reading import MAX_SMALL_BYTES, reason
@@ -21,6 +21,7 @@ from sigmapose.reading import read_json as read_any_json
 from sigmapose.regions import check_levels
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, VISIBILITY
+from sigmapose.writing import write_text
 
 FORMAT = "sigmapose/calibrator"
 PEER_FORMAT = "sigmapose/peer-calibrator"
@@ -317,10 +318,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """JSON with one line for every value that holds no objects; OutputError when it cannot be written."""
-    try:
-        path.write_text(_lines(content, "") + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}): choose another file") from error
+    write_text(_lines(content, "") + "\n", path)
 
 
 def _lines(value: Any, indent: str) -> str:

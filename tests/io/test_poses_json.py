@@ -140,7 +140,7 @@ try:
             if sys.argv[2] == "kill" and k == 20:
                 os.kill(os.getpid(), signal.SIGKILL)
 except OutputError as error:
-    sys.exit(7 if "free some space" in str(error) else 8)
+    sys.exit(7 if "no larger file" in str(error) else 8)
 """
 
 

@@ -30,6 +30,7 @@ from sigmapose.reading import reason
 from sigmapose.regions import Regions, check_levels
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import get_skeleton
+from sigmapose.writing import whole_file
 
 VERSION = 1
 
@@ -118,23 +119,22 @@ def write_calibrated(poses: CalibratedPoses, calibrator: PeerCalibrator, path: P
     Raises:
         OutputError: another ending, or the file cannot be written.
     """
-    if path.suffix == ".npz":
+    if path.suffix not in (".npz", ".json"):
+        raise OutputError(f"{path}: calibrated poses are written as .json or .npz, got '{path.suffix}'")
+    with whole_file(path) as part:
+        if path.suffix == ".json":
+            _write_json(poses, calibrator, part, path.stem)
+            return
         skeleton = poses.predictions.skeleton
-        try:
+        with part.open("wb") as file:
             np.savez_compressed(
-                path, ids=np.array(poses.predictions.ids), skeleton=np.array(skeleton.name),
+                file, ids=np.array(poses.predictions.ids), skeleton=np.array(skeleton.name),
                 joint_names=np.array(skeleton.joints), joints_mm=poses.joints_mm, cov_mm2=poses.cov_mm2,
                 levels=np.array(poses.levels), radii=poses.radii,
             )  # fmt: skip
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}): choose another file") from error
-    elif path.suffix == ".json":
-        _write_json(poses, calibrator, path)
-    else:
-        raise OutputError(f"{path}: calibrated poses are written as .json or .npz, got '{path.suffix}'")
 
 
-def _write_json(poses: CalibratedPoses, calibrator: PeerCalibrator, path: Path) -> None:
+def _write_json(poses: CalibratedPoses, calibrator: PeerCalibrator, path: Path, name: str) -> None:
     told, skeleton = poses.predictions, poses.predictions.skeleton
     camera = Camera.default(1, 1)
     joints = len(skeleton)
@@ -143,7 +143,7 @@ def _write_json(poses: CalibratedPoses, calibrator: PeerCalibrator, path: Path) 
     with PosesWriter(path, skeleton=skeleton) as writer:
         writer.add_message(f"poses of '{calibrator.name}' with error bars added; pixels and camera unknown")
         for clip in dict.fromkeys(told.clips):
-            writer.add_source(Source(clip or path.stem, camera))
+            writer.add_source(Source(clip or name, camera))
         for k, clip in enumerate(told.clips):
             people = ()
             if np.isfinite(poses.joints_mm[k]).all(-1).any():
@@ -159,4 +159,4 @@ def _write_json(poses: CalibratedPoses, calibrator: PeerCalibrator, path: Path) 
                         Regions(poses.levels, radii, points),
                     ),
                 )  # fmt: skip
-            writer.write(Frame(k, 0.0, people, clip or path.stem))
+            writer.write(Frame(k, 0.0, people, clip or name))

@@ -62,8 +62,9 @@ class Bench:
         from sigmapose.bench.check import read_claims
         from sigmapose.bench.options import SIZES, Options
         from sigmapose.bench.protocols import get_protocol, run
-        from sigmapose.errors import InputError, OutputError
+        from sigmapose.errors import InputError
         from sigmapose.report.scorecard import card_of
+        from sigmapose.writing import check_place, write_text
 
         # what is wrong with the options is said before minutes of work
         protocol = get_protocol(self.name)
@@ -72,9 +73,9 @@ class Bench:
             if self.quick or self.severities:
                 given = "--quick" if self.quick else "--severities"
                 raise InputError(f"claims are about whole runs: leave out {given} or --check")
-        for file in (self.json, self.report):
-            if file is not None and not file.absolute().parent.is_dir():
-                raise OutputError(f"{file}: no such folder: make it, or choose another file")
+        for option, file in (("--json", self.json), ("--report", self.report)):
+            if file is not None:
+                check_place(file, option)
         options = Options(
             self.source, self.models or SIZES, self.heads, self.mocap, self.videos, self.quick,
             self.people, self.severities, self.photos, self.looks,
@@ -83,23 +84,12 @@ class Bench:
         card = card_of(results)
         sys.stdout.write(card.table())
         if self.json is not None:
-            self._write(card)
+            write_text(card.to_json(), self.json)
         if self.report is not None:
             from sigmapose.report.page import write
 
             write(results, self.report)
         return self._checked(card)
-
-    def _write(self, card: Scorecard) -> None:
-        from sigmapose.errors import OutputError
-
-        assert self.json is not None
-        try:
-            self.json.write_text(card.to_json(), "utf-8")
-        except OSError as error:
-            raise OutputError(
-                f"{self.json}: cannot be written ({error.strerror}): choose another file"
-            ) from error
 
     def _checked(self, card: Scorecard) -> int:
         from sigmapose.bench.check import read_claims, verdicts

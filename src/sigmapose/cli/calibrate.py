@@ -54,10 +54,14 @@ class Calibrate:
     """Replace an existing file."""
 
     def __call__(self) -> int:
-        from sigmapose.errors import InputError, OutputError
+        from sigmapose.errors import InputError
+        from sigmapose.run.places import check_free, check_no_input
+        from sigmapose.writing import check_place
 
-        if self.out.exists() and not self.overwrite:
-            raise OutputError(f"{self.out}: exists already: add --overwrite, or choose another --out")
+        for read in (self.predictions, self.truth, self.apply):
+            check_no_input([self.out], read)
+        check_free([self.out], self.overwrite)
+        check_place(self.out, "--out")
         if self.data is not None:
             return self._ours()
         if self.predictions is None:

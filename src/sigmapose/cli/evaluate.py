@@ -55,7 +55,11 @@ class Evaluate:
         from sigmapose.evaluate.evaluation import evaluate
         from sigmapose.evaluate.prediction_files import read_predicted, read_truth, with_calibrator
         from sigmapose.report.scorecard import card_of
+        from sigmapose.writing import check_place
 
+        for option, file in (("--json", self.json), ("--report", self.report)):
+            if file is not None:
+                check_place(file, option)
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the video, e.g. 30")
         truth = read_truth(self.truth, skeleton=self.truth_skeleton, split=self.split)
@@ -76,15 +80,10 @@ class Evaluate:
         return 0
 
     def _write(self, results: Results, card: str) -> None:
-        from sigmapose.errors import OutputError
+        from sigmapose.writing import write_text
 
         if self.json is not None:
-            try:
-                self.json.write_text(card, "utf-8")
-            except OSError as error:
-                raise OutputError(
-                    f"{self.json}: cannot be written ({error.strerror}): choose another file"
-                ) from error
+            write_text(card, self.json)
         if self.report is not None:
             from sigmapose.report.page import write
 

@@ -62,6 +62,7 @@ class Lift:
             kind="keypoints",
             title=self.keypoints.name,
             fps=self.fps,
+            read=self.keypoints,
             overwrite=self.overwrite,
         )
         people = sum(len(frame.poses) for frame, _ in frames)

@@ -53,7 +53,7 @@ class Predict:
         pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames)
         outputs = Outputs(
             self.out, self.json, kind=pictures.kind, title=self.input.name, fps=pictures.fps,
-            overlay=not self.no_overlay, overwrite=self.overwrite,
+            read=self.input, overlay=not self.no_overlay, overwrite=self.overwrite,
         )  # fmt: skip
         tally = Tally()
         from sigmapose.estimate.api import load  # only when input and outputs are in order

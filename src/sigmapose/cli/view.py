@@ -24,28 +24,19 @@ class View:
     """Replace an existing page."""
 
     def __call__(self) -> int:
-        from sigmapose.errors import OutputError
         from sigmapose.io.poses_checks import checked
         from sigmapose.io.poses_json import read_poses
+        from sigmapose.run.places import check_free, check_no_input
         from sigmapose.view.scene import write_scene
+        from sigmapose.writing import check_place
 
         file = read_poses(self.poses / "poses.json" if self.poses.is_dir() else self.poses)
         page = self.out or file.path.with_name("scene.html")
-        if page.exists() and not self.overwrite:
-            raise OutputError(f"{page}: exists already: add --overwrite, or choose another --out")
+        check_no_input([page], file.path)
+        check_free([page], self.overwrite)
+        check_place(page, "--out")
         title = file.sources[0].file if len(file.sources) == 1 else file.path.parent.name
-        part = page.with_name(
-            f".{page.name[:200]}.part"
-        )  # a page that exists stays until the new one is whole
-        try:
-            write_scene(checked(file), part, title=title, skeleton=file.skeleton)
-            part.replace(page)
-        except OSError as error:
-            raise OutputError(
-                f"{page}: cannot be written ({error.strerror}): choose another --out"
-            ) from error
-        finally:
-            part.unlink(missing_ok=True)
+        write_scene(checked(file), page, title=title, skeleton=file.skeleton)
         sys.stdout.write(f"wrote {page}\n")
         if self.open:
             import webbrowser

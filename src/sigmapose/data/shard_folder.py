@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from sigmapose.data.shard_reader import describe_shard
 from sigmapose.data.shards import MANIFEST, PARTIAL, Manifest, ShardEntry
 from sigmapose.data.splits import Split
 from sigmapose.errors import OutputError
+from sigmapose.writing import Lock
 
 LOCK = ".writing"
 
@@ -39,23 +37,18 @@ class ShardFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest: Manifest | None = None
-        self._lock: IO[str] | None = None
+        self._lock: Lock | None = None
 
     def __enter__(self) -> ShardFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / LOCK).open("a")
         except (FileExistsError, NotADirectoryError):
             raise OutputError(f"{self.path}: is a file, not a folder: choose another folder") from None
         except OSError as error:
             raise OutputError(
                 f"{self.path}: cannot be written ({error.strerror}): choose another folder"
             ) from error
-        if not _try_lock(self._lock):
-            self._lock.close()
-            raise OutputError(
-                f"{self.path}: another run is writing here: wait for it or choose another folder"
-            )
+        self._lock = Lock(self.path / LOCK, self.path)
         self._sweep()
         self.manifest = Manifest.load(self.path)
         if self.manifest is None and any(self.path.glob("*.tar")):
@@ -68,9 +61,7 @@ class ShardFolder:
     ) -> None:
         self._sweep()
         assert self._lock is not None
-        with suppress(OSError):
-            (self.path / LOCK).unlink()
-        self._lock.close()
+        self._lock.release()
 
     def _sweep(self) -> None:
         """Remove half-written files; under the lock nobody else writes here."""
@@ -148,21 +139,3 @@ def _brief(value: Any) -> str:
     if isinstance(value, dict):
         return "of other files"
     return ":".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _try_lock(file: IO[str]) -> bool:
-    """Lock a file until it is closed, also by the death of the process; False when somebody else holds it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # a finished run may have removed the name since this file was opened
-            return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
-    except OSError:
-        return False
-    return True

@@ -47,6 +47,7 @@ from sigmapose.quantities import QuantityRadii
 from sigmapose.reading import guarded
 from sigmapose.regions import Regions
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton
+from sigmapose.writing import is_special, not_written
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -84,9 +85,7 @@ class PosesWriter:
             # Unbuffered: a frame and the closing part reach the file in one write.
             self._out: Any = open(target, "w+b", buffering=0) if isinstance(target, str | Path) else target  # noqa: SIM115
         except OSError as error:
-            raise OutputError(
-                f"{self._name}: cannot be written ({error.strerror}): choose another folder"
-            ) from error
+            raise not_written(self._name, error, "choose another folder") from error
         self._pending = self._head()
         self._flush(complete=False)
 
@@ -119,7 +118,16 @@ class PosesWriter:
         )
         self._pending += (b",\n" if self._frames else b"\n") + text.encode()
         self._frames += 1
-        self._flush(complete=False)
+        try:
+            self._flush(complete=False)
+        except BaseException:
+            self._frames -= 1
+            raise
+
+    @property
+    def frames(self) -> int:
+        """So many are in the file."""
+        return self._frames
 
     def close(self, *, complete: bool = True) -> None:
         """Close the document; `complete=False` marks it as interrupted."""
@@ -183,9 +191,9 @@ class PosesWriter:
             self._pending = b""
             if self._in_place and not self._at:  # not even the head: nobody will call close
                 self._out.close()
-            raise OutputError(
-                f"{self._name}: writing stopped ({error.strerror}): free some space or choose another folder"
-            ) from error
+                if not is_special(Path(self._name)):
+                    Path(self._name).unlink(missing_ok=True)
+            raise not_written(self._name, error, "choose another folder") from error
         self._pending = b""
 
     def _write_in_place(self, frames: bytes, tail: bytes) -> None:

@@ -17,7 +17,6 @@ from typing import ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sigmapose.errors import OutputError
 from sigmapose.evaluate.names import METRICS
 from sigmapose.evaluate.paired import MEANINGS
 from sigmapose.evaluate.results import MethodResult, Results
@@ -28,6 +27,7 @@ from sigmapose.report.figures import headline, joints, severity
 from sigmapose.report.groups import coverage
 from sigmapose.report.people import worst
 from sigmapose.report.scorecard import BESIDE, COLUMNS, card_of
+from sigmapose.writing import write_text
 
 FOLDED = ("pck_150mm", "auc_150mm", "ause", "vouched_when_wrong_rate", "coverage_50", "coverage_95")
 """Of the terminal's table; here they are among all numbers."""
@@ -46,10 +46,7 @@ def write(results: Results, path: Path) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    try:
-        path.write_text(page(results), "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}): choose another file") from error
+    write_text(page(results), path)
 
 
 @dataclass(frozen=True)

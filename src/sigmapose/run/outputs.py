@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from sigmapose.errors import OutputError
 from sigmapose.run.inputs import Seen
+from sigmapose.run.places import Room, check_folder, check_free, check_no_input
 from sigmapose.run.sink import Sink
+from sigmapose.writing import check_place, is_special, not_written
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sigmapose.pose import Frame
     from sigmapose.shapes import Array
     from sigmapose.view.overlay import Overlay
+    from sigmapose.view.scene import SceneWriter
 
 POSES, SCENE = "poses.json", "scene.html"
 OVERLAYS = {"photo": "overlay.jpg", "folder": "overlay", "video": "overlay.mp4", "keypoints": None}
@@ -24,15 +27,18 @@ JPEG_QUALITY = 92
 
 
 class Outputs:
-    """Prepares the folder, then writes what comes in a thread of its own. Use as a context manager.
+    """Checks the places, then writes what comes in a thread of its own. Use as a context manager.
 
-    An error or an interruption inside the `with` block closes every file so that what was finished is kept.
+    No file is opened, and none of an earlier run is touched, before the first picture is done: a run that
+    fails earlier leaves everything as it was. An error or an interruption later closes every file so that
+    what was finished is kept.
 
     Args:
         folder: for all three files; None to write only the JSON.
         json: further place of the JSON; `-` is standard output.
         kind: photo, folder, video or keypoints.
         title: heading of the scene.
+        read: the input, which no output may replace.
         overlay: whether to draw.
         overwrite: replace the files of an earlier run.
 
@@ -42,7 +48,7 @@ class Outputs:
 
     def __init__(
         self, folder: Path | None, json: str | None, *, kind: str, title: str, fps: float | None = None,
-        overlay: bool = True, overwrite: bool = False,
+        read: Path | None = None, overlay: bool = True, overwrite: bool = False,
     ) -> None:  # fmt: skip
         if folder is None and json is None:
             raise OutputError("nowhere to write: give --out DIR, or --json - for standard output")
@@ -53,12 +59,15 @@ class Outputs:
         self._overlay = folder / name if folder is not None and name is not None and overlay else None
         self._separate = kind == "folder"
         self._stack = ExitStack()
-        self._complete = True
+        self._complete, self._failed = True, False
+        self._messages: list[str] = []
         self._writers: list[PosesWriter] = []
+        self._scene: SceneWriter | None = None
         self._drawn: dict[tuple[int, int], Overlay] = {}
         self._start_s: float | None = None
+        self._overwrite = overwrite
         self.frames = 0
-        self._prepare(overwrite)
+        self._check(read, [folder] if folder is not None and kind == "keypoints" else [])
 
     @property
     def stdout_taken(self) -> bool:
@@ -74,43 +83,81 @@ class Outputs:
     def _in_folder(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / name
 
-    def _prepare(self, overwrite: bool) -> None:
+    def _earlier(self) -> list[Path]:
+        """Where an earlier run may have written."""
+        folder = self.folder
+        inside = [] if folder is None else [folder / n for n in (POSES, SCENE, *OVERLAYS.values()) if n]
+        return inside if self._json is None else [*inside, self._json]
+
+    def _check(self, read: Path | None, of_inputs: list[Path]) -> None:
+        """`of_inputs`: folders whose files would be read as inputs, results among them."""
         if self.folder is not None:
-            earlier = [self.folder / n for n in (POSES, SCENE, *OVERLAYS.values()) if n is not None]
-            _make_room(earlier, overwrite)
-            _make_folder(self.folder)
-            if self._separate and self._overlay is not None:
-                _make_folder(self._overlay)
-        if self._json is not None and self._json.is_file():
-            _make_room([self._json], overwrite)
+            check_folder(self.folder)
+        check_no_input([*self._earlier(), *of_inputs], read)
+        check_free(self._earlier(), self._overwrite)
+        if self._json is not None and self._json.parent != self.folder:
+            check_place(self._json, "--json")
 
     def __enter__(self) -> Outputs:
-        from sigmapose.io.poses_json import PosesWriter
-        from sigmapose.view.scene import SceneWriter
-
-        with ExitStack() as stack:
-            if self.folder is not None:
-                self._scene = stack.enter_context(SceneWriter(self.folder / SCENE, title=self._title))
-            targets = [self._in_folder(POSES), self._json, sys.stdout.buffer if self._stdout else None]
-            for target in targets:
-                if target is not None:
-                    writer = PosesWriter(target)
-                    stack.callback(lambda writer=writer: writer.close(complete=self._complete))
-                    self._writers.append(writer)
-            self._stack = stack.pop_all()
+        self._room = Room(self.folder)
+        try:
+            check_free(self._earlier(), self._overwrite)  # by a run that has just ended
+        except BaseException:
+            self._room.leave()
+            raise
         self._sink = Sink(self._consume)
         return self
 
+    def _open(self) -> None:
+        from sigmapose.io.poses_json import PosesWriter
+        from sigmapose.view.scene import SceneWriter
+
+        self._room.set_aside(self._earlier())
+        if self.folder is not None:
+            self._scene = self._stack.enter_context(SceneWriter(self.folder / SCENE, title=self._title))
+        targets = [self._in_folder(POSES), self._json, sys.stdout.buffer if self._stdout else None]
+        for target in targets:
+            if target is not None:
+                writer = PosesWriter(target)
+                self._stack.callback(lambda writer=writer: writer.close(complete=self._complete))
+                self._writers.append(writer)
+
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self._complete = self._complete and kind is None
-        with (
-            self._stack
-        ):  # the files close when everything queued is written, also after an error of the sink
-            try:
-                self._sink.close()
-            except BaseException:
-                self._complete = False
-                raise
+        self._failed = kind is not None
+        with ExitStack() as last:
+            last.callback(self._settle)
+            with self._stack:  # files close when all that is queued is written, also after an error of it
+                try:
+                    self._sink.close()
+                    if not self._failed and not self._writers:  # there was nothing to look at
+                        self._open()
+                except BaseException:
+                    self._failed = True
+                    raise
+                finally:
+                    self._complete = self._complete and not self._failed
+                    self._tell()
+
+    def _tell(self) -> None:
+        for writer in self._writers:
+            for message in self._messages:
+                writer.add_message(message)
+        if self._scene is not None and self._nothing_kept:
+            self._scene.discard()
+
+    @property
+    def _nothing_kept(self) -> bool:
+        """Whether the run failed before any file held a picture."""
+        return self._failed and not any(writer.frames for writer in self._writers)
+
+    def _settle(self) -> None:
+        """All files are closed: those of the earlier run go, or come back where this one kept nothing."""
+        if self._nothing_kept:
+            for place in (self._in_folder(POSES), self._json):
+                if self._writers and place is not None and not is_special(place):
+                    place.unlink(missing_ok=True)
+            self._room.bring_back()
+        self._room.leave()
 
     def write(self, seen: Seen) -> None:
         """Queue one picture."""
@@ -133,17 +180,17 @@ class Outputs:
     def add_messages(self, messages: list[str], *, broken: bool) -> None:
         """Record what a reader of the JSON should know; `broken` marks the result as incomplete."""
         self._complete = self._complete and not broken
-        for writer in self._writers:
-            for message in messages:
-                writer.add_message(message)
+        self._messages.extend(messages)
 
     def _consume(self, seen: Seen) -> None:
         from sigmapose.io.poses_json import Source
 
+        if not self._writers:
+            self._open()
         for writer in self._writers:
             writer.add_source(Source(seen.frame.source, seen.camera, self._fps))
             writer.write(seen.frame)
-        if self.folder is not None:
+        if self._scene is not None:
             self._scene.add(seen.frame, seen.rgb, seen.camera)
         if self._overlay is not None and seen.rgb is not None:
             self._draw(seen, seen.rgb, self._overlay)
@@ -156,6 +203,8 @@ class Outputs:
         overlay = self._drawn.setdefault((width, height), Overlay(width, height))
         picture = overlay.draw(rgb, seen.frame.poses)
         if self._fps is None:
+            if self._separate and not self.frames:
+                _make_empty(place)
             _write_jpeg(picture, place / f"{seen.frame.source}.jpg" if self._separate else place)
             return
         if self._start_s is None:
@@ -167,33 +216,13 @@ class Outputs:
         self._video.write(picture, seen.frame.time_s - self._start_s)
 
 
-def _make_room(places: list[Path], overwrite: bool) -> None:
-    there = [place for place in places if place.exists()]
-    if there and not overwrite:
-        raise OutputError(f"{there[0]}: exists already: add --overwrite, or choose another --out")
-    for place in there:
-        try:
-            if place.is_dir():
-                for file in place.glob("*.jpg"):
-                    file.unlink()
-            else:
-                place.unlink()
-        except OSError as error:
-            raise OutputError(
-                f"{place}: cannot be replaced ({error.strerror}): choose another --out"
-            ) from error
-
-
-def _make_folder(folder: Path) -> None:
+def _make_empty(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".sigmapose"
-        probe.touch()
-        probe.unlink()
-    except FileExistsError:
-        raise OutputError(f"{folder}: is a file, not a folder: choose another --out") from None
+        folder.mkdir(exist_ok=True)
+        for file in folder.glob("*.jpg"):
+            file.unlink()
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}): choose another --out") from error
+        raise not_written(folder, error) from error
 
 
 def _write_jpeg(rgb: Array, place: Path) -> None:
@@ -206,6 +235,4 @@ def _write_jpeg(rgb: Array, place: Path) -> None:
         place.write_bytes(data.tobytes())
     except OSError as error:
         place.unlink(missing_ok=True)
-        raise OutputError(
-            f"{place}: writing stopped ({error.strerror}): free some space or choose another --out"
-        ) from error
+        raise not_written(place, error, "choose another --out") from error

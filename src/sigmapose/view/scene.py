@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -27,6 +26,7 @@ from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import BODY_26, Skeleton
 from sigmapose.view.colours import SIGMA_HIGH_MM, SIGMA_LOW_MM, SIGMA_TABLE, SIGMA_TICKS_MM, person_colour
+from sigmapose.writing import write_text
 
 MAX_FRAMES = 600
 MAX_PEOPLE = 1800
@@ -108,15 +108,11 @@ class SceneWriter:
         if self._closed:
             return
         self._closed = True
-        part = self.path.with_name(self.path.name + ".part")
-        try:
-            part.write_text(self._page(), encoding="utf-8")
-            os.replace(part, self.path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise OutputError(
-                f"{self.path}: cannot be written ({error.strerror}): free some space or choose another folder"
-            ) from error
+        write_text(self._page(), self.path, "choose another folder")
+
+    def discard(self) -> None:
+        """Nothing is written on `close`."""
+        self._closed = True
 
     def _camera_index(self, frame: Frame, camera: Camera | None) -> int:
         camera = camera or (frame.poses[0].camera if frame.poses else None)
@@ -217,10 +213,11 @@ def write_scene(
     Raises:
         OutputError: the page cannot be written.
     """
-    with SceneWriter(path, title=title, skeleton=skeleton) as writer:
-        for frame in frames:
-            rgb = picture(frame) if picture is not None and writer.wants() else None
-            writer.add(frame, rgb)
+    writer = SceneWriter(path, title=title, skeleton=skeleton)
+    for frame in frames:
+        rgb = picture(frame) if picture is not None and writer.wants() else None
+        writer.add(frame, rgb)
+    writer.close()
 
 
 def _imports() -> dict[str, str]:
