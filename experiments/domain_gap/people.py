@@ -39,7 +39,7 @@ PERSON_SURE = 0.5
 
 
 @dataclass(frozen=True, repr=False)
-class Truth:
+class PersonTruth:
     """What is known of a person, joints of `pose2sim.JOINTS`."""
 
     points: Float[Array, "12 2"]
@@ -63,7 +63,7 @@ class Person:
     angle_rad: float
     """Of the crop."""
     group: str
-    truth: Truth | None = None
+    truth: PersonTruth | None = None
 
     def __repr__(self) -> str:
         return f"Person({self.group}, truth={'no' if self.truth is None else 'yes'})"
@@ -92,7 +92,7 @@ def _inside(crop: Crop, width: int, height: int) -> Bool[Array, "256 256"]:
 
 def _truth(
     crop: Crop, points_px: np.ndarray, joints_mm: np.ndarray, focal_px: float, truncated: np.ndarray
-) -> Truth:
+) -> PersonTruth:
     """Of the 12 joints; the height from the lengths of trunk and legs, so that both domains measure alike."""
     turned = joints_mm.astype(float).copy()
     turned[:, :2] = turned[:, :2] @ crop.rotation
@@ -100,7 +100,7 @@ def _truth(
     legs = [np.linalg.norm(turned[a] - turned[b]) for a, b in ((6, 8), (7, 9), (8, 10), (9, 11))]
     stature_mm = (np.linalg.norm(middle[0] - middle[1]) + sum(legs) / 2) / SHARE_OF_STATURE
     height_px = float(focal_px * stature_mm / middle[1][2] * CROP_PX / crop.size_px)
-    return Truth(_to_pixels(crop, points_px.astype(float)), turned, height_px, truncated)
+    return PersonTruth(_to_pixels(crop, points_px.astype(float)), turned, height_px, truncated)
 
 
 def read_renders(folder: Path, count: int) -> list[Person]:

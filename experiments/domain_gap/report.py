@@ -1,4 +1,4 @@
-"""The numbers of `experiments.domain_gap.compare` as tables to read."""
+"""The numbers of `experiments.domain_gap.gap` as tables to read."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     python -m experiments follow-bed --out DIR --mocap MOCAP --photos PHOTOS --backgrounds BACKGROUNDS
 
-Nothing here is test data, and no number of it a result: see `experiments.following.clips`.
+Nothing here is test data, and no number of it a result: see `experiments.following.made_clips`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.following.clips import FPS, Clip, load, occlude, photo_clips, rendered_clips, save
+from experiments.following.made_clips import FPS, Clip, load, occlude, photo_clips, rendered_clips, save
 from sigmapose.io.video import VideoFrame
 from sigmapose.pose import Frame
 from sigmapose.shapes import Array, Float

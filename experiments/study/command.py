@@ -17,8 +17,8 @@ import torch
 
 from experiments.study.compare import compare
 from experiments.study.parts import parts
-from experiments.study.plan import Study
 from experiments.study.run import run
+from experiments.study.study_plan import Study
 from experiments.study.variants import READERS, STUDIES
 
 PROTOCOLS = ("synth-occ", "pose2sim", "pose2sim-occ")

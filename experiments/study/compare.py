@@ -18,16 +18,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from experiments.study.data import of_view
-from experiments.study.plan import Study
 from experiments.study.run import assembled, heads_file
+from experiments.study.study_plan import Study
 from experiments.study.variants import variants_of
 from sigmapose.errors import InputError
 from sigmapose.evaluate.bootstrap import percentiles, resample_weights
 from sigmapose.learn.data.augment import picture_batch
-from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.data.samples import ANSWERED_FLAG, PictureFeatures, load_pictures
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.networks.phi import ROOT
-from sigmapose.learn.teacher.judge import INSIDE_90
+from sigmapose.learn.teacher.label_quality import INSIDE_90
 from sigmapose.learn.training.losses import solve_lower
 from sigmapose.learn.training.objective import auroc
 from sigmapose.skeleton import VISIBILITY
@@ -67,7 +67,7 @@ KINDS: dict[str, Callable[[Judged], Where]] = {
 }
 
 
-def judge(head: Head, pictures: Pictures, encoder: str) -> Judged:
+def judge(head: Head, pictures: PictureFeatures, encoder: str) -> Judged:
     """What a head says of people, beside the truth."""
     batch, chosen = picture_batch(pictures, encoder, focal_known=False)
     others = [j for j in range(batch.points.shape[1]) if j != ROOT]

@@ -21,13 +21,13 @@ from jaxtyping import Float
 from sigmapose.errors import DataError
 from sigmapose.learn.data.features import View
 from sigmapose.learn.data.mixing import join
-from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, Views, load_pictures
+from sigmapose.learn.data.samples import ANSWERED_FLAG, PictureFeatures, ViewLabels, load_pictures
 from sigmapose.learn.data.sources import bodies_before_cameras
 from sigmapose.learn.networks.ensemble import Head
-from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, sigma_of
-from sigmapose.learn.teacher.judge import fitted_variance, report
+from sigmapose.learn.teacher.encoder_teacher import AnswerGate, EncoderTeacher, sigma_of
+from sigmapose.learn.teacher.label_quality import fitted_variance, report
 from sigmapose.learn.teacher.lesson import Lesson
-from sigmapose.learn.teacher.pictures import taught
+from sigmapose.learn.teacher.pseudo_labels import taught
 
 log = logging.getLogger(__name__)
 Unannotated = Literal["photos", "renders"]
@@ -82,7 +82,7 @@ def occluded_fractions(folder: Path) -> dict[str, float]:
     return found
 
 
-def named(pictures: Pictures) -> str:
+def named(pictures: PictureFeatures) -> str:
     """A short name that any change of the samples changes."""
     told = "\n".join(sorted(f"{i}/{r}" for i, r in zip(pictures.id, pictures.rotation[:, 1], strict=True)))
     told += " ".join(f"{name} {int(valid.sum())}" for name, valid in sorted(pictures.valid.items()))
@@ -90,7 +90,7 @@ def named(pictures: Pictures) -> str:
 
 
 @dataclass(frozen=True)
-class Material:
+class StudyData:
     """Everything there is to learn from; read when it is first asked for."""
 
     features: Path
@@ -100,7 +100,7 @@ class Material:
     unlabelled: Path | None = None
     """Features of pictures that nobody annotated."""
 
-    def split(self, name: str) -> Pictures:
+    def split(self, name: str) -> PictureFeatures:
         """The annotated pictures of one split in which somebody gets an answer, as they are.
 
         Raises:
@@ -109,7 +109,7 @@ class Material:
         return load_pictures(of_view(self.features, name), name, least_flag=ANSWERED_FLAG)
 
     @cached_property
-    def train(self) -> Pictures:
+    def train(self) -> PictureFeatures:
         """The training split, its mirrored pictures too where there are features of them.
 
         Raises:
@@ -123,7 +123,7 @@ class Material:
         return join([part for part in parts if part is not None])
 
     @cached_property
-    def calibration(self) -> Pictures:
+    def calibration(self) -> PictureFeatures:
         """The calibration split."""
         return self.split("calibration")
 
@@ -131,7 +131,7 @@ class Material:
         """Whose pictures and bodies are used."""
         return subjects_within(self.train.subject.tolist(), choice.fraction)
 
-    def annotated(self, choice: DataChoice) -> Pictures:
+    def annotated(self, choice: DataChoice) -> PictureFeatures:
         """The annotated pictures of a choice.
 
         Raises:
@@ -144,7 +144,7 @@ class Material:
             raise DataError(f"no pictures are left of {len(self.train)} by {choice}")
         return self.train if chosen.all() else self.train.take(np.flatnonzero(chosen))
 
-    def draw_views(self, choice: DataChoice) -> Callable[[np.random.Generator, int], Views]:
+    def draw_views(self, choice: DataChoice) -> Callable[[np.random.Generator, int], ViewLabels]:
         """Bodies before cameras, of the subjects of a choice."""
         everybody = choice.fraction >= 1.0
         return bodies_before_cameras(
@@ -177,7 +177,7 @@ class Material:
         missing = [str(path) for path in needed if not any(path.rglob("shard_*.npz"))]
         return f"features in '{missing[0]}'" if missing else None
 
-    def taught(self, choice: DataChoice, teacher: Head) -> tuple[Pictures, dict[str, float]]:
+    def taught(self, choice: DataChoice, teacher: Head) -> tuple[PictureFeatures, dict[str, float]]:
         """Un-annotated pictures as a head labels them, asked about their clean views; and how good it is.
 
         The head's covariances are scaled on the calibration subjects, whom no variant is trained on.
@@ -238,7 +238,7 @@ def of_view(folder: Path, split: str, view: View = "picture") -> Path:
     return next((place for place in places if place.is_dir()), places[-1])
 
 
-def _others(folder: Path, subjects: tuple[str, ...] = ()) -> Pictures | None:
+def _others(folder: Path, subjects: tuple[str, ...] = ()) -> PictureFeatures | None:
     """The training samples of a folder, without those subjects; None where there is no such folder."""
     if not folder.is_dir():
         return None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sigmapose.estimate.context import ENCODER_ENTRIES, ENCODERS, ENTRIES, PLACE_CLIP, PLACE_SCALE
 from sigmapose.estimate.keypoint_crop import MARGIN
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, Gaussian25D, PhiConfig
-from sigmapose.learn.networks.tokens import POINT, PRESENT, SCORE, TOKEN_FEATURES, ImageEvidence
+from sigmapose.learn.networks.tokens import POINT, PRESENT, SCORE, TOKEN_FEATURES, ImageFeatures
 
 """u, v, mask and score: what of a token bare keypoints fill."""
 FAR = 1e6
@@ -40,7 +40,7 @@ class KeypointsOnly(nn.Module):
         self,
         tokens: Float[Tensor, "batch 26 16"],
         context: Float[Tensor, "batch 12"],
-        image: ImageEvidence | None = None,
+        image: ImageFeatures | None = None,
     ) -> Gaussian25D:
         mask = tokens[..., PRESENT : PRESENT + 1]
         points = tokens[..., POINT]

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from experiments.study.data import of_view
-from experiments.study.plan import Study
 from experiments.study.run import heads_file
+from experiments.study.study_plan import Study
 from sigmapose.errors import InputError
-from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.convert.onnx_export import load_phi
 from sigmapose.learn.data.augment import picture_batch
-from sigmapose.learn.data.samples import ANSWERED_FLAG, Pictures, load_pictures
+from sigmapose.learn.data.samples import ANSWERED_FLAG, PictureFeatures, load_pictures
 from sigmapose.learn.networks.ensemble import EnsembleHead
 from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead
 from sigmapose.skeleton import VISIBILITY
@@ -43,7 +43,7 @@ def _member(folder: Path) -> DepthUncertaintyHead:
     return head
 
 
-def sigmas(ensemble: EnsembleHead, pictures: Pictures, encoder: str) -> dict[str, tuple[float, ...]]:
+def sigmas(ensemble: EnsembleHead, pictures: PictureFeatures, encoder: str) -> dict[str, tuple[float, ...]]:
     """By true visibility class, and for `all`: number of joints, mean error, mean aleatoric, epistemic and
     whole sigma (root of the covariance's trace), mm at the true scale, root left out."""
     batch, _ = picture_batch(pictures, encoder, focal_known=False)

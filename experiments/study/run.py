@@ -18,16 +18,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from experiments.study.data import DataChoice, Material, named
+from experiments.study.data import DataChoice, StudyData, named
 from experiments.study.keypoints_only import KeypointsOnly
-from experiments.study.plan import Study
+from experiments.study.study_plan import Study
 from experiments.study.variants import STUDIES, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
 from sigmapose.learn.convert.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
-from sigmapose.learn.convert.export import export_image_model, label, load_phi, save_phi
+from sigmapose.learn.convert.onnx_export import export_image_model, label, load_phi, save_phi
 from sigmapose.learn.data.augment import BatchSource
-from sigmapose.learn.data.samples import Batch, Pictures
+from sigmapose.learn.data.samples import Batch, PictureFeatures
 from sigmapose.learn.networks.blazepose import PoseEncoder
 from sigmapose.learn.networks.blazepose import Variant as Encoder
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
@@ -47,7 +47,7 @@ class Workshop:
     """A run's folder, and what its heads are made of."""
 
     study: Study
-    material: Material
+    material: StudyData
 
     @cached_property
     def validation(self) -> dict[str, Batch]:
@@ -74,7 +74,7 @@ def run(study: Study) -> list[str]:
     """
     if study.bodies is None:
         raise InputError("bodies are needed to train: give the body corpus (--bodies)")
-    shop = Workshop(study, Material(study.features, study.bodies, study.unlabelled))
+    shop = Workshop(study, StudyData(study.features, study.bodies, study.unlabelled))
     variants, left_out = study.variants(), []
     log.info("%d annotated pictures to train on", len(shop.material.train))
     for number, variant in enumerate(variants, 1):
@@ -140,7 +140,7 @@ def assembled(folders: list[Path], recipe: Recipe) -> Head:
     return head
 
 
-def seen_by(pictures: Pictures, encoder: str) -> Pictures:
+def seen_by(pictures: PictureFeatures, encoder: str) -> PictureFeatures:
     """The pictures as one encoder saw them."""
     return replace(
         pictures,

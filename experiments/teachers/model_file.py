@@ -14,7 +14,7 @@ from sigmapose.errors import DataError
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import ImageNetwork
-from sigmapose.learn.teacher.encoder import AnswerGate, agreed
+from sigmapose.learn.teacher.encoder_teacher import AnswerGate, agreed
 from sigmapose.learn.teacher.lesson import Lesson
 
 CROPS = 16
@@ -27,7 +27,7 @@ def teach_with_model(
 
     Args:
         model: an exported file, or the name of a shipped one.
-        samples: from `sigmapose.synth.photos.unlabelled`, or rendered with clean twins.
+        samples: from `sigmapose.synth.photos.photo_shards`, or rendered with clean twins.
         gate: which answers are kept.
         threads: of the network.
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 
@@ -121,7 +121,7 @@ class WindowTeacher:
     """Track and time of a sample, from its id."""
     window: Window = Window()
 
-    def teach(self, clean: Pictures, mirrored: Pictures | None = None) -> Lesson:
+    def teach(self, clean: PictureFeatures, mirrored: PictureFeatures | None = None) -> Lesson:
         """See `Teacher`. Answers that the other teacher does not stand by take no part, and stay out unless
         their neighbours say enough.
 

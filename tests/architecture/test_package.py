@@ -1,7 +1,8 @@
-"""The house as a whole: what is imported, shipped, documented."""
+"""The package as a whole: what is imported, shipped, documented, and how it is named."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from sigmapose import __version__
 
 WHEEL_LIMIT_MB = 90
 LINES_LIMIT = 400
+MODULES_OF_EVERY_PACKAGE = {"__init__", "__main__"}
 
 
 def _tracked(repository: Path, *patterns: str) -> list[Path]:
@@ -24,7 +26,7 @@ def _tracked(repository: Path, *patterns: str) -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := repository / name).exists()]
 
 
-def test_rooms_import_downwards_only(repository: Path) -> None:
+def test_packages_import_only_from_the_layers_below(repository: Path) -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     ran = subprocess.run([linter, "--no-cache"], cwd=repository, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:]
@@ -40,6 +42,20 @@ def test_version_is_the_same_everywhere(repository: Path) -> None:
 def test_modules_stay_readable(repository: Path) -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in _tracked(repository, "*.py")}
     assert {path.name: n for path, n in lengths.items() if n > LINES_LIMIT} == {}
+
+
+def test_a_name_stands_for_one_thing(repository: Path) -> None:
+    """No two classes and no two modules have one name, so that a name alone says what is meant."""
+    places: dict[str, list[str]] = {}
+    for path in _tracked(repository, "src/**.py", "experiments/**.py"):
+        shown = str(path.relative_to(repository))
+        if path.stem not in MODULES_OF_EVERY_PACKAGE:
+            places.setdefault(f"module {path.stem}", []).append(shown)
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(f"class {node.name}", []).append(f"{shown}:{node.lineno}")
+    assert len(places) > 500
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_links_of_the_documents_lead_somewhere(repository: Path) -> None:

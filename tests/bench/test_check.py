@@ -23,7 +23,7 @@ from sigmapose.camera import Camera
 from sigmapose.errors import DataError, InputError, ModelError
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
-from sigmapose.evaluate.names import METRICS
+from sigmapose.evaluate.metric_names import METRICS
 from sigmapose.evaluate.paired import MEANINGS
 from sigmapose.report.scorecard import Scorecard
 from sigmapose.skeleton import BODY_26, H36M_17, VISIBILITY, joint_map

@@ -50,7 +50,7 @@ def protocol(tmp_path: Path) -> Pose2SimProtocol:
         for _ in range(FRAMES):
             writer.write((scene + rng.normal(0, 2, scene.shape)).clip(0, 255).astype(np.uint8))
     points, truth = walker()
-    evidence = peers.Evidence(
+    evidence = peers.VideoLandmarks(
         points, np.ones((FRAMES, 33)), np.zeros((FRAMES, 33, 3)), np.ones(FRAMES, bool), 1.0
     )
     camera = Camera(WIDTH, HEIGHT, FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sigmapose.bench import paste, props
+from sigmapose.bench import flat_occluders, paste
 from sigmapose.bench.pose2sim import JOINTS
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
-from sigmapose.synth.render.occluders import PictureFolder
+from sigmapose.synth.render.cutouts import PictureFolder
 
 SHAPE = (480, 360)
 
@@ -146,12 +146,12 @@ def test_nothing_is_pasted_at_severity_zero() -> None:
     assert occlusion.reached == 0
 
 
-@pytest.mark.parametrize("kind", list(props.KINDS))
+@pytest.mark.parametrize("kind", list(flat_occluders.KINDS))
 def test_every_kind_hides_more_and_more(kind: str) -> None:
     _, _, mask = scene(5)
     rows, columns = np.nonzero(mask)
     body = (np.stack([columns, rows], 1) - paste.CANVAS.origin_px) / paste.CANVAS.unit_px
-    sweep = props.grown(np.random.default_rng(2), kind, None, body)
+    sweep = flat_occluders.grown(np.random.default_rng(2), kind, None, body)
     shares = [paste.Occlusion((sweep(t),)).canvas()[mask].mean() for t in np.linspace(0, 1, 6)]
     assert shares[0] < 0.1 and max(shares) > 0.3 and np.diff(shares).min() > -0.06
 

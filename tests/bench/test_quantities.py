@@ -9,7 +9,7 @@ import numpy as np
 from bench.test_check import look
 from sigmapose.bench.methods import chosen_joints, from_poses, own_methods
 from sigmapose.bench.pose2sim import JOINTS
-from sigmapose.bench.quantities import intervals_of
+from sigmapose.bench.stated_quantities import intervals_of
 from sigmapose.skeleton import BODY_26
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sigmapose.calibrate.fit import distances
-from sigmapose.calibrate.groups import joint_groups
+from sigmapose.calibrate.joint_groups import joint_groups
 from sigmapose.calibrate.match import matched, refuse_test
 from sigmapose.calibrate.peer import PeerCalibrator, fit_peer
 from sigmapose.calibrate.peer_file import load_peer, save_peer

@@ -13,7 +13,7 @@ from scipy import stats
 
 import sigmapose
 from sigmapose.calibrate.conformal import LEVELS
-from sigmapose.calibrate.quantities import fit_quantities
+from sigmapose.calibrate.quantity_radii import fit_quantities
 from sigmapose.calibrator import Calibrator
 from sigmapose.evaluate.intervals import held_intervals, independent
 from sigmapose.quantities import (

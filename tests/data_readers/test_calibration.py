@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sigmapose.data.readers.calibration import read_qca
+from sigmapose.data.readers.camera_calibration import read_qca
 from sigmapose.errors import DataError
 
 # A camera at (0, -4000, 1500) that looks along +y, level: its right is +x and its up is +z.

@@ -14,7 +14,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dataset_files import stack, walk
-from sigmapose.data.readers.calibration import read_calibration, read_qca, read_toml
+from sigmapose.data.readers.camera_calibration import read_calibration, read_qca, read_toml
 from sigmapose.data.readers.multiview import read_multiview
 from sigmapose.data.readers.registry import DATASETS, open_dataset
 from sigmapose.errors import DataError

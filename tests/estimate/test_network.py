@@ -11,7 +11,7 @@ import pytest
 from sigmapose.errors import ModelError
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.estimator import Estimator
-from sigmapose.estimate.lift import Lifter
+from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.network import ImageNetwork, Prediction25D, weights_path
 
 CUDA = "CUDAExecutionProvider" in ort.get_available_providers()

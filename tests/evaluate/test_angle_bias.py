@@ -8,7 +8,7 @@ import pytest
 from sigmapose.evaluate.angle_bias import BIAS_BINS
 from sigmapose.evaluate.frames import Scored
 from sigmapose.evaluate.layout import layout_of
-from sigmapose.evaluate.names import METRICS
+from sigmapose.evaluate.metric_names import METRICS
 from sigmapose.evaluate.score import score
 from sigmapose.skeleton import BODY_26
 

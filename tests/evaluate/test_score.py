@@ -10,7 +10,7 @@ import pytest
 from evaluate.people import LAYOUT, ROOT, honest
 from sigmapose.evaluate.angle_bias import BIAS_BINS
 from sigmapose.evaluate.frames import LEVELS, Scored
-from sigmapose.evaluate.names import METRICS
+from sigmapose.evaluate.metric_names import METRICS
 from sigmapose.evaluate.score import compute, score
 from sigmapose.evaluate.tally import Tally
 

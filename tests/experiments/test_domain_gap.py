@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 
 from experiments.domain_gap import measures
-from experiments.domain_gap.compare import compare, occlude, summary
-from experiments.domain_gap.measures import Answers
-from experiments.domain_gap.people import Person, Truth, read_renders
+from experiments.domain_gap.gap import compare, occlude, summary
+from experiments.domain_gap.measures import LandmarkOutput
+from experiments.domain_gap.people import Person, PersonTruth, read_renders
 from experiments.domain_gap.probes import PROBES
 from experiments.domain_gap.report import text
 from sigmapose.errors import DataError
@@ -59,7 +59,7 @@ def people(count: int, seed: int = 0) -> list[Person]:
         turn *= np.sign(np.linalg.det(turn))
         joints = 100 * (rest + rng.normal(0, 0.4, rest.shape)) @ turn.T + np.array([0, 0, 5000])
         points = joints[:, :2] * 100 / 1800 + 128
-        truth = Truth(points, joints, 100.0, np.zeros(12, bool))
+        truth = PersonTruth(points, joints, 100.0, np.zeros(12, bool))
         outline = np.full((26, 2), np.nan)
         outline[[5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]] = points
         picture = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
@@ -67,9 +67,9 @@ def people(count: int, seed: int = 0) -> list[Person]:
     return result
 
 
-def answers(points: np.ndarray) -> Answers:
+def answers(points: np.ndarray) -> LandmarkOutput:
     ones = np.ones(points.shape[:2])
-    return Answers(points, ones, ones, ones, np.ones(len(points)))
+    return LandmarkOutput(points, ones, ones, ones, np.ones(len(points)))
 
 
 def test_another_definition_of_a_joint_is_found_and_taken_out_of_the_spread() -> None:

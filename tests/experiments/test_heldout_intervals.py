@@ -10,14 +10,14 @@ import torch
 
 from experiments.heldout_intervals import measure, radii_of, table
 from sigmapose.calibrate import fit
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.stages.fit_calibrator import fit_calibrator
 from sigmapose.quantities import KINDS
 from taught_samples import ring, walk
 
 
-def walkers(count: int) -> Pictures:
+def walkers(count: int) -> PictureFeatures:
     pictures = walk(count, ring(1))
     return replace(pictures, clip=np.array([f"c{k % 20}" for k in range(len(pictures))]))
 

@@ -13,11 +13,11 @@ import torch
 
 from experiments.study.command import commands
 from experiments.study.compare import KINDS, Judged, compare, differences, mean_with_interval
-from experiments.study.data import DataChoice, Material, of_view, subjects_within
+from experiments.study.data import DataChoice, StudyData, of_view, subjects_within
 from experiments.study.keypoints_only import KeypointsOnly
 from experiments.study.parts import sigmas, table
-from experiments.study.plan import Study
 from experiments.study.run import Workshop, run, seen_by, trained
+from experiments.study.study_plan import Study
 from experiments.study.variants import STUDIES, variants_of
 from sigmapose.errors import DataError, InputError
 from sigmapose.learn.convert.convert_blazepose import cached_models
@@ -55,7 +55,7 @@ def tiny(told: Study, variant: str) -> tuple:
 
 
 def shop(told: Study, folder: Path) -> Workshop:
-    return Workshop(told, Material(told.features, folder / "bodies", folder / "photos"))
+    return Workshop(told, StudyData(told.features, folder / "bodies", folder / "photos"))
 
 
 def test_a_larger_share_holds_the_subjects_of_a_smaller_one():
@@ -140,7 +140,7 @@ def test_keypoints_only_answers_as_the_keypoint_path(folder):
     torch.manual_seed(0)
     head = DepthUncertaintyHead(PhiConfig(width=32, blocks=1, image=False, rank=2)).eval()
     torch.nn.init.normal_(head.mean.weight, std=0.2)
-    pictures = seen_by(Material(folder / "features", folder / "bodies").split("test"), "full")
+    pictures = seen_by(StudyData(folder / "features", folder / "bodies").split("test"), "full")
     for known in (False, True):
         shown, _ = picture_batch(pictures, "full", focal_known=known)
         bare, _ = picture_batch(pictures, "none", focal_known=known)
@@ -204,7 +204,7 @@ def test_parts_of_the_ensemble_add_up_and_are_told_by_class(folder):
         torch.manual_seed(seed)
         heads.append(DepthUncertaintyHead(PhiConfig(width=32, blocks=1, image=False)).eval())
         torch.nn.init.normal_(heads[-1].mean.weight, std=0.1)
-    found = sigmas(EnsembleHead(heads), Material(folder / "features", folder).split("test"), "full")
+    found = sigmas(EnsembleHead(heads), StudyData(folder / "features", folder).split("test"), "full")
     assert set(found) == {"visible", "object_occluded", "all"}
     assert found["all"][0] == found["visible"][0] + found["object_occluded"][0]
     for _, _, own, between, whole in found.values():

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.teachers.multiview import MultiViewTeacher
+from experiments.teachers.multiview_teacher import MultiViewTeacher
 from experiments.teachers.window import Window, WindowTeacher, smooth
 from sigmapose.errors import DataError
 from sigmapose.learn.networks.phi import ROOT
-from sigmapose.learn.teacher.judge import errors_of, report
+from sigmapose.learn.teacher.label_quality import errors_of, report
 from taught_samples import SaysTheTruth, ring, true_lesson, walk
 
 OTHERS = [j for j in range(26) if j != ROOT]

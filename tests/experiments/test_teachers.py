@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.teachers.blazepose_teacher import BlazePoseTeacher
 from experiments.teachers.model_file import teach_with_model
-from experiments.teachers.peer import BlazePoseTeacher
 from sigmapose.data.splits import Split
 from sigmapose.io.images import read_image
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
-from sigmapose.learn.teacher.encoder import AnswerGate
-from sigmapose.learn.teacher.judge import errors_of
+from sigmapose.learn.teacher.encoder_teacher import AnswerGate
+from sigmapose.learn.teacher.label_quality import errors_of
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.photos.found_people import PeopleFinder
-from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_variant
-from sigmapose.synth.render.occluders import PictureFolder
+from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_variant
+from sigmapose.synth.render.cutouts import PictureFolder
 from taught_samples import ring, true_lesson, walk
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -28,11 +28,11 @@ OPEN = AnswerGate(np.inf, np.inf)
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def pictures() -> PictureFeatures:
     return walk(5, ring(2))
 
 
-def test_blazepose_as_a_teacher_reads_its_world_landmarks(pictures: Pictures) -> None:
+def test_blazepose_as_a_teacher_reads_its_world_landmarks(pictures: PictureFeatures) -> None:
     tokens = pictures.tokens["heavy"].copy()
     lesson = true_lesson(pictures)
     tokens[..., 12:15] = 1.7 * lesson.statures  # metres of a person of 1.7 m

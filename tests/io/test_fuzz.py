@@ -115,7 +115,7 @@ def test_calibrators(tmp_path: Path) -> None:
 
 
 def test_calibrators_of_other_programs(tmp_path: Path) -> None:
-    from sigmapose.calibrate.groups import joint_groups
+    from sigmapose.calibrate.joint_groups import joint_groups
 
     groups = joint_groups(COCO_17, joints=COCO_17.joints)
     radii = {f"{part}/any": RadiusGroup("all", 10, 10, (1.0, 2.5)) for part in groups}

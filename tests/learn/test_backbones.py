@@ -11,7 +11,7 @@ import torch
 
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import ModelError
-from sigmapose.learn.convert.export import answer_names, export_image_model
+from sigmapose.learn.convert.onnx_export import answer_names, export_image_model
 from sigmapose.learn.networks.backbones import TimmEncoder
 from sigmapose.learn.networks.blazepose import EncoderOutput, PoseEncoder
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sigmapose.errors import ModelError
-from sigmapose.learn.convert.export import export_lift_model
+from sigmapose.learn.convert.onnx_export import export_lift_model
 from sigmapose.learn.networks.ensemble import EnsembleHead
 from sigmapose.learn.networks.linear import cholesky
 from sigmapose.learn.networks.phi import SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sigmapose.estimate.network import GRAPH_OUTPUTS
-from sigmapose.learn.convert.export import export_lift_model
+from sigmapose.learn.convert.onnx_export import export_lift_model
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 
 

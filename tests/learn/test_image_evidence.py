@@ -12,13 +12,13 @@ from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS, ENTRIES
 from sigmapose.learn.networks.blazepose import FEATURES, sample_features
 from sigmapose.learn.networks.linear import cholesky
 from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.networks.tokens import LOCAL_FEATURES, WHOLE_FEATURES, ImageEvidence, image_evidence
+from sigmapose.learn.networks.tokens import LOCAL_FEATURES, WHOLE_FEATURES, ImageFeatures, image_evidence
 from sigmapose.learn.training.objective import drawn_error
 
 CONFIG = PhiConfig(width=32, blocks=1, rank=3)
 
 
-def shown(count: int, encoder: str) -> tuple[torch.Tensor, torch.Tensor, ImageEvidence]:
+def shown(count: int, encoder: str) -> tuple[torch.Tensor, torch.Tensor, ImageFeatures]:
     generator = torch.Generator().manual_seed(5)
     context = torch.zeros(count, CONTEXT_FEATURES)
     context[:, ENTRIES.index(encoder)] = 1
@@ -43,7 +43,7 @@ def test_features_are_sampled_where_the_heatmaps_would_peak() -> None:
 def test_masked_features_say_nothing() -> None:
     phi = DepthUncertaintyHead(CONFIG).eval()
     tokens, context, image = shown(4, "full")
-    none = ImageEvidence(image.local * 9, image.whole * 9, image.rotation, torch.zeros(4))
+    none = ImageFeatures(image.local * 9, image.whole * 9, image.rotation, torch.zeros(4))
     for a, b in zip(phi(tokens, context, none), phi(tokens, context), strict=True):
         assert torch.equal(a, b)
     assert not torch.allclose(phi(tokens, context, image).relative, phi(tokens, context).relative)
@@ -62,7 +62,7 @@ def test_rows_of_different_encoders_go_to_their_readers() -> None:
     phi = DepthUncertaintyHead(CONFIG).eval()
     parts = [shown(2, name) for name in ENCODERS[1:]]
     tokens, context = (torch.cat([p[k] for p in parts]) for k in (0, 1))
-    image = ImageEvidence(*(torch.cat(values) for values in zip(*(p[2] for p in parts), strict=True)))
+    image = ImageFeatures(*(torch.cat(values) for values in zip(*(p[2] for p in parts), strict=True)))
     assert image.local.shape[-1] == LOCAL_FEATURES and image.whole.shape[-1] == WHOLE_FEATURES
     together = phi(tokens, context, image).relative
     torch.testing.assert_close(together, torch.cat([phi(*p).relative for p in parts]))

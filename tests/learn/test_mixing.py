@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sigmapose.errors import DataError
 from sigmapose.learn.data.mixing import in_fraction, join, mix, take_fraction
-from sigmapose.learn.teacher.pictures import taught
+from sigmapose.learn.teacher.pseudo_labels import taught
 from taught_samples import ring, true_lesson, walk
 
 IDS = np.array([f"s{k}" for k in range(2000)])

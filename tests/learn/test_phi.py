@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from sigmapose.learn.convert.export import load_phi, save_phi
+from sigmapose.learn.convert.onnx_export import load_phi, save_phi
 from sigmapose.learn.data.augment import Augmentation, BatchSource, sharpen, swap_sides
-from sigmapose.learn.data.samples import Views, into_keypoints, make_batch, mirror
+from sigmapose.learn.data.samples import ViewLabels, into_keypoints, make_batch, mirror
 from sigmapose.learn.networks.phi import ROOT, SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.networks.tokens import Evidence, encoder_tokens, keypoint_tokens
+from sigmapose.learn.networks.tokens import EncoderStatistics, encoder_tokens, keypoint_tokens
 
 
-def _views(count: int, seed: int = 0) -> Views:
+def _views(count: int, seed: int = 0) -> ViewLabels:
     rng = np.random.default_rng(seed)
     joints = rng.normal(0, 300, (count, 26, 3))
     joints[:, ROOT] = 0
@@ -24,7 +24,7 @@ def _views(count: int, seed: int = 0) -> Views:
     )
     seen = joints + place[:, None]
     focal = rng.uniform(800, 1500, count)
-    return Views(
+    return ViewLabels(
         points_px=seen[..., :2] / seen[..., 2:] * focal[:, None, None] + 500,
         depth_mm=joints[..., 2],
         root_depth_mm=place[:, 2],
@@ -67,7 +67,7 @@ def test_tokens_do_not_depend_on_how_the_crop_is_turned() -> None:
     angle = torch.tensor([0.7])
     cos, sin = torch.cos(angle), torch.sin(angle)
     to_crop = torch.stack((torch.stack((cos, sin), -1), torch.stack((-sin, cos), -1)), -2)  # R(-angle)
-    upright = Evidence(
+    upright = EncoderStatistics(
         torch.rand(1, 39, 5, generator=rng) * 0.5,
         torch.randn(1, 39, 3, generator=rng),
         torch.rand(1, 39, 1, generator=rng) * torch.tensor([2e-3, 5e-4, 3e-3]),
@@ -80,7 +80,7 @@ def test_tokens_do_not_depend_on_how_the_crop_is_turned() -> None:
     xx, xy, yy = upright.spread.unbind(-1)
     cov = torch.stack((torch.stack((xx, xy), -1), torch.stack((xy, yy), -1)), -2)
     turned_cov = to_crop[:, None] @ cov @ to_crop[:, None].mT
-    turned = Evidence(
+    turned = EncoderStatistics(
         torch.cat((turn(upright.landmarks[..., :2]), upright.landmarks[..., 2:]), -1),
         torch.cat((turn(upright.world[..., :2]), upright.world[..., 2:]), -1),
         torch.stack((turned_cov[..., 0, 0], turned_cov[..., 0, 1], turned_cov[..., 1, 1]), -1),

@@ -10,18 +10,18 @@ import torch
 
 from sigmapose.errors import DataError
 from sigmapose.learn.data.augment import Augmentation, BatchSource, picture_batch
-from sigmapose.learn.data.samples import FLIP, Pictures, make_batch
+from sigmapose.learn.data.samples import FLIP, PictureFeatures, make_batch
 from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, PhiConfig
-from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher, agreed, sigma_of
-from sigmapose.learn.teacher.judge import errors_of, fitted_variance, report
-from sigmapose.learn.teacher.pictures import of_each_person, taught
+from sigmapose.learn.teacher.encoder_teacher import AnswerGate, EncoderTeacher, agreed, sigma_of
+from sigmapose.learn.teacher.label_quality import errors_of, fitted_variance, report
+from sigmapose.learn.teacher.pseudo_labels import of_each_person, taught
 from taught_samples import SaysTheTruth, ring, true_lesson, walk
 
 OPEN = AnswerGate(np.inf, np.inf)
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def pictures() -> PictureFeatures:
     return walk(5, ring(2))
 
 
@@ -30,12 +30,12 @@ def head() -> DepthUncertaintyHead:
     return DepthUncertaintyHead(PhiConfig(width=32, blocks=1)).eval()
 
 
-def batch_of(pictures: Pictures):
+def batch_of(pictures: PictureFeatures):
     return picture_batch(pictures, "heavy", focal_known=True)[0]
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["camera known", "nothing known"])
-def test_the_student_is_told_exactly_what_the_teacher_says(pictures: Pictures, known: bool) -> None:
+def test_the_student_is_told_exactly_what_the_teacher_says(pictures: PictureFeatures, known: bool) -> None:
     lesson = SaysTheTruth(0.05).teach(pictures)
     if not known:
         nan = {
@@ -56,7 +56,7 @@ def test_the_student_is_told_exactly_what_the_teacher_says(pictures: Pictures, k
     assert not batch.annotated.any()
 
 
-def test_a_student_with_another_crop_is_told_the_same_in_its_own_crop(pictures: Pictures) -> None:
+def test_a_student_with_another_crop_is_told_the_same_in_its_own_crop(pictures: PictureFeatures) -> None:
     lesson = true_lesson(pictures)
     other = replace(pictures, centre_px=pictures.centre_px + 30, size_px=pictures.size_px * 1.25)
     told, batch = taught(other, lesson), batch_of(replace(other, annotated=np.zeros(len(other), bool)))
@@ -67,7 +67,7 @@ def test_a_student_with_another_crop_is_told_the_same_in_its_own_crop(pictures: 
     assert np.allclose(told.teacher_cov, lesson.cov / 1.25**2, atol=1e-9)
 
 
-def test_nothing_of_the_truth_reaches_a_taught_sample(pictures: Pictures) -> None:
+def test_nothing_of_the_truth_reaches_a_taught_sample(pictures: PictureFeatures) -> None:
     lesson = true_lesson(pictures)
     views = pictures.views
     wrong = replace(
@@ -80,7 +80,7 @@ def test_nothing_of_the_truth_reaches_a_taught_sample(pictures: Pictures) -> Non
     assert set(np.unique(told.views.visibility)) <= {-1, 2}
 
 
-def test_only_kept_samples_of_the_same_id_are_taught(pictures: Pictures) -> None:
+def test_only_kept_samples_of_the_same_id_are_taught(pictures: PictureFeatures) -> None:
     lesson = true_lesson(pictures)
     lesson.kept[::2] = False
     told = taught(pictures.take(np.arange(6)[::-1]), lesson)
@@ -89,7 +89,7 @@ def test_only_kept_samples_of_the_same_id_are_taught(pictures: Pictures) -> None
         taught(replace(pictures, id=np.char.add("x", pictures.id)), lesson)
 
 
-def test_batches_mix_annotated_and_taught_samples(pictures: Pictures) -> None:
+def test_batches_mix_annotated_and_taught_samples(pictures: PictureFeatures) -> None:
     told = taught(pictures, true_lesson(pictures))
     source = BatchSource.create(pictures, None, Augmentation(forget_picture=0.3), told)
     batch = source.draw(np.random.default_rng(0), 256)
@@ -99,7 +99,7 @@ def test_batches_mix_annotated_and_taught_samples(pictures: Pictures) -> None:
     assert (batch.teacher_cov[batch.annotated] == 0).all()
 
 
-def test_mirrored_lessons_are_those_of_the_mirrored_world(pictures: Pictures) -> None:
+def test_mirrored_lessons_are_those_of_the_mirrored_world(pictures: PictureFeatures) -> None:
     lesson = true_lesson(pictures)
     lesson.cov[:] = np.einsum(
         "...ij,...kj->...ik", *[np.random.default_rng(0).normal(size=(10, 26, 3, 3))] * 2
@@ -113,7 +113,7 @@ def test_mirrored_lessons_are_those_of_the_mirrored_world(pictures: Pictures) ->
         assert np.allclose(getattr(back, name), getattr(lesson, name))
 
 
-def test_agreeing_answers_are_kept_and_front_for_back_is_not(pictures: Pictures) -> None:
+def test_agreeing_answers_are_kept_and_front_for_back_is_not(pictures: PictureFeatures) -> None:
     one = SaysTheTruth(0.004, seed=1).teach(pictures)
     other = SaysTheTruth(0.004, seed=2).teach(pictures)
     backwards = replace(other, depth=-other.depth)
@@ -125,13 +125,15 @@ def test_agreeing_answers_are_kept_and_front_for_back_is_not(pictures: Pictures)
     assert (np.sqrt(doubt.cov[..., 2, 2]) >= gap - 1e-12).all(), "what they disagree on is uncertain"
 
 
-def test_uncertain_answers_are_rejected(pictures: Pictures) -> None:
+def test_uncertain_answers_are_rejected(pictures: PictureFeatures) -> None:
     sure, unsure = true_lesson(pictures, 0.01), true_lesson(pictures, 0.08)
     assert agreed(sure, sure, AnswerGate()).kept.all()
     assert not agreed(unsure, unsure, AnswerGate()).kept.any()
 
 
-def test_an_encoder_teacher_says_what_its_head_says_and_nothing_of_unseen_people(pictures: Pictures) -> None:
+def test_an_encoder_teacher_says_what_its_head_says_and_nothing_of_unseen_people(
+    pictures: PictureFeatures,
+) -> None:
     phi = head()
     valid = np.arange(len(pictures)) % 3 > 0
     lesson = EncoderTeacher(phi, gate=OPEN).teach(replace(pictures, valid={"heavy": valid}))
@@ -145,7 +147,7 @@ def test_an_encoder_teacher_says_what_its_head_says_and_nothing_of_unseen_people
         EncoderTeacher(phi, "lite").teach(pictures)
 
 
-def test_the_second_look_is_matched_by_id(pictures: Pictures) -> None:
+def test_the_second_look_is_matched_by_id(pictures: PictureFeatures) -> None:
     phi = head()
     shuffled = pictures.take(np.random.default_rng(0).permutation(len(pictures)))
     straight = EncoderTeacher(phi, gate=OPEN).teach(pictures, pictures)
@@ -155,7 +157,7 @@ def test_the_second_look_is_matched_by_id(pictures: Pictures) -> None:
         EncoderTeacher(phi, gate=OPEN).teach(pictures, pictures.take(np.arange(5)))
 
 
-def test_variance_is_fitted_to_the_errors(pictures: Pictures) -> None:
+def test_variance_is_fitted_to_the_errors(pictures: PictureFeatures) -> None:
     many = walk(120, ring(3))
     bold = SaysTheTruth(0.02, stated=0.01).teach(many)
     factor = fitted_variance(bold, many)
@@ -169,7 +171,7 @@ def test_variance_is_fitted_to_the_errors(pictures: Pictures) -> None:
         fitted_variance(bold, replace(many, annotated=np.zeros(len(many), bool)))
 
 
-def test_errors_are_in_the_crop_and_leave_out_what_is_not_kept(pictures: Pictures) -> None:
+def test_errors_are_in_the_crop_and_leave_out_what_is_not_kept(pictures: PictureFeatures) -> None:
     lesson = true_lesson(pictures)
     lesson.depth[:, 5] += 0.1
     lesson.kept[:4] = False
@@ -178,7 +180,7 @@ def test_errors_are_in_the_crop_and_leave_out_what_is_not_kept(pictures: Picture
     assert np.allclose(np.delete(error, 5, axis=1), 0, atol=1e-9)
 
 
-def test_what_is_said_of_a_person_serves_every_crop_of_them(pictures: Pictures) -> None:
+def test_what_is_said_of_a_person_serves_every_crop_of_them(pictures: PictureFeatures) -> None:
     said = SaysTheTruth(0.05).teach(pictures).take(np.arange(4))
     some = replace(
         said,
@@ -194,7 +196,7 @@ def test_what_is_said_of_a_person_serves_every_crop_of_them(pictures: Pictures) 
         of_each_person(replace(some, kept=np.zeros(4, bool)), shared.id)
 
 
-def test_pictures_that_only_a_left_out_encoder_saw_are_not_drawn(pictures: Pictures) -> None:
+def test_pictures_that_only_a_left_out_encoder_saw_are_not_drawn(pictures: PictureFeatures) -> None:
     """Training end to end takes the tuned encoder's tokens out, and leaves the others'."""
     half = np.arange(len(pictures)) % 2 == 0
     tokens = {"heavy": np.where(half[:, None, None], pictures.tokens["heavy"], np.nan)}

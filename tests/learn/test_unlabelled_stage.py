@@ -18,10 +18,10 @@ from sigmapose.learn.convert.convert_blazepose import (
     load_encoder,
 )
 from sigmapose.learn.data.augment import Augmentation, BatchSource
-from sigmapose.learn.data.samples import FLIP, Pictures
+from sigmapose.learn.data.samples import FLIP, PictureFeatures
 from sigmapose.learn.stages.teaching import TeachingPlan, make_teacher, make_views, taught_pictures
-from sigmapose.learn.teacher.encoder import AnswerGate
-from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
+from sigmapose.learn.teacher.encoder_teacher import AnswerGate
+from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
 
 pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -54,11 +54,11 @@ def plan(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Teaching
 
 
 @pytest.fixture(scope="module")
-def told(plan: TeachingPlan) -> Pictures:
+def told(plan: TeachingPlan) -> PictureFeatures:
     return taught_pictures(plan, make_teacher(plan, AnswerGate(np.inf, np.inf)))
 
 
-def test_every_person_is_taught_as_shown_and_in_a_mirror(told: Pictures) -> None:
+def test_every_person_is_taught_as_shown_and_in_a_mirror(told: PictureFeatures) -> None:
     names, counts = np.unique(told.id, return_counts=True)
     assert len(names) >= 6 and (counts == 2).all()
     assert not told.annotated.any() and told.teacher_cov is not None
@@ -72,7 +72,7 @@ def test_every_person_is_taught_as_shown_and_in_a_mirror(told: Pictures) -> None
 
 
 def test_the_teachers_joints_lie_where_the_shipped_network_saw_them(
-    told: Pictures, plan: TeachingPlan
+    told: PictureFeatures, plan: TeachingPlan
 ) -> None:
     from sigmapose.data.shard_reader import read_shards
 
@@ -82,7 +82,7 @@ def test_the_teachers_joints_lie_where_the_shipped_network_saw_them(
         assert np.nanmedian(apart) < 0.04 * told.size_px[row]
 
 
-def test_taught_pictures_make_batches(told: Pictures) -> None:
+def test_taught_pictures_make_batches(told: PictureFeatures) -> None:
     source = BatchSource.create(None, None, Augmentation(taught=1.0), told)
     batch = source.draw(np.random.default_rng(0), 64)
     assert not batch.annotated.any() and bool(batch.relative.isfinite().all())

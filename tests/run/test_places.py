@@ -16,7 +16,7 @@ import pytest
 from sigmapose.camera import Camera
 from sigmapose.errors import OutputError
 from sigmapose.pose import Frame
-from sigmapose.run.outputs import Outputs
+from sigmapose.run.output_files import Outputs
 from sigmapose.writing import Lock, whole_file, write_text
 from walking_person import walking_pose
 

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
+from sigmapose.synth.mocap.bone_names import check_bones, segment_joints
 from sigmapose.synth.mocap.deepmimic import FRAME_SIZE
 from sigmapose.synth.mocap.files import find_clips, read_clip
-from sigmapose.synth.mocap.names import check_bones, segment_joints
 
 BVH = """HIERARCHY
 ROOT Hips

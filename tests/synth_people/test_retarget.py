@@ -12,7 +12,7 @@ from sigmapose.data.splits import Split, only
 from sigmapose.errors import DataError
 from sigmapose.rotation import smallest_rotation
 from sigmapose.skeleton import BODY_26
-from sigmapose.synth.mocap.clips import MotionClip, make_clip
+from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip
 from sigmapose.synth.people.body import SEGMENTS
 from sigmapose.synth.people.retarget import Motion, angle_deg, fit, to_motion
 

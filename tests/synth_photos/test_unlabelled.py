@@ -21,7 +21,7 @@ from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop import sample as cut
 from sigmapose.io.images import read_image
 from sigmapose.synth.photos.found_people import PeopleFinder, subject_of
-from sigmapose.synth.photos.unlabelled import (
+from sigmapose.synth.photos.photo_shards import (
     MASK_FACT,
     MASK_SIDE,
     UnlabelledPlan,
@@ -35,9 +35,9 @@ from sigmapose.synth.photos.unlabelled import (
     split_of_subject,
 )
 from sigmapose.synth.render.cameras import CropJitter
+from sigmapose.synth.render.cutouts import PictureFolder
 from sigmapose.synth.render.flat import cover, panel, silhouette_of
-from sigmapose.synth.render.occluders import PictureFolder
-from sigmapose.synth.render.stage import GRID
+from sigmapose.synth.render.shot_geometry import GRID
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NO_CUTOUTS = PictureFolder()

@@ -21,9 +21,9 @@ from sigmapose.data.preview import CELL_PX, COLOURS, GAP_PX, LEGEND_PX, contact_
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.skeleton import VISIBILITY
-from sigmapose.synth.pictures import pack_pictures
+from sigmapose.synth.packed_pictures import pack_pictures
 from sigmapose.synth.plan import MOST_BODIES, bodies_for, choose_rows
-from sigmapose.synth.render.occluders import PictureFolder
+from sigmapose.synth.render.cutouts import PictureFolder
 
 
 @given(st.integers(1, 40), st.integers(0, 9), st.integers(0, 100), st.integers(1, 60))

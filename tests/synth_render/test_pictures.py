@@ -8,8 +8,8 @@ import pytest
 
 from sigmapose.errors import DataError
 from sigmapose.synth.render.backdrop import photo_piece
+from sigmapose.synth.render.cutouts import PictureFolder
 from sigmapose.synth.render.degrade import CameraFaults, degrade, motion_blur
-from sigmapose.synth.render.occluders import PictureFolder
 
 
 def test_folders_of_pictures(tmp_path: Path, caplog) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from sigmapose.synth.render.cameras import Crops
+from sigmapose.synth.render.cutouts import Paste, PictureFolder, over
 from sigmapose.synth.render.furniture import Prop
-from sigmapose.synth.render.occluders import Paste, PictureFolder, over
 from sigmapose.synth.render.placement import MAX_HIDDEN, Placer
 from sigmapose.synth.render.props import HANDY, STANDING
+from sigmapose.synth.render.shot_geometry import GRID, MARGIN, ShotGeometry, hidden_by_shift
 from sigmapose.synth.render.solids import Solid, bar, box, cylinder, ellipsoid, join, prism, tube
-from sigmapose.synth.render.stage import GRID, MARGIN, Stage, hidden_by_shift
 from sigmapose.synth.render.visibility import first_depths, object_occluded
 
 MAKERS = {**STANDING, **HANDY}
@@ -82,7 +82,7 @@ def test_the_same_seed_makes_the_same_thing() -> None:
         assert np.array_equal(a.surface.vertices_mm, b.surface.vertices_mm) and a.materials == b.materials
 
 
-def stage() -> Stage:
+def stage() -> ShotGeometry:
     """A block of 400 x 300 x 1700 mm, 4 m away."""
     body = box((-200, -150, 0), (200, 150, 1700)).vertices_mm
     pitch = 0.2
@@ -90,7 +90,7 @@ def stage() -> Stage:
     ahead = np.array([0.0, -np.sin(pitch), np.cos(pitch)])
     axes = np.column_stack([[1.0, 0, 0], ahead, up])
     root = np.array([0.0, 0.0, 4000.0])
-    return Stage.of((body - [0, 0, 900]) @ axes.T + root, root, up, INTRINSICS, CROP)
+    return ShotGeometry.of((body - [0, 0, 900]) @ axes.T + root, root, up, INTRINSICS, CROP)
 
 
 def test_the_stage_knows_floor_and_camera() -> None:

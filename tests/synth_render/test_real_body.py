@@ -9,8 +9,8 @@ from sigmapose.skeleton import BODY_26
 from sigmapose.synth.people.bodies import BodyCorpus, build_bodies, load_meshes
 from sigmapose.synth.render.appearance import ARM, FOOT, HAND, HEAD, LEG, TRUNK, BodyAtlas
 from sigmapose.synth.render.cameras import ViewRange, sample_crops, sample_views
-from sigmapose.synth.render.occluders import PictureFolder
-from sigmapose.synth.render.scene import SceneRange, Studio
+from sigmapose.synth.render.cutouts import PictureFolder
+from sigmapose.synth.render.studio import SceneRange, Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -7,8 +7,8 @@ import pytest
 
 from mannequin import mannequin, mannequin_atlas
 from sigmapose.synth.render.cameras import Crops, ViewRange, sample_crops, sample_views, true_crops
-from sigmapose.synth.render.occluders import PictureFolder
-from sigmapose.synth.render.scene import SceneRange, Shot, Studio
+from sigmapose.synth.render.cutouts import PictureFolder
+from sigmapose.synth.render.studio import SceneRange, Shot, Studio
 from sigmapose.synth.render.visibility import OBJECT_OCCLUDED, TRUNCATED
 from walking_person import walking_joints_mm
 

@@ -12,13 +12,13 @@ import torch
 from sigmapose.camera import Camera
 from sigmapose.estimate.api import lift_batch
 from sigmapose.estimate.context import crop_context
-from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.convert.onnx_export import load_phi
 from sigmapose.learn.networks.tokens import (
     BLAZEPOSE_TO_TOKEN,
     DEPTH,
     PRESENT,
     WORLD,
-    Evidence,
+    EncoderStatistics,
     encoder_tokens,
 )
 from sigmapose.skeleton import BODY_26, get_skeleton
@@ -105,5 +105,5 @@ def _sharp_tokens(points: np.ndarray) -> torch.Tensor:
         landmarks[:, landmark, :2] = heat[:, landmark, :2] = points[:, joint]
     landmarks[..., 3:], heat[..., 2] = 0.995, 0.9
     parts = (landmarks, np.zeros((count, 39, 3)), spread, heat)
-    evidence = Evidence(*(torch.as_tensor(part, dtype=torch.float32) for part in parts))
+    evidence = EncoderStatistics(*(torch.as_tensor(part, dtype=torch.float32) for part in parts))
     return encoder_tokens(evidence, torch.tensor([[1.0, 0.0]]).repeat(count, 1))

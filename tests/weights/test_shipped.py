@@ -14,7 +14,7 @@ import torch
 from golden import answers, lift_inputs
 from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.network import LiftNetwork
-from sigmapose.learn.convert.export import load_phi
+from sigmapose.learn.convert.onnx_export import load_phi
 from sigmapose.learn.networks.tokens import keypoint_tokens
 
 WEIGHTS = Path(str(resources.files("sigmapose") / "weights"))
@@ -55,7 +55,7 @@ def test_image_network_equals_its_torch_modules(
     from golden import image_inputs
     from sigmapose.estimate.network import ImageNetwork
     from sigmapose.learn.convert.convert_blazepose import load_encoder
-    from sigmapose.learn.convert.export import ImageModel
+    from sigmapose.learn.convert.onnx_export import ImageModel
 
     phi = load_phi(WEIGHTS / "heavy.onnx")
     inputs = image_inputs(golden["crop"])

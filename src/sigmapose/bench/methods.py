@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sigmapose.bench.quantities import intervals_of
+from sigmapose.bench.stated_quantities import intervals_of
 from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError
 from sigmapose.estimate.estimator import Estimator

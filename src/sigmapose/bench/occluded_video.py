@@ -26,7 +26,7 @@ from sigmapose.estimate.network import cache_folder
 from sigmapose.io.video import VideoReader, VideoWriter
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33
-from sigmapose.synth.render.occluders import PictureFolder
+from sigmapose.synth.render.cutouts import PictureFolder
 
 VERSION = 1
 """Counted up whenever the same settings would give other pictures."""
@@ -91,7 +91,7 @@ def make_occluded(
     Raises:
         DataError: severity outside 0..1, or a video in which nobody was found. OutputError: no space.
     """
-    tracks = [_Track.of(protocol, camera) for camera in range(len(protocol.names))]
+    tracks = [_CameraTrack.of(protocol, camera) for camera in range(len(protocol.names))]
     truth = true_points_px(protocol)
     videos, reached, hidden = [], [], []
     for camera, (track, points) in enumerate(zip(tracks, truth, strict=True)):
@@ -113,7 +113,7 @@ def make_occluded(
 
 
 @dataclass(frozen=True, repr=False)
-class _Track:
+class _CameraTrack:
     """The man in one camera: his joints as found on the clean view, and his smoothed frame."""
 
     points_px: Float[Array, "f 33 2"]
@@ -121,7 +121,7 @@ class _Track:
     shape: tuple[int, int]
 
     @staticmethod
-    def of(protocol: Pose2SimProtocol, camera: int) -> _Track:
+    def of(protocol: Pose2SimProtocol, camera: int) -> _CameraTrack:
         points = protocol.evidence[camera].points_px[: protocol.frames].astype(float)
         known = np.flatnonzero(np.isfinite(points).all((1, 2)))
         if len(known) == 0:
@@ -132,7 +132,7 @@ class _Track:
         values = _smooth(np.array([(*s.origin_px, s.unit_px) for s in each]))
         stands = tuple(Stand((float(x), float(y)), float(unit)) for x, y, unit in values)
         reader = VideoReader(protocol.videos[camera])
-        return _Track(points, stands, (reader.height, reader.width))
+        return _CameraTrack(points, stands, (reader.height, reader.width))
 
     def silhouette(self, frame: int) -> Bool[Array, "256 256"]:
         """Of one frame, in the smoothed frame of the person."""
@@ -151,7 +151,7 @@ def _smooth(values: Float[Array, "f n"]) -> Float[Array, "f n"]:
 
 
 def _blocks(
-    track: _Track,
+    track: _CameraTrack,
     frames: int,
     severity: float,
     seed: tuple[int, int],
@@ -195,7 +195,7 @@ def _target(
 def _write(
     protocol: Pose2SimProtocol,
     camera: int,
-    track: _Track,
+    track: _CameraTrack,
     blocks: list[tuple[range, Occlusion]],
     target: Path,
 ) -> None:

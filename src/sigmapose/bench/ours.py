@@ -31,7 +31,7 @@ def lifted_predictions(protocol: Pose2SimProtocol) -> Predictions:
     return from_poses([p for one in poses for p in one], chosen_joints(BODY_26, JOINTS), intervals=True)
 
 
-def lifted_poses(evidence: peers.Evidence, placed: PlacedCamera) -> list[Pose | None]:
+def lifted_poses(evidence: peers.VideoLandmarks, placed: PlacedCamera) -> list[Pose | None]:
     """`sigmapose.lift` of BlazePose's 2D keypoints in every frame; None where nobody was found."""
     rows = np.flatnonzero(evidence.found & np.isfinite(evidence.points_px).all((1, 2)))
     lifted = lift_batch(

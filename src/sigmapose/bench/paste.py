@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from sigmapose.bench.props import Prop, choose_kind, grown
+from sigmapose.bench.flat_occluders import FlatOccluder, choose_kind, grown
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float, UInt8
-from sigmapose.synth.render.occluders import PictureFolder
+from sigmapose.synth.render.cutouts import PictureFolder
 
 CANVAS_PX = 256
 CANVAS_UNITS = 2.0
@@ -206,7 +206,7 @@ def canvas_silhouette(
 class Occlusion:
     """Things in front of a person, in the person's frame, the nearest last."""
 
-    props: tuple[Prop, ...] = ()
+    props: tuple[FlatOccluder, ...] = ()
     aimed: float = 0.0
     reached: float = field(default=0.0)
     """Share of the silhouette behind them, over all silhouettes they were placed for."""
@@ -256,7 +256,7 @@ class Occlusion:
         return hidden
 
 
-def _window(prop: Prop, stand: Stand, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+def _window(prop: FlatOccluder, stand: Stand, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
     """Rows and columns of the picture that the prop can touch."""
     matrix = _chain(stand.matrix, prop.matrix)
     height, width = prop.picture.shape[:2]
@@ -267,7 +267,7 @@ def _window(prop: Prop, stand: Stand, shape: tuple[int, ...]) -> tuple[slice, sl
 
 
 def _warped(
-    prop: Prop, stand: Stand, shape: tuple[int, ...], window: tuple[slice, slice] | None = None
+    prop: FlatOccluder, stand: Stand, shape: tuple[int, ...], window: tuple[slice, slice] | None = None
 ) -> Float[Array, "h w 4"]:
     """One prop as a layer, or the window of it."""
     rows, columns = window or (slice(0, shape[0]), slice(0, shape[1]))
@@ -284,7 +284,7 @@ def _warped(
     return np.asarray(cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR)).astype(np.float32) / 255
 
 
-def _opaque(prop: Prop) -> Bool[Array, "256 256"]:
+def _opaque(prop: FlatOccluder) -> Bool[Array, "256 256"]:
     matrix = _chain(CANVAS.matrix, prop.matrix)
     alpha = np.ascontiguousarray(prop.picture[..., 3])
     warped = cv2.warpAffine(alpha, matrix, (CANVAS_PX, CANVAS_PX), flags=cv2.INTER_LINEAR)
@@ -315,7 +315,7 @@ def place(
         raise DataError("no silhouette lies in the picture: leave such people out")
     best = Occlusion(reached=-1.0)
     for _ in range(TRIES):
-        props: list[Prop] = []
+        props: list[FlatOccluder] = []
         covered = np.zeros(silhouettes.shape[1:], bool)
         if rng.random() < COMPANION_SHARE:
             target = severity * rng.uniform(0.15, 0.5)
@@ -345,7 +345,7 @@ def _fit(
     silhouettes: np.ndarray,
     covered: np.ndarray,
     target: float,
-) -> Prop:
+) -> FlatOccluder:
     """One random thing, moved or enlarged until it hides the target together with what is covered already."""
     rows, columns = np.nonzero(silhouettes.any(0))
     body = (np.stack([columns, rows], 1) - np.array(CANVAS.origin_px)) / CANVAS.unit_px

@@ -38,7 +38,7 @@ PERSON_THERE = 0.5
 
 
 @dataclass(frozen=True, repr=False)
-class Evidence:
+class VideoLandmarks:
     """BlazePose on one video. NaN where nobody was found."""
 
     points_px: Float[Array, "f 33 2"]
@@ -48,17 +48,17 @@ class Evidence:
     seconds: float
     """Wall time of the whole video, decoding included, on the machine that made it."""
 
-    def first(self, limit: int | None) -> Evidence:
+    def first(self, limit: int | None) -> VideoLandmarks:
         """The first `limit` frames (None: all), with their share of the time."""
         total = len(self.found)
         kept = total if limit is None else min(limit, total)
         points, visibility, world, found = (
             a[:kept] for a in (self.points_px, self.visibility, self.world_mm, self.found)
         )
-        return Evidence(points, visibility, world, found, float(self.seconds) * kept / max(total, 1))
+        return VideoLandmarks(points, visibility, world, found, float(self.seconds) * kept / max(total, 1))
 
     def __repr__(self) -> str:
-        return f"Evidence(frames={len(self.found)}, found={int(self.found.sum())})"
+        return f"VideoLandmarks(frames={len(self.found)}, found={int(self.found.sum())})"
 
 
 def encoder_path(variant: str) -> Path:
@@ -89,7 +89,7 @@ class BlazePose:
         }
         self.detector = Detector(weights_path("detector"))
 
-    def video(self, path: Path, limit: int | None = None) -> Evidence:
+    def video(self, path: Path, limit: int | None = None) -> VideoLandmarks:
         """Landmarks of every frame, following the person as MediaPipe does."""
         reader = VideoReader(path, (0, limit))
         points, scores, world, found = [], [], [], []
@@ -118,7 +118,7 @@ class BlazePose:
             world.append(1000.0 * joints[0, :LANDMARKS].astype(np.float64) @ turn.T)
             found.append(True)
             crop = crop_from_landmarks(pixels[HIP_CENTER], pixels[BODY_TOP])
-        return Evidence(
+        return VideoLandmarks(
             np.array(points), np.array(scores), np.array(world), np.array(found), time.perf_counter() - begin
         )
 
@@ -136,17 +136,17 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def cached_evidence(video: Path, variant: str, limit: int | None = None) -> Evidence:
+def cached_evidence(video: Path, variant: str, limit: int | None = None) -> VideoLandmarks:
     """`BlazePose(variant).video(video)`, kept in the user's cache by the contents of video and networks."""
     network, detector = encoder_path(variant), weights_path("detector")
     folder = cache_folder() / "bench" / "evidence"
     key = f"{EVIDENCE_VERSION}-{file_hash(video)}-{file_hash(network)}-{file_hash(detector)}"
     whole, stored = folder / f"{key}-all.npz", folder / f"{key}-{limit or 'all'}.npz"
-    names = [field.name for field in fields(Evidence)]
+    names = [field.name for field in fields(VideoLandmarks)]
     for file in (stored, whole):
         if file.is_file():
             with np.load(file) as arrays:
-                return Evidence(**{name: arrays[name] for name in names}).first(limit)
+                return VideoLandmarks(**{name: arrays[name] for name in names}).first(limit)
     evidence = BlazePose(variant).video(video, limit)
     stored.parent.mkdir(parents=True, exist_ok=True)
     partial = stored.with_suffix(f".{os.getpid()}.npz")

@@ -26,7 +26,7 @@ import numpy as np
 
 from sigmapose.bench import peers
 from sigmapose.bench.adjust import Adjusted, adjust_cameras
-from sigmapose.data.readers.calibration import PlacedCamera, read_qca
+from sigmapose.data.readers.camera_calibration import PlacedCamera, read_qca
 from sigmapose.data.triangulate import (
     STRICT,
     Gates,
@@ -79,7 +79,7 @@ class Pose2SimProtocol:
     """Joints to compare: kept, in a frame whose two hips are kept."""
     all_cameras_mm: Float[Array, "c f 12 3"]
     """The same from all cameras, to see how far the truth depends on which cameras made it."""
-    evidence: tuple[peers.Evidence, ...]
+    evidence: tuple[peers.VideoLandmarks, ...]
     statement: dict[str, object]
 
     def __repr__(self) -> str:

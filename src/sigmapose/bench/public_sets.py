@@ -22,7 +22,7 @@ from sigmapose.data.readers.registry import open_dataset
 from sigmapose.data.sample import Sample
 from sigmapose.errors import DataError
 from sigmapose.estimate.api import lift_batch, resolve_calibrator
-from sigmapose.estimate.lift import MIN_JOINTS
+from sigmapose.estimate.lifter import MIN_JOINTS
 from sigmapose.evaluate.frames import Predictions, Truth, with_constant_sigma
 from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.layout import Layout, layout_of

@@ -15,7 +15,7 @@ from sigmapose.bench import ours, peers, pose2sim
 from sigmapose.bench.methods import Method, chosen_joints, from_poses, own_methods, refuse_test_calibrators
 from sigmapose.bench.options import Options
 from sigmapose.bench.photo_checks import PhotoChecks, check_photos
-from sigmapose.bench.quantities import intervals_of
+from sigmapose.bench.stated_quantities import intervals_of
 from sigmapose.bench.upper_body import EARS, JOINTS, LAYOUT, UpperBody, find_recordings, load_upper_body
 from sigmapose.data.sample import Picture
 from sigmapose.errors import DataError, ModelError

@@ -71,7 +71,7 @@ class UpperBody:
     """Number of the frame in each video."""
     truth_mm: Float[Array, "c m 8 3"]
     used: Bool[Array, "c m 8"]
-    evidence: tuple[peers.Evidence, ...]
+    evidence: tuple[peers.VideoLandmarks, ...]
     statement: dict[str, object]
 
     def __repr__(self) -> str:

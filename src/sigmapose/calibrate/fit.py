@@ -16,8 +16,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from sigmapose.calibrate.conformal import LEVELS, MIN_COUNT, MIN_FRAMES, cross_folds, fit_radii
-from sigmapose.calibrate.groups import joint_groups
-from sigmapose.calibrate.quantities import fit_quantities
+from sigmapose.calibrate.joint_groups import joint_groups
+from sigmapose.calibrate.quantity_radii import fit_quantities
 from sigmapose.calibrate.scale import fit_scales
 from sigmapose.calibrator import ConformalRadii, VarianceScales, spread_radii
 from sigmapose.shapes import Array, Float, Int
@@ -49,7 +49,7 @@ class StatedErrors(Protocol):
 
 
 @dataclass(frozen=True, repr=False)
-class Evidence:
+class CalibrationData:
     """All that fitting needs of one source."""
 
     raw: StatedErrors
@@ -68,7 +68,7 @@ class Evidence:
 
 
 def fit_source(
-    evidence: Evidence, levels: tuple[float, ...] = LEVELS
+    evidence: CalibrationData, levels: tuple[float, ...] = LEVELS
 ) -> tuple[VarianceScales, ConformalRadii]:
     """Scales and radii of one source.
 
@@ -111,7 +111,7 @@ def fit_source(
     return _scales(evidence, everybody), radii
 
 
-def _folds(evidence: Evidence, everybody: np.ndarray) -> list[tuple[np.ndarray, VarianceScales]]:
+def _folds(evidence: CalibrationData, everybody: np.ndarray) -> list[tuple[np.ndarray, VarianceScales]]:
     """People of every fold, and the scales that the others give them."""
     fold = cross_folds(evidence.clip, FOLDS)
     names = np.unique(fold)
@@ -121,7 +121,7 @@ def _folds(evidence: Evidence, everybody: np.ndarray) -> list[tuple[np.ndarray, 
     ]
 
 
-def _scales(evidence: Evidence, rows: np.ndarray) -> VarianceScales:
+def _scales(evidence: CalibrationData, rows: np.ndarray) -> VarianceScales:
     raw, classes = evidence.raw, evidence.predicted_class[rows]
     relative = distances(raw.joints[rows], raw.joints_cov[rows]) ** 2
     relative[:, BODY_26.index("mid_hip")] = np.nan

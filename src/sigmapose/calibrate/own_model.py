@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, Evidence, fit_source
+from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, CalibrationData, fit_source
 from sigmapose.calibrator import Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Sample
@@ -28,7 +28,7 @@ PERSON_THERE = 0.5
 
 
 @dataclass(frozen=True, repr=False)
-class Answers:
+class ModelPredictions:
     """What a model said about the people of a data set; those it did not find are left out."""
 
     replay: Replay
@@ -53,7 +53,7 @@ def calibrate_model(data: Path, model: str, name: str | None = None) -> Calibrat
         raise DataError(f"calibrating a model needs {MIN_PEOPLE} people, got {len(replay)}: make more shards")
     shipped = resolve_calibrator(None)
     assert shipped is not None
-    evidence = Evidence(
+    evidence = CalibrationData(
         raw=replay.raw(), stature_z=_stature_z(answers), predicted_class=replay.predicted_class,
         clip=np.unique([s.clip for s in answers.samples], return_inverse=True)[1], finished=replay.errors,
         constant_sigma_mm=_constant_sigma(replay), reach=replay.reach,
@@ -75,7 +75,7 @@ def calibrate_model(data: Path, model: str, name: str | None = None) -> Calibrat
     )  # fmt: skip
 
 
-def answers_of(samples: Iterable[Sample], model: str) -> Answers:
+def answers_of(samples: Iterable[Sample], model: str) -> ModelPredictions:
     """Run a model on the stored crops of samples with 3D truth, 26 joints, a camera and a crop."""
     network = ImageNetwork(model)
     kept: list[Sample] = []
@@ -103,7 +103,7 @@ def answers_of(samples: Iterable[Sample], model: str) -> Answers:
         model, Prediction25D.concatenate(parts),
         crops[:, :2], crops[:, 2], cameras, joints - joints[:, root, None], points,
     )  # fmt: skip
-    return Answers(replay, tuple(kept), missed)
+    return ModelPredictions(replay, tuple(kept), missed)
 
 
 def _usable(sample: Sample) -> bool:
@@ -139,7 +139,7 @@ def _run(network: ImageNetwork, samples: list[Sample], model: str) -> tuple[Pred
     return prediction, np.asarray(landmarks.flag).reshape(count)
 
 
-def _stature_z(answers: Answers) -> np.ndarray:
+def _stature_z(answers: ModelPredictions) -> np.ndarray:
     """Error of ln stature in standard deviations; NaN where the sample does not say the stature."""
     replay = answers.replay
     stature = np.array([float(s.facts.get("stature_mm", np.nan)) for s in answers.samples])

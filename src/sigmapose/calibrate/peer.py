@@ -15,7 +15,7 @@ import numpy as np
 
 from sigmapose.calibrate.conformal import LEVELS, cross_folds, fit_radii
 from sigmapose.calibrate.fit import distances
-from sigmapose.calibrate.groups import joint_groups
+from sigmapose.calibrate.joint_groups import joint_groups
 from sigmapose.calibrator import Provenance, RadiusGroup
 from sigmapose.errors import InputError, SkeletonError
 from sigmapose.gaussian import SIGMA_FLOOR_MM, add_floor

@@ -27,7 +27,7 @@ class Export:
 
     def __call__(self) -> int:
         with needs_training_stack():
-            from sigmapose.learn.convert.export import make_model
+            from sigmapose.learn.convert.onnx_export import make_model
         sys.stdout.write(
             f"wrote {make_model(self.model, phi=self.phi, packages=self.packages, out=self.out)}\n"
         )

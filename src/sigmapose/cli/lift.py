@@ -48,7 +48,7 @@ class Lift:
         from sigmapose.errors import InputError
         from sigmapose.io.keypoints import read_keypoints
         from sigmapose.run.camera_option import CameraOption
-        from sigmapose.run.outputs import Outputs
+        from sigmapose.run.output_files import Outputs
 
         if not 0 < self.fps < float("inf"):
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the pictures, e.g. 30")
@@ -104,7 +104,7 @@ class Lift:
 
         from sigmapose.camera import Camera
         from sigmapose.estimate.api import lift_batch
-        from sigmapose.estimate.lift import why_not
+        from sigmapose.estimate.lifter import why_not
         from sigmapose.pose import Frame
 
         everybody = [(k, person) for k, frame in enumerate(file.frames) for person in frame.people]

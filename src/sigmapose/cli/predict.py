@@ -47,15 +47,15 @@ class Predict:
     def __call__(self) -> int:
         from sigmapose.run.camera_option import CameraOption
         from sigmapose.run.inputs import open_input
-        from sigmapose.run.job import Tally, predict
-        from sigmapose.run.outputs import Outputs
+        from sigmapose.run.job import RunSummary, predict
+        from sigmapose.run.output_files import Outputs
 
         pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames)
         outputs = Outputs(
             self.out, self.json, kind=pictures.kind, title=self.input.name, fps=pictures.fps,
             read=self.input, overlay=not self.no_overlay, overwrite=self.overwrite,
         )  # fmt: skip
-        tally = Tally()
+        tally = RunSummary()
         from sigmapose.estimate.api import load  # only when input and outputs are in order
 
         try:

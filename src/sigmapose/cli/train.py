@@ -55,7 +55,7 @@ class Train:
     def __call__(self) -> int:
         with needs_training_stack():
             from sigmapose.learn.stages.pipeline import run
-            from sigmapose.learn.stages.plan import TrainingPlan
+            from sigmapose.learn.stages.training_plan import TrainingPlan
             from sigmapose.learn.stages.weights import SCORECARD
         weights = run(TrainingPlan(**asdict(self)))
         sys.stdout.write(f"test people:\n{(weights / SCORECARD).read_text()}wrote {weights}\n")

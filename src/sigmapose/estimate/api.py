@@ -13,7 +13,7 @@ from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.estimate.assemble import PoseBatch, Stature
 from sigmapose.estimate.estimator import Estimator
-from sigmapose.estimate.lift import Lifter
+from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.network import DEFAULT_MODEL, MODELS
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
@@ -66,7 +66,7 @@ def lift(
     image_size: tuple[int, int] | None = None,
     stature: Stature = "adult",
 ) -> Pose:
-    """One person's 2D keypoints to a 3D pose; see :meth:`sigmapose.estimate.lift.Lifter.__call__`."""
+    """One person's 2D keypoints to a 3D pose; see :meth:`sigmapose.estimate.lifter.Lifter.__call__`."""
     points = np.asarray(points_px, dtype=np.float64)
     if points.ndim != 2:
         raise InputError(

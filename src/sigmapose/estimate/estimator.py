@@ -21,7 +21,7 @@ from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.crop_filter import Joints
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.lift import Lifter, check_height, check_stature
+from sigmapose.estimate.lifter import Lifter, check_height, check_stature
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.network import (
     DEFAULT_MODEL,

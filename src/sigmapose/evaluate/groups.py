@@ -24,7 +24,7 @@ nor the most covered one: with 500, chance alone moves its 90 % by up to 2.6 poi
 
 
 @dataclass(frozen=True)
-class Extreme:
+class ExtremeGroup:
     """The least or the most covered group of joints x visibility."""
 
     group: Group
@@ -71,7 +71,7 @@ def _counts(
     return CellCounts(factors, LEVELS, counts.astype(np.float32), np.stack(hits).astype(np.float32))
 
 
-def extremes(cells: CellCounts, prefix: str = "") -> dict[str, Extreme]:
+def extremes(cells: CellCounts, prefix: str = "") -> dict[str, ExtremeGroup]:
     """`least_{prefix}group_coverage_90` and `most_...`, of the groups worth MIN_EFFECTIVE samples.
 
     Groups are those of joints x visibility; of joints alone, or of visibility alone, where the other factor
@@ -84,7 +84,7 @@ def extremes(cells: CellCounts, prefix: str = "") -> dict[str, Extreme]:
         return {}
     found: dict[str, Callable[..., Group]] = {"least": min, "most": max}
     return {
-        f"{which}_{prefix}group_coverage_90": Extreme(
+        f"{which}_{prefix}group_coverage_90": ExtremeGroup(
             pick(large, key=lambda g: g.coverage[LEVEL]), len(large)
         )
         for which, pick in found.items()

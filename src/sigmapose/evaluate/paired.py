@@ -14,7 +14,7 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.evaluate import bootstrap
-from sigmapose.evaluate.names import Metric
+from sigmapose.evaluate.metric_names import Metric
 from sigmapose.evaluate.results import Growth
 from sigmapose.evaluate.score import Scores
 from sigmapose.evaluate.tally import Tally, column

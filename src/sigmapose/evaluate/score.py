@@ -1,7 +1,7 @@
 """One method's numbers with their intervals: the dictionary of a scorecard, and what figures need.
 
 Averages are the mean over strata of the mean over joints; rankings, calibration errors and tables take all
-joints together. Names and units: `evaluate.names`.
+joints together. Names and units: `evaluate.metric_names`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sigmapose.evaluate.calibration import (
 )
 from sigmapose.evaluate.constant import constant_doubts, volume_ratios
 from sigmapose.evaluate.frames import LEVELS, Scored
-from sigmapose.evaluate.groups import Extreme
+from sigmapose.evaluate.groups import ExtremeGroup
 from sigmapose.evaluate.layout import Layout
 from sigmapose.evaluate.rank_sketch import HALF, RETAINED_RATES, SURE_MM, rank_sketch, retained_name
 from sigmapose.evaluate.tally import COLUMN_MEANS, WRONG_MM, Tally, column, factors_of
@@ -51,7 +51,7 @@ class Scores:
     """By joints and the visibility that the method states; None where it states none."""
     worst: Group | None
     """Lowest 90 % coverage among the groups that are large enough."""
-    extremes: dict[str, Extreme]
+    extremes: dict[str, ExtremeGroup]
     """Which group the metrics `least_...` and `most_..._group_coverage_90` are of."""
     risk: ranking.RiskCoverage | None
     """Mean error (mm) of the most certain share of the joints; `best_risk` if doubt knew the errors."""
@@ -126,7 +126,7 @@ def compute(
     values, drawn = _means(sums, stratum, once, tally.rate_hz), _means(sums, stratum, weights, tally.rate_hz)
     exact = {name: float(v[0]) for name, v in values.items()}
     risk = best = table = stated = worst = None
-    extremes: dict[str, Extreme] = {}
+    extremes: dict[str, ExtremeGroup] = {}
     curves: dict[str, np.ndarray] = {}
     error = state["error_mm"]
     if error.size and not np.isnan(state["doubt"]).any():
@@ -160,7 +160,7 @@ def compute(
 
 def _held(
     cells: CellCounts, stated: CellCounts | None, worst: Group | None, weights: np.ndarray
-) -> tuple[dict[str, float], dict[str, np.ndarray], dict[str, Extreme]]:
+) -> tuple[dict[str, float], dict[str, np.ndarray], dict[str, ExtremeGroup]]:
     """Coverage of the groups that stand out, with bootstrap draws of the same groups."""
     sides = [(cells, groups.extremes(cells))]
     if stated is not None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from sigmapose.errors import InputError
-from sigmapose.io.keypoint_layouts import Layout
+from sigmapose.io.keypoint_layouts import KeypointLayout
 from sigmapose.skeleton import SKELETONS
 
 MIN_KNOWN = 8
@@ -52,7 +52,7 @@ _PAIRED = (
 _Key = tuple[str, str]
 
 
-def layout_of_names(names: Sequence[str], where: str) -> Layout:
+def layout_of_names(names: Sequence[str], where: str) -> KeypointLayout:
     """The layout of joints in this order.
 
     Raises:
@@ -74,7 +74,7 @@ def layout_of_names(names: Sequence[str], where: str) -> Layout:
             raise InputError(
                 f"{where}: joints {names[first]!r} and {names[k]!r} are both {joint}: rename one of them"
             )
-    return Layout(f"the file's ({skeleton})", skeleton, joints)
+    return KeypointLayout(f"the file's ({skeleton})", skeleton, joints)
 
 
 def _places(keys: Sequence[_Key], skeleton: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from sigmapose.skeleton import SKELETONS, get_skeleton
 
 
 @dataclass(frozen=True)
-class Layout:
+class KeypointLayout:
     """A joint order: `joints[k]` is the joint of `skeleton` at place k, or "" where the skeleton has none."""
 
     name: str
@@ -27,8 +27,8 @@ class Layout:
         return np.stack(rows)
 
 
-def _layout(name: str, skeleton: str, joints: str) -> Layout:
-    return Layout(name, skeleton, tuple("" if j == "-" else j for j in joints.split()))
+def _layout(name: str, skeleton: str, joints: str) -> KeypointLayout:
+    return KeypointLayout(name, skeleton, tuple("" if j == "-" else j for j in joints.split()))
 
 
 _COCO = " ".join(SKELETONS["coco_17"].joints)
@@ -37,11 +37,11 @@ _RIGHT_THEN_LEFT = """right_shoulder right_elbow right_wrist left_shoulder left_
 
 # Sources: COCO keypoint and COCO-WholeBody annotations; OpenPose doc/02_output.md (BODY_25, COCO) and its
 # experimental BODY_25B; Halpe-FullBody (its 26 body joints are our body_26).
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, KeypointLayout] = {
     layout.name: layout
     for layout in (
-        *(Layout(s.name, s.name, s.joints) for s in SKELETONS.values()),
-        Layout("halpe_26", "body_26", SKELETONS["body_26"].joints),
+        *(KeypointLayout(s.name, s.name, s.joints) for s in SKELETONS.values()),
+        KeypointLayout("halpe_26", "body_26", SKELETONS["body_26"].joints),
         _layout("coco_foot_23", "body_26", f"{_COCO} {_FEET}"),
         _layout("coco_wholebody_133", "body_26", f"{_COCO} {_FEET} " + "- " * 110),
         _layout(
@@ -70,7 +70,7 @@ _BY_COUNT = {
 }
 
 
-def get_layout(name: str) -> Layout:
+def get_layout(name: str) -> KeypointLayout:
     """The layout of that name.
 
     Raises:
@@ -81,6 +81,6 @@ def get_layout(name: str) -> Layout:
     return LAYOUTS[name]
 
 
-def layout_by_count(count: int) -> Layout | None:
+def layout_by_count(count: int) -> KeypointLayout | None:
     """The usual layout of that many joints; None if there is none."""
     return LAYOUTS[_BY_COUNT[count]] if count in _BY_COUNT else None

@@ -18,7 +18,7 @@ import numpy as np
 from sigmapose.errors import InputError
 from sigmapose.io.joint_names import layout_of_names
 from sigmapose.io.keypoint_documents import REMEDY, Document, RawPerson, parse_document, parse_folder
-from sigmapose.io.keypoint_layouts import Layout, get_layout, layout_by_count
+from sigmapose.io.keypoint_layouts import KeypointLayout, get_layout, layout_by_count
 from sigmapose.reading import guarded, read_json
 from sigmapose.shapes import Array, Float
 
@@ -108,7 +108,7 @@ def read_keypoints(
     return KeypointFile(path, document.format, layout.skeleton, tuple(frames), document.image_size, messages)
 
 
-def _layout(document: Document, named: Layout | None, path: Path) -> Layout:
+def _layout(document: Document, named: KeypointLayout | None, path: Path) -> KeypointLayout:
     if document.joints is not None:
         try:
             told = layout_of_names(document.joints, str(path))
@@ -126,7 +126,7 @@ def _layout(document: Document, named: Layout | None, path: Path) -> Layout:
     return named or _usual_layout([raw for frame in document.frames for raw in frame.people])
 
 
-def _usual_layout(people: Sequence[RawPerson]) -> Layout:
+def _usual_layout(people: Sequence[RawPerson]) -> KeypointLayout:
     if not people:
         return get_layout("coco_17")
     raw = people[0]
@@ -173,7 +173,7 @@ def _in_pixels(
     return scaled, f"positions are shares of the picture ({span}), scaled to {size[0]}x{size[1]} px"
 
 
-def _person(raw: RawPerson, layout: Layout) -> KeypointPerson:
+def _person(raw: RawPerson, layout: KeypointLayout) -> KeypointPerson:
     expected = raw.width * len(layout.joints)
     if len(raw.numbers) != expected:
         raise InputError(
@@ -200,7 +200,10 @@ def _numbers(values: list[Any], where: str) -> Float[Array, " n"]:
 
 
 def _mask(
-    points: Float[Array, "source 2"], scores: Float[Array, " source"] | None, raw: RawPerson, layout: Layout
+    points: Float[Array, "source 2"],
+    scores: Float[Array, " source"] | None,
+    raw: RawPerson,
+    layout: KeypointLayout,
 ) -> tuple[Float[Array, "source 2"], Float[Array, " source"]]:
     """Missing joints become NaN with score 0; contradictions are errors."""
     finite = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])

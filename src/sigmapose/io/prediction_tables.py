@@ -19,7 +19,7 @@ _SCORE_NAMES = ("score", "confidence", "visibility", "likelihood", *_SIGMA_NAMES
 
 
 @dataclass(frozen=True, repr=False)
-class Table:
+class PredictionTable:
     """Frames as a file has them."""
 
     ids: tuple[str, ...]
@@ -39,7 +39,7 @@ def frame_id(clip: str, frame: str) -> str:
     return f"{clip}/{frame}" if clip else frame
 
 
-def parse_csv(path: Path) -> Table:
+def parse_csv(path: Path) -> PredictionTable:
     """Long (``[clip,]frame,joint,x,y,z[,score]``) or wide (``[clip,]frame,nose_x,nose_y,nose_z[,...]``)."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file, skipinitialspace=True))
@@ -55,7 +55,7 @@ def parse_csv(path: Path) -> Table:
     return _long(rows, names) if {"joint", "x", "y", "z"} <= set(names) else _wide(rows, names)
 
 
-def _long(rows: list[dict[str, Any]], names: list[str]) -> Table:
+def _long(rows: list[dict[str, Any]], names: list[str]) -> PredictionTable:
     score = next((name for name in names if name in _SCORE_NAMES), None)
     frames = list(dict.fromkeys((row.get("clip") or "", row["frame"]) for row in rows))
     split = {(row.get("clip") or "", row["frame"]): row.get("split") or "" for row in rows}
@@ -78,7 +78,7 @@ def _long(rows: list[dict[str, Any]], names: list[str]) -> Table:
     return _table(frames, values, told, is_sigma, _joint_names(joints), splits=[split[f] for f in frames])
 
 
-def _wide(rows: list[dict[str, Any]], names: list[str]) -> Table:
+def _wide(rows: list[dict[str, Any]], names: list[str]) -> PredictionTable:
     joints = [name[:-2] for name in names if name.endswith("_x")]
     lacking = [f"{joint}_{axis}" for joint in joints for axis in "yz" if f"{joint}_{axis}" not in names]
     if not joints or lacking:
@@ -128,7 +128,7 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, n
         return {name: data[name] for name in data.files if names is None or name in names}
 
 
-def parse_npz(path: Path) -> Table:
+def parse_npz(path: Path) -> PredictionTable:
     """``joints`` (N, J, 3) with optional ``scores`` or ``sigma`` (N, J), ``ids``, ``clips``, ``frames``,
     ``skeleton``, ``joint_names``, ``visibility``; ``keypoints`` and ``joints_mm`` mean ``joints``."""
     arrays = read_arrays(path)
@@ -161,10 +161,12 @@ def parse_npz(path: Path) -> Table:
     splits = tuple(str(s) for s in arrays["split"]) if "split" in arrays else None
     if splits is not None and len(splits) != len(values):
         raise ValueError(f"'split' names {len(splits)} frames, 'joints' has {len(values)}")
-    return Table(tuple(ids), tuple(clips), values, score, is_sigma, joints, skeleton, visibility, splits)
+    return PredictionTable(
+        tuple(ids), tuple(clips), values, score, is_sigma, joints, skeleton, visibility, splits
+    )
 
 
-def parse_json(path: Path) -> Table:
+def parse_json(path: Path) -> PredictionTable:
     """A list of frames, or an object with one under ``frames``, ``instance_info``, ``results`` or
     ``predictions``.
 
@@ -273,8 +275,8 @@ def _table(
     joints: tuple[str, ...] | None,
     skeleton: str | None = None,
     splits: list[str] | None = None,
-) -> Table:
+) -> PredictionTable:
     clips = tuple(clip for clip, _ in frames)
     ids = tuple(frame_id(clip, frame) for clip, frame in frames)
     told = tuple(splits) if splits and any(splits) else None
-    return Table(ids, clips, values, score, is_sigma, joints, skeleton, splits=told)
+    return PredictionTable(ids, clips, values, score, is_sigma, joints, skeleton, splits=told)

@@ -17,7 +17,7 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.io.frame_names import Namings, namings
-from sigmapose.io.prediction_tables import Table, parse_csv, parse_json, parse_npz
+from sigmapose.io.prediction_tables import PredictionTable, parse_csv, parse_json, parse_npz
 from sigmapose.reading import MAX_JSON_BYTES, check_regular, guarded
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import SKELETONS, Skeleton, get_skeleton
@@ -168,7 +168,7 @@ def detect_unit(joints: Float[Array, "frame joint 3"], skeleton: Skeleton, name:
     )
 
 
-def _parse(path: Path) -> Table:
+def _parse(path: Path) -> PredictionTable:
     suffix = path.suffix.lower()
     parsers = {".csv": parse_csv, ".json": parse_json, ".npz": parse_npz}
     if suffix not in parsers:
@@ -177,7 +177,7 @@ def _parse(path: Path) -> Table:
     return parsers[suffix](path)
 
 
-def _skeleton(table: Table, wanted: str | None, path: Path) -> Skeleton:
+def _skeleton(table: PredictionTable, wanted: str | None, path: Path) -> Skeleton:
     if wanted is not None:
         return get_skeleton(wanted)
     if table.skeleton is not None:
@@ -205,7 +205,7 @@ def _skeleton(table: Table, wanted: str | None, path: Path) -> Skeleton:
 
 
 def _ordered(
-    table: Table, skeleton: Skeleton, path: Path
+    table: PredictionTable, skeleton: Skeleton, path: Path
 ) -> tuple[Float[Array, "frame joint 3"], Float[Array, "frame joint"] | None]:
     if table.joints is None:
         if table.values.shape[1] != len(skeleton):
@@ -229,7 +229,7 @@ def _ordered(
     return values, score
 
 
-def _check_ids(table: Table, path: Path) -> None:
+def _check_ids(table: PredictionTable, path: Path) -> None:
     seen: dict[str, int] = {}
     for k in table.ids:
         seen[k] = seen.get(k, 0) + 1

@@ -17,16 +17,16 @@ from typing import ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sigmapose.evaluate.names import METRICS
+from sigmapose.evaluate.metric_names import METRICS
 from sigmapose.evaluate.paired import MEANINGS
 from sigmapose.evaluate.results import MethodResult, Results
 from sigmapose.gaussian import chi2_radius
 from sigmapose.report.blocks import Block, Table, number, words
-from sigmapose.report.calibration import pit, reliability, risk
-from sigmapose.report.figures import headline, joints, severity
-from sigmapose.report.groups import coverage
-from sigmapose.report.people import worst
+from sigmapose.report.calibration_figures import pit, reliability, risk
+from sigmapose.report.group_figures import coverage
+from sigmapose.report.method_figures import headline, joints, severity
 from sigmapose.report.scorecard import BESIDE, COLUMNS, card_of
+from sigmapose.report.worst_frames import worst
 from sigmapose.writing import write_text
 
 FOLDED = ("pck_150mm", "auc_150mm", "ause", "vouched_when_wrong_rate", "coverage_50", "coverage_95")
@@ -72,7 +72,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Truth:
+class TruthSection:
     """What was measured against."""
 
     template: ClassVar[str] = "truth.html"
@@ -240,8 +240,8 @@ def _strata(results: Results) -> Table | None:
     )
 
 
-def _truth(results: Results) -> Truth:
-    return Truth([(words(str(k)), _value(v)) for k, v in results.statement.items()])
+def _truth(results: Results) -> TruthSection:
+    return TruthSection([(words(str(k)), _value(v)) for k, v in results.statement.items()])
 
 
 def _value(value: object) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sigmapose.shapes import Array
 
 
-class Seen(NamedTuple):
+class PictureResult(NamedTuple):
     """One picture with the people found in it."""
 
     frame: Frame
@@ -41,7 +41,7 @@ class Pictures(Protocol):
     def count(self) -> int | None: ...
     @property
     def fps(self) -> float | None: ...
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[Seen]: ...
+    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]: ...
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Photos:
     def count(self) -> int | None:
         return len(self.files)
 
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[Seen]:
+    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
         from sigmapose.io.images import read_image
         from sigmapose.pose import Frame
 
@@ -77,7 +77,7 @@ class Photos:
                 continue
             camera, self.camera_note = self.camera.at(rgb.shape[1], rgb.shape[0], file)
             poses = estimator(rgb, camera=camera, height_mm=height_mm)
-            yield Seen(Frame(index, 0.0, tuple(poses), file.name), rgb, camera)
+            yield PictureResult(Frame(index, 0.0, tuple(poses), file.name), rgb, camera)
         if self.messages and len(self.messages) == len(self.files):
             raise InputError(f"none of {len(self.files)} pictures can be read: {self.messages[0]}")
 
@@ -100,7 +100,7 @@ class Video:
     def fps(self) -> float | None:
         return self.reader.fps
 
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[Seen]:
+    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
         reader = self.reader
         camera, self.camera_note = self.option.at(reader.width, reader.height)
         current: list[VideoFrame] = []
@@ -111,7 +111,7 @@ class Video:
                 yield frame
 
         for frame in estimator.follow(remembered(), camera=camera, height_mm=height_mm):
-            yield Seen(replace(frame, source=reader.path.name), current[0].rgb, camera)
+            yield PictureResult(replace(frame, source=reader.path.name), current[0].rgb, camera)
         if reader.broken:
             self.messages.append(reader.broken)
 

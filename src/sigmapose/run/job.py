@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from sigmapose.estimate.estimator import Estimator
     from sigmapose.pose import Frame
     from sigmapose.run.inputs import Pictures
-    from sigmapose.run.outputs import Outputs
+    from sigmapose.run.output_files import Outputs
 
 
 def predict(
     pictures: Pictures,
     outputs: Outputs,
-    tally: Tally,
+    tally: RunSummary,
     make: Callable[[], Estimator],
     *,
     height_mm: float | None = None,
@@ -58,7 +58,7 @@ def predict(
 
 
 @dataclass
-class Tally:
+class RunSummary:
     """What was found, for the one line at the end."""
 
     pictures: int = 0

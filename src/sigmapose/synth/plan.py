@@ -26,7 +26,7 @@ from sigmapose.rotation import quaternion_matrices
 from sigmapose.shapes import Array, Float, Int, UInt8
 from sigmapose.skeleton import BODY_26
 from sigmapose.synth.distributions import ANYTHING, Distribution
-from sigmapose.synth.pictures import PackedPictures, pack_pictures
+from sigmapose.synth.packed_pictures import PackedPictures, pack_pictures
 
 if TYPE_CHECKING:
     from sigmapose.synth.people.bodies import BodyCorpus
@@ -175,7 +175,7 @@ class SampleMaker:
 
         from sigmapose.synth.people.bodies import load_corpus
         from sigmapose.synth.render.appearance import BodyAtlas
-        from sigmapose.synth.render.scene import Studio
+        from sigmapose.synth.render.studio import Studio
 
         torch.set_num_threads(1)  # results of sums depend on the number of threads
         cv2.setNumThreads(1)
@@ -347,7 +347,7 @@ def _contents(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: no such folder, or no pictures in it.
     """
-    from sigmapose.synth.render.occluders import list_pictures
+    from sigmapose.synth.render.cutouts import list_pictures
 
     files = [(path.name, path.stat().st_size) for path in list_pictures(folder)]
     return {"files": len(files), "checksum": hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]}

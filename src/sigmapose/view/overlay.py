@@ -44,13 +44,13 @@ class Overlay:
         picture = canvas[:height]
         ordered = sorted(poses, key=lambda pose: -float(np.nan_to_num(pose.root_mm[2])))
         for pose in ordered:
-            _Person(pose, self._scale, self._level).draw(picture)
+            _DrawnPerson(pose, self._scale, self._level).draw(picture)
         if self._strip is not None:
             canvas[height:] = self._strip.draw(ordered[::-1])
         return canvas
 
 
-class _Person:
+class _DrawnPerson:
     def __init__(self, pose: Pose, scale: float, level: float) -> None:
         self.pose = pose
         self.scale = scale

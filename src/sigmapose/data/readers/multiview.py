@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigmapose.data.readers.calibration import natural_key, read_calibration
+from sigmapose.data.readers.camera_calibration import natural_key, read_calibration
 from sigmapose.data.readers.common import check_choice, check_every, need
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.sample import Picture, Sample

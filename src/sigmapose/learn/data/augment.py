@@ -12,14 +12,14 @@ from jaxtyping import Bool
 
 from sigmapose.errors import DataError
 from sigmapose.estimate.keypoint_crop import keypoint_square
-from sigmapose.learn.data.detectors import DetectorNoise, as_detected
+from sigmapose.learn.data.detector_noise import DetectorNoise, as_detected
 from sigmapose.learn.data.samples import (
     SELF_OCCLUDED,
     TRUNCATED,
     Batch,
     Features,
-    Pictures,
-    Views,
+    PictureFeatures,
+    ViewLabels,
     concatenate,
     into_keypoints,
     make_batch,
@@ -103,7 +103,7 @@ def swap_sides(rng: np.random.Generator, points: np.ndarray, share: float) -> np
 
 def sharpen(
     rng: np.random.Generator,
-    views: Views,
+    views: ViewLabels,
     tokens: np.ndarray,
     centre_px: np.ndarray,
     size_px: np.ndarray,
@@ -135,22 +135,22 @@ def sharpen(
 class BatchSource:
     """Endless training batches from pictures and from ``draw_views``, a sampler of bodies before cameras."""
 
-    pictures: Pictures | None
-    draw_views: Callable[[np.random.Generator, int], Views] | None
+    pictures: PictureFeatures | None
+    draw_views: Callable[[np.random.Generator, int], ViewLabels] | None
     augmentation: Augmentation
     noise: DetectorNoise
-    taught: Pictures | None = None
+    taught: PictureFeatures | None = None
     """Pictures that nobody annotated, labelled by a teacher."""
 
     @classmethod
     def create(
         cls,
-        pictures: Pictures | None,
-        draw_views: Callable[[np.random.Generator, int], Views] | None,
+        pictures: PictureFeatures | None,
+        draw_views: Callable[[np.random.Generator, int], ViewLabels] | None,
         augmentation: Augmentation,
-        taught: Pictures | None = None,
+        taught: PictureFeatures | None = None,
     ) -> BatchSource:
-        """Takes the noise of bare joints from the pictures and from the model of `learn.data.detectors`."""
+        """Noise of bare joints: from the pictures, and from the model of `learn.data.detector_noise`."""
         return cls(pictures, draw_views, augmentation, DetectorNoise.of(pictures), taught)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
@@ -197,7 +197,7 @@ class BatchSource:
         }
 
     def _picture_parts(
-        self, rng: np.random.Generator, pictures: Pictures, usable: np.ndarray, count: int
+        self, rng: np.random.Generator, pictures: PictureFeatures, usable: np.ndarray, count: int
     ) -> list[Batch]:
         a = self.augmentation
         names = np.array(list(pictures.tokens))
@@ -255,7 +255,7 @@ class BatchSource:
     def _assemble(
         self,
         rng: np.random.Generator,
-        views: Views,
+        views: ViewLabels,
         tokens: np.ndarray,
         centre: np.ndarray,
         size: np.ndarray,
@@ -281,7 +281,7 @@ class BatchSource:
         )
 
 
-def picture_batch(pictures: Pictures, encoder: str, *, focal_known: bool) -> tuple[Batch, np.ndarray]:
+def picture_batch(pictures: PictureFeatures, encoder: str, *, focal_known: bool) -> tuple[Batch, np.ndarray]:
     """All valid samples of one encoder, nothing hidden but perhaps the focal length; and their rows."""
     if encoder == "none":
         source = "full" if "full" in pictures.tokens else next(iter(pictures.tokens))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.data.samples import PER_SAMPLE, Pictures, Views
+from sigmapose.learn.data.samples import PER_SAMPLE, PictureFeatures, ViewLabels
 from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES
 
 
@@ -44,7 +44,7 @@ def in_fraction(
     return chosen
 
 
-def take_fraction(pictures: Pictures, fraction: float, seed: int = 0) -> Pictures:
+def take_fraction(pictures: PictureFeatures, fraction: float, seed: int = 0) -> PictureFeatures:
     """That part of the samples, see `in_fraction`; a mirrored picture goes with its original.
 
     Raises:
@@ -57,7 +57,9 @@ def take_fraction(pictures: Pictures, fraction: float, seed: int = 0) -> Picture
     return pictures.take(rows)
 
 
-def mix(annotated: Pictures, taught: Pictures, fraction: float = 1.0, seed: int = 0) -> Pictures:
+def mix(
+    annotated: PictureFeatures, taught: PictureFeatures, fraction: float = 1.0, seed: int = 0
+) -> PictureFeatures:
     """A part of the annotated samples beside all the taught ones.
 
     Args:
@@ -69,7 +71,7 @@ def mix(annotated: Pictures, taught: Pictures, fraction: float = 1.0, seed: int 
     return join([take_fraction(annotated, fraction, seed), taught])
 
 
-def join(parts: Sequence[Pictures]) -> Pictures:
+def join(parts: Sequence[PictureFeatures]) -> PictureFeatures:
     """Pictures one after the other; an encoder that saw only some of them is not valid for the rest.
 
     Raises:
@@ -85,8 +87,8 @@ def join(parts: Sequence[Pictures]) -> Pictures:
             raise DataError(
                 f"encoder {name!r} has image features of some pictures only: extract them of all, or of none"
             )
-    views = Views(
-        **{f.name: np.concatenate([getattr(p.views, f.name) for p in parts]) for f in fields(Views)}
+    views = ViewLabels(
+        **{f.name: np.concatenate([getattr(p.views, f.name) for p in parts]) for f in fields(ViewLabels)}
     )
     return replace(
         parts[0],
@@ -103,16 +105,16 @@ def join(parts: Sequence[Pictures]) -> Pictures:
     )
 
 
-def _tokens(part: Pictures, name: str) -> Float[np.ndarray, "sample 26 16"]:
+def _tokens(part: PictureFeatures, name: str) -> Float[np.ndarray, "sample 26 16"]:
     missing = np.full((len(part), JOINTS, TOKEN_FEATURES), np.nan, np.float32)
     return part.tokens.get(name, missing)
 
 
-def _valid(part: Pictures, name: str) -> Bool[np.ndarray, " sample"]:
+def _valid(part: PictureFeatures, name: str) -> Bool[np.ndarray, " sample"]:
     return part.valid.get(name, np.zeros(len(part), dtype=bool))
 
 
-def _image(parts: Sequence[Pictures], name: str, which: int) -> np.ndarray:
+def _image(parts: Sequence[PictureFeatures], name: str, which: int) -> np.ndarray:
     like = next(part.image[name][which] for part in parts if name in part.image)
     return np.concatenate(
         [
@@ -124,7 +126,7 @@ def _image(parts: Sequence[Pictures], name: str, which: int) -> np.ndarray:
     )
 
 
-def _teacher_cov(parts: Sequence[Pictures]) -> Float[np.ndarray, "sample 26 3 3"] | None:
+def _teacher_cov(parts: Sequence[PictureFeatures]) -> Float[np.ndarray, "sample 26 3 3"] | None:
     if all(part.teacher_cov is None for part in parts):
         return None
     return np.concatenate(

@@ -30,8 +30,8 @@ from sigmapose.learn.networks.tokens import (
     PRESENT,
     SCORE,
     WHOLE_FEATURES,
-    Evidence,
-    ImageEvidence,
+    EncoderStatistics,
+    ImageFeatures,
     encoder_tokens,
 )
 from sigmapose.skeleton import BODY_26
@@ -45,7 +45,7 @@ NOT_SEEN = 0.15
 so; the mistakes of a keypoint detector are not of that kind."""
 SELF_OCCLUDED, OBJECT_OCCLUDED, TRUNCATED = 1, 2, 3
 PER_SAMPLE = ("centre_px", "size_px", "subject", "clip", "id", "people", "rotation", "annotated")
-"""Fields of `Pictures` that are one array with a row a sample."""
+"""Fields of `PictureFeatures` that are one array with a row a sample."""
 FLIP = np.array(BODY_26.flip)
 _MIRRORED_ROWS = torch.tensor([[-1.0], [1.0], [1.0]])
 IN_ENCODER = np.zeros(JOINTS, dtype=bool)
@@ -62,7 +62,7 @@ NOISE_OF = np.array([BODY_26.index(_NEIGHBOUR.get(name, name)) for name in BODY_
 
 
 @dataclass(frozen=True)
-class Views:
+class ViewLabels:
     """People before cameras: everything that does not depend on what the network is shown."""
 
     points_px: Float[np.ndarray, "sample 26 2"]
@@ -83,10 +83,10 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureFeatures:
     """Feature shards of one split: views, the crops shown, and each encoder's tokens."""
 
-    views: Views
+    views: ViewLabels
     centre_px: Float[np.ndarray, "sample 2"]
     size_px: Float[np.ndarray, " sample"]
     tokens: dict[str, Float[np.ndarray, "sample 26 16"]]
@@ -145,7 +145,7 @@ class Features:
         return Features(self.local[rows], self.whole[rows], self.rotation[rows], self.known[rows])
 
     @staticmethod
-    def of(pictures: Pictures, rows: np.ndarray, encoder: np.ndarray) -> Features:
+    def of(pictures: PictureFeatures, rows: np.ndarray, encoder: np.ndarray) -> Features:
         """Of the named rows as the named encoders saw them; unknown where an encoder has none."""
         features = Features.none(len(rows))
         features.rotation[:] = pictures.rotation[rows]
@@ -178,15 +178,15 @@ class Batch:
     teacher_cov: torch.Tensor
 
     @property
-    def image(self) -> ImageEvidence:
+    def image(self) -> ImageFeatures:
         """What Φ takes beside tokens and context."""
-        return ImageEvidence(self.local.float(), self.whole.float(), self.rotation, self.pictured)
+        return ImageFeatures(self.local.float(), self.whole.float(), self.rotation, self.pictured)
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
-def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictures:
+def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> PictureFeatures:
     """Read all feature shards of a folder and of the folders in it, samples of one split only.
 
     Args:
@@ -217,7 +217,7 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
     for name in ENCODERS[1:]:
         if f"landmarks_{name}" not in raw:
             continue
-        evidence = Evidence(
+        evidence = EncoderStatistics(
             *(
                 torch.tensor(raw[f"{part}_{name}"].astype(np.float32))
                 for part in ("landmarks", "world", "spread", "heat")
@@ -229,7 +229,7 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
         )
         if f"whole_{name}" in raw:
             image[name] = in_slots(raw[f"local_{name}"]), raw[f"whole_{name}"]
-    return Pictures(
+    return PictureFeatures(
         views=views,
         centre_px=crop[:, :2],
         size_px=crop[:, 2],
@@ -245,10 +245,10 @@ def load_pictures(folder: Path, split: str, *, least_flag: float = 0.0) -> Pictu
     )
 
 
-def views_of(raw: Mapping[str, np.ndarray]) -> Views:
+def views_of(raw: Mapping[str, np.ndarray]) -> ViewLabels:
     """Views from the fields of `learn.data.features.truth_fields`, a row each."""
     joints, camera = raw["joints_camera_mm"].astype(np.float64), raw["intrinsics"].astype(np.float64)
-    return Views(
+    return ViewLabels(
         points_px=raw["points_px"].astype(np.float64),
         depth_mm=joints[..., 2] - joints[:, ROOT : ROOT + 1, 2],
         root_depth_mm=joints[:, ROOT, 2],
@@ -283,7 +283,7 @@ def in_slots(local: Float[np.ndarray, "sample 39 channel"]) -> Float[np.ndarray,
 
 
 def make_batch(
-    views: Views,
+    views: ViewLabels,
     tokens: Float[np.ndarray, "sample 26 16"],
     centre_px: Float[np.ndarray, "sample 2"],
     size_px: Float[np.ndarray, " sample"],
@@ -339,7 +339,7 @@ def make_batch(
 
 
 def into_keypoints(
-    views: Views, tokens: np.ndarray, centre_px: np.ndarray, size_px: np.ndarray
+    views: ViewLabels, tokens: np.ndarray, centre_px: np.ndarray, size_px: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Forget the picture: keep joints and scores, re-crop around them as the keypoint path does.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.learn.data.samples import IGNORE, TRUNCATED, Views
+from sigmapose.learn.data.samples import IGNORE, TRUNCATED, ViewLabels
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.synth.distributions import ANYTHING, EVERYDAY, Distribution
 from sigmapose.synth.render.cameras import sample_views
@@ -23,7 +23,7 @@ def bodies_before_cameras(
     split: str,
     subjects: Collection[str] | None = None,
     everyday_share: float = EVERYDAY_SHARE,
-) -> Callable[[np.random.Generator, int], Views]:
+) -> Callable[[np.random.Generator, int], ViewLabels]:
     """A sampler of views of one split's bodies, or of those of some subjects; joints outside the picture are
     labelled truncated. A share is drawn from `EVERYDAY`, the rest from `ANYTHING`.
 
@@ -52,18 +52,21 @@ def bodies_before_cameras(
     everyday = EVERYDAY.rows(joints_mm, clip)
     share = everyday_share if len(everyday) else 0.0
 
-    def draw(rng: np.random.Generator, count: int) -> Views:
+    def draw(rng: np.random.Generator, count: int) -> ViewLabels:
         parts = int(rng.binomial(count, share))
         usual = before_cameras(rng, EVERYDAY, everyday[rng.integers(0, max(len(everyday), 1), parts)])
         rest = before_cameras(rng, ANYTHING, rng.integers(0, len(joints_mm), count - parts))
-        return Views(
-            **{f.name: np.concatenate([getattr(v, f.name) for v in (usual, rest)]) for f in fields(Views)}
+        return ViewLabels(
+            **{
+                f.name: np.concatenate([getattr(v, f.name) for v in (usual, rest)])
+                for f in fields(ViewLabels)
+            }
         )
 
-    def before_cameras(rng: np.random.Generator, people: Distribution, rows: np.ndarray) -> Views:
+    def before_cameras(rng: np.random.Generator, people: Distribution, rows: np.ndarray) -> ViewLabels:
         seen = sample_views(rng, joints_mm[rows], people.view)
         depth = seen.joints_camera_mm[..., 2]
-        return Views(
+        return ViewLabels(
             points_px=seen.points_px,
             depth_mm=depth - depth[:, ROOT : ROOT + 1],
             root_depth_mm=depth[:, ROOT],

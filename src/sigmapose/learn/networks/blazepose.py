@@ -34,7 +34,7 @@ SPREAD_FLOOR = (0.25 / 64) ** 2
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageShape:
     """Consecutive inverted-residual blocks of one width; the first one may halve the resolution."""
 
     channels: int
@@ -48,7 +48,7 @@ class Architecture:
     """Widths and depths of one size of BlazePose."""
 
     stem: int
-    stages: tuple[Stage, ...]
+    stages: tuple[StageShape, ...]
     narrow_blocks: int
     """The backbone's first blocks widen their input by 4, all later ones by 6."""
     decoder: int = 0
@@ -64,11 +64,11 @@ ARCHITECTURES: dict[Variant, Architecture] = {
     "lite": Architecture(
         stem=8,
         stages=(
-            Stage(16, 2, 3, stride=2),
-            Stage(24, 2, 5, stride=2),
-            Stage(40, 3, 3, stride=2),
-            Stage(56, 3, 5),
-            Stage(96, 4, 5, stride=2),
+            StageShape(16, 2, 3, stride=2),
+            StageShape(24, 2, 5, stride=2),
+            StageShape(40, 3, 3, stride=2),
+            StageShape(56, 3, 5),
+            StageShape(96, 4, 5, stride=2),
         ),
         decoder=32,
         head=192,
@@ -78,11 +78,11 @@ ARCHITECTURES: dict[Variant, Architecture] = {
     "full": Architecture(
         stem=16,
         stages=(
-            Stage(24, 2, 3, stride=2),
-            Stage(32, 2, 5, stride=2),
-            Stage(64, 3, 3, stride=2),
-            Stage(88, 3, 5),
-            Stage(144, 4, 5, stride=2),
+            StageShape(24, 2, 3, stride=2),
+            StageShape(32, 2, 5, stride=2),
+            StageShape(64, 3, 3, stride=2),
+            StageShape(88, 3, 5),
+            StageShape(144, 4, 5, stride=2),
         ),
         decoder=48,
         head=288,
@@ -92,11 +92,11 @@ ARCHITECTURES: dict[Variant, Architecture] = {
     "heavy": Architecture(
         stem=24,
         stages=(
-            Stage(32, 4, 3, stride=2),
-            Stage(56, 4, 5, stride=2),
-            Stage(112, 6, 3, stride=2),
-            Stage(160, 6, 5),
-            Stage(272, 8, 5, stride=2),
+            StageShape(32, 4, 3, stride=2),
+            StageShape(56, 4, 5, stride=2),
+            StageShape(112, 6, 3, stride=2),
+            StageShape(160, 6, 5),
+            StageShape(272, 8, 5, stride=2),
         ),
         decoder=48,
         head=288,

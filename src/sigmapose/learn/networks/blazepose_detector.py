@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sigmapose.learn.networks.blazepose import Architecture, Backbone, Stage
+from sigmapose.learn.networks.blazepose import Architecture, Backbone, StageShape
 
 DETECTOR_SIZE = 224
 ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))
@@ -29,11 +29,11 @@ SCORE_LIMIT = 100.0
 _BACKBONE = Architecture(
     stem=16,
     stages=(
-        Stage(24, 2, 3, stride=2),
-        Stage(40, 2, 5, stride=2),
-        Stage(80, 3, 3, stride=2),
-        Stage(112, 3, 5),
-        Stage(192, 4, 5, stride=2),
+        StageShape(24, 2, 3, stride=2),
+        StageShape(40, 2, 5, stride=2),
+        StageShape(80, 3, 3, stride=2),
+        StageShape(112, 3, 5),
+        StageShape(192, 4, 5, stride=2),
     ),
     narrow_blocks=1,
 )

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sigmapose.errors import ModelError
 from sigmapose.learn.networks.linear import cholesky
 from sigmapose.learn.networks.phi import SIGMA_FLOOR, DepthUncertaintyHead, Gaussian25D, PhiConfig
-from sigmapose.learn.networks.tokens import ImageEvidence
+from sigmapose.learn.networks.tokens import ImageFeatures
 
 
 class EnsembleHead(nn.Module):
@@ -51,7 +51,7 @@ class EnsembleHead(nn.Module):
         self,
         tokens: Float[Tensor, "batch 26 16"],
         context: Float[Tensor, "batch 12"],
-        image: ImageEvidence | None = None,
+        image: ImageFeatures | None = None,
     ) -> Gaussian25D:
         answers = [member(tokens, context, image) for member in self.members]
         points, points_own, points_between = _moments([(a.points, a.points_tril) for a in answers])
@@ -77,7 +77,7 @@ class EnsembleHead(nn.Module):
         self,
         tokens: Float[Tensor, "batch 26 16"],
         context: Float[Tensor, "batch 12"],
-        image: ImageEvidence | None = None,
+        image: ImageFeatures | None = None,
     ) -> tuple[Float[Tensor, "batch 26 3 3"], Float[Tensor, "batch 26 3 3"]]:
         """Aleatoric and epistemic covariance of `relative`; their sum is the answer's."""
         answers = [member(tokens, context, image) for member in self.members]

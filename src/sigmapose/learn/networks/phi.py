@@ -6,7 +6,7 @@ crop widths at the root, ``z = d_rel * f / (d_root * crop_px)``, so nothing depe
 
 One network serves pictures and bare keypoints: image evidence (heatmap spread, landmark depth, world
 landmarks) is a masked group of every joint token, and so is the joint itself. Features of the image itself
-(`ImageEvidence`) are read by one `FeatureReader` for every size of the encoder and added where there are any.
+(`ImageFeatures`) are read by one `FeatureReader` for every size of the encoder and added where there are any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sigmapose.errors import ModelError
 from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODER_ENTRIES, ENCODERS
 from sigmapose.learn.networks.blazepose import FEATURES
 from sigmapose.learn.networks.linear import cholesky
-from sigmapose.learn.networks.tokens import JOINTS, LOGIT_CLIP, POINT, PRESENT, TOKEN_FEATURES, ImageEvidence
+from sigmapose.learn.networks.tokens import JOINTS, LOGIT_CLIP, POINT, PRESENT, TOKEN_FEATURES, ImageFeatures
 from sigmapose.skeleton import BODY_26
 
 ROOT = BODY_26.index("mid_hip")
@@ -90,7 +90,7 @@ class FeatureReader(nn.Module):
         self.local = nn.Linear(local, config.local_width)
         self.whole = nn.Linear(whole, config.whole_width)
 
-    def forward(self, image: ImageEvidence) -> Float[Tensor, "batch feature"]:
+    def forward(self, image: ImageFeatures) -> Float[Tensor, "batch feature"]:
         local, whole = (
             _narrowed(part, size) for part, size in zip((image.local, image.whole), self.sizes, strict=True)
         )
@@ -186,7 +186,7 @@ class DepthUncertaintyHead(nn.Module):
         self,
         tokens: Float[Tensor, "batch 26 16"],
         context: Float[Tensor, "batch 12"],
-        image: ImageEvidence | None = None,
+        image: ImageFeatures | None = None,
     ) -> Gaussian25D:
         mask, points = tokens[..., PRESENT : PRESENT + 1], tokens[..., POINT]
         centre = (points * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1.0)
@@ -215,13 +215,13 @@ class DepthUncertaintyHead(nn.Module):
             own_tril=own_tril,
         )
 
-    def _read(self, image: ImageEvidence, context: Tensor) -> Tensor:
+    def _read(self, image: ImageFeatures, context: Tensor) -> Tensor:
         if len(self.readers) == 1:
             return next(iter(self.readers.values()))(image)
         read = image.whole.new_zeros(len(context), self.embed_image.in_features)
         for name, reader in self.readers.items():
             rows = context[:, ENCODER_ENTRIES][:, ENCODERS.index(name)] > 0.5
-            some = ImageEvidence(image.local[rows], image.whole[rows], image.rotation[rows], None)
+            some = ImageFeatures(image.local[rows], image.whole[rows], image.rotation[rows], None)
             read = read.index_put((rows,), reader(some))
         return read
 

@@ -49,7 +49,7 @@ BLAZEPOSE_TO_TOKEN: tuple[tuple[int, int], ...] = tuple(
 )
 
 
-class ImageEvidence(NamedTuple):
+class ImageFeatures(NamedTuple):
     """Θ's image features, in the slots of body_26, padded with zeros to the widest encoder."""
 
     local: Float[Tensor, "batch 26 48"]
@@ -59,13 +59,13 @@ class ImageEvidence(NamedTuple):
     mask: Float[Tensor, " batch"] | None
     """0 where there are none; None: there are some everywhere."""
 
-    def take(self, rows: slice) -> ImageEvidence:
+    def take(self, rows: slice) -> ImageFeatures:
         """Of some samples."""
         mask = None if self.mask is None else self.mask[rows]
-        return ImageEvidence(self.local[rows], self.whole[rows], self.rotation[rows], mask)
+        return ImageFeatures(self.local[rows], self.whole[rows], self.rotation[rows], mask)
 
 
-class Evidence(NamedTuple):
+class EncoderStatistics(NamedTuple):
     """What Φ sees of a picture, as Θ gives it: crop axes, before the crop's rotation is undone."""
 
     landmarks: Float[Tensor, "batch 39 5"]
@@ -88,7 +88,9 @@ _ALIKE = "x heat_x world_x xx xy  y heat_y world_y xy yy  z  world_z  visible pr
 _ALIKE_COLUMNS = [_EVIDENCE.split().index(column) for column in _ALIKE.split()]
 
 
-def encoder_tokens(evidence: Evidence, rotation: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 26 16"]:
+def encoder_tokens(
+    evidence: EncoderStatistics, rotation: Float[Tensor, "batch 2"]
+) -> Float[Tensor, "batch 26 16"]:
     """Joint tokens from the encoder's outputs; ``rotation`` is (cos, sin) of the crop's angle.
 
     A step is a node of the exported graph and costs more than its arithmetic, so what is alike is computed at
@@ -149,9 +151,9 @@ def _filled(like: Tensor) -> Float[Tensor, "26 1"]:
 
 def image_evidence(
     local: Float[Tensor, "batch 39 c"], whole: Float[Tensor, "batch g"], rotation: Float[Tensor, "batch 2"]
-) -> ImageEvidence:
+) -> ImageFeatures:
     """Image features of one size of Θ as Φ takes them."""
-    return ImageEvidence(
+    return ImageFeatures(
         _widened(into_slots(local), LOCAL_FEATURES),
         _widened(whole, WHOLE_FEATURES),
         rotation,

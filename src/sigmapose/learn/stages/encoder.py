@@ -12,13 +12,19 @@ from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.sources import bodies_before_cameras
 from sigmapose.learn.networks.blazepose import Variant
 from sigmapose.learn.networks.ensemble import Head
-from sigmapose.learn.stages.fine_tuning import Photos, Tuned, fine_tune, labelled_photos, tuned_features
+from sigmapose.learn.stages.fine_tuning import (
+    LabelledPhotos,
+    Tuned,
+    fine_tune,
+    labelled_photos,
+    tuned_features,
+)
 from sigmapose.learn.stages.head import annotated
 from sigmapose.learn.stages.material import VIEWS
 from sigmapose.learn.stages.photos import teaching_plan
-from sigmapose.learn.stages.plan import TrainingPlan, follow
 from sigmapose.learn.stages.teaching import make_teacher
-from sigmapose.learn.teacher.pictures import NothingTaughtError
+from sigmapose.learn.stages.training_plan import TrainingPlan, follow
+from sigmapose.learn.teacher.pseudo_labels import NothingTaughtError
 from sigmapose.learn.training.end_to_end import FineTuning
 
 log = logging.getLogger(__name__)
@@ -45,7 +51,7 @@ def tune(plan: TrainingPlan, phi: Head) -> Tuned:
     )
 
 
-def photos_to_tune_on(plan: TrainingPlan) -> Photos | None:
+def photos_to_tune_on(plan: TrainingPlan) -> LabelledPhotos | None:
     """What the teacher of `teach` says of the photos; None where there are none or it is sure of nobody."""
     if plan.unlabelled is None:
         return None

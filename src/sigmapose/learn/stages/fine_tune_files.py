@@ -19,19 +19,19 @@ from sigmapose.learn.convert.convert_blazepose import (
     landmark_file,
     load_encoder,
 )
-from sigmapose.learn.convert.export import (
+from sigmapose.learn.convert.onnx_export import (
     export_image_model,
     load_phi,
     save_phi,
 )
 from sigmapose.learn.data.augment import BatchSource
-from sigmapose.learn.data.evidence import well_seen
 from sigmapose.learn.data.mixing import join
-from sigmapose.learn.data.samples import Pictures, load_pictures
+from sigmapose.learn.data.picture_choice import well_seen
+from sigmapose.learn.data.samples import PictureFeatures, load_pictures
 from sigmapose.learn.data.sources import bodies_before_cameras
 from sigmapose.learn.networks.blazepose import PoseEncoder, Variant
 from sigmapose.learn.networks.phi import DepthUncertaintyHead
-from sigmapose.learn.stages.fine_tuning import Photos, Tuned, fine_tune, labelled_photos, snapshot
+from sigmapose.learn.stages.fine_tuning import LabelledPhotos, Tuned, fine_tune, labelled_photos, snapshot
 from sigmapose.learn.stages.teaching import TeachingPlan, make_clean_views, make_teacher
 from sigmapose.learn.training.end_to_end import FineTuning
 from sigmapose.learn.training.recipes import get_recipe
@@ -51,7 +51,7 @@ class FineTunePlan:
     """Folder of MediaPipe's model files; what is missing is fetched into it."""
     encoder: Variant = "full"
     photos: Path | None = None
-    """Folder of shards of photos, as `sigmapose.synth.photos.unlabelled` makes it."""
+    """Folder of shards of photos, as `sigmapose.synth.photos.photo_shards` makes it."""
     photo_features: Path | None = None
     """Folder of what the teacher sees of their clean views (`sigmapose.learn.stages.teaching`)."""
     encoders: Path | None = None
@@ -98,7 +98,7 @@ def run(plan: FineTunePlan) -> Path:
     return write(tuned, plan.out / "weights")
 
 
-def photos_of(plan: FineTunePlan) -> Photos | None:
+def photos_of(plan: FineTunePlan) -> LabelledPhotos | None:
     """The photos with the teacher's labels."""
     if plan.photos is None:
         return None
@@ -128,7 +128,7 @@ def source_of(plan: FineTunePlan) -> BatchSource:
     return BatchSource.create(pictures, bodies, get_recipe(plan.recipe).augmentation)
 
 
-def _well_seen(folders: tuple[Path, ...]) -> Pictures | None:
+def _well_seen(folders: tuple[Path, ...]) -> PictureFeatures | None:
     if not folders:
         return None
     return join([well_seen(load_pictures(folder, Split.TRAIN)) for folder in folders])

@@ -17,12 +17,12 @@ from sigmapose.errors import DataError, InputError
 from sigmapose.learn.convert.convert_blazepose import export_encoder
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.features import FeaturePlan, extract_features
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.blazepose import PoseEncoder, Variant
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.networks.phi import DepthUncertaintyHead
 from sigmapose.learn.stages.teaching import TeachingPlan
-from sigmapose.learn.teacher.encoder import EncoderTeacher
+from sigmapose.learn.teacher.encoder_teacher import EncoderTeacher
 from sigmapose.learn.teacher.real_pictures import RealPictures, real_pictures
 from sigmapose.learn.training.end_to_end import FineTuning, PoseSystem, train_end_to_end, validation_pictures
 from sigmapose.learn.training.recipes import Recipe
@@ -41,15 +41,15 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Photos:
+class LabelledPhotos:
     """Photos labelled by a teacher: to learn from, and to be watched on."""
 
     train: RealPictures
     val: RealPictures | None
 
 
-def labelled_photos(plan: TeachingPlan, teacher: EncoderTeacher) -> Photos:
-    """Photos as `sigmapose.synth.photos.unlabelled` makes them, with features of their clean views.
+def labelled_photos(plan: TeachingPlan, teacher: EncoderTeacher) -> LabelledPhotos:
+    """Photos as `sigmapose.synth.photos.photo_shards` makes them, with features of their clean views.
 
     Raises:
         DataError: no shards or features, or the teacher keeps nothing.
@@ -64,7 +64,7 @@ def labelled_photos(plan: TeachingPlan, teacher: EncoderTeacher) -> Photos:
     except DataError as error:
         log.warning("no photos to be watched on: %s", error)
         val = None
-    return Photos(of(Split.TRAIN), val)
+    return LabelledPhotos(of(Split.TRAIN), val)
 
 
 def fine_tune(
@@ -75,7 +75,7 @@ def fine_tune(
     source: BatchSource,
     pictures: Path,
     out: Path,
-    photos: Photos | None = None,
+    photos: LabelledPhotos | None = None,
 ) -> Tuned:
     """Train the given sizes of Θ with Φ on the shards below ``pictures`` and on ``photos``.
 
@@ -137,7 +137,7 @@ def snapshot(
 def _others(source: BatchSource, tuned: set[str]) -> BatchSource:
     """The source without cached features of encoders that are being changed."""
 
-    def rest(pictures: Pictures | None) -> Pictures | None:
+    def rest(pictures: PictureFeatures | None) -> PictureFeatures | None:
         if pictures is None or not set(pictures.tokens) - tuned:
             return None
         kept = {name: tokens for name, tokens in pictures.tokens.items() if name not in tuned}

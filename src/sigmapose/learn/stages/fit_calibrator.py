@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import torch
 
-from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, Evidence, fit_source
+from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, CalibrationData, fit_source
 from sigmapose.calibrator import CAMERA_KNOWN, Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.data.splits import unit_of
@@ -18,7 +18,7 @@ from sigmapose.estimate.assemble import STATURES_MM
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.replay import Replay
 from sigmapose.learn.data.augment import picture_batch
-from sigmapose.learn.data.samples import Batch, Pictures, Views, concatenate
+from sigmapose.learn.data.samples import Batch, PictureFeatures, ViewLabels, concatenate
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.networks.phi import ROOT, Gaussian25D
 from sigmapose.skeleton import BODY_26
@@ -28,7 +28,7 @@ PROTOCOL = "rendered people, height unknown, focal length unknown and known apar
 
 
 def fit_calibrator(
-    phi: Head, pictures: Pictures, title: str, fitted_on: str, lift: Head | None = None
+    phi: Head, pictures: PictureFeatures, title: str, fitted_on: str, lift: Head | None = None
 ) -> Calibrator:
     """Scales and radii for every encoder in the shards and for bare keypoints, with the focal length unknown
     and known; for bare keypoints `lift` answers, where it is given."""
@@ -40,7 +40,7 @@ def fit_calibrator(
             continue
         name = source + CAMERA_KNOWN if known else source
         z = (answer.log_stature[:, 0] - batch.log_stature) / answer.log_stature[:, 1]
-        evidence = Evidence(
+        evidence = CalibrationData(
             raw=replay.raw(),
             stature_z=z.double().numpy(),
             predicted_class=replay.predicted_class,
@@ -61,7 +61,7 @@ def fit_calibrator(
 
 
 def replay_of(
-    phi: Head, pictures: Pictures, source: str, focal_known: tuple[bool, ...] = (False, True)
+    phi: Head, pictures: PictureFeatures, source: str, focal_known: tuple[bool, ...] = (False, True)
 ) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
     """What Φ says about every picture, by default focal length unknown and then known, beside the truth."""
     drawn = [picture_batch(pictures, source, focal_known=known) for known in focal_known]
@@ -81,7 +81,7 @@ def replay_of(
     return replay, batch, rows, answer
 
 
-def _cameras(views: Views, known: np.ndarray) -> tuple[Camera, ...]:
+def _cameras(views: ViewLabels, known: np.ndarray) -> tuple[Camera, ...]:
     rows = zip(views.image_size, views.focal_px, views.principal_px, known, strict=True)
     return tuple(Camera(int(w), int(h), f, f, x, y, (), bool(k)) for (w, h), f, (x, y), k in rows)
 

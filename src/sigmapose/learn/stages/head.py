@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from sigmapose.data.splits import Split
 from sigmapose.learn.data.augment import Augmentation, BatchSource, picture_batch
-from sigmapose.learn.data.evidence import well_seen
 from sigmapose.learn.data.mixing import join, take_fraction
-from sigmapose.learn.data.samples import ANSWERED_FLAG, Batch, Pictures, load_pictures
+from sigmapose.learn.data.picture_choice import well_seen
+from sigmapose.learn.data.samples import ANSWERED_FLAG, Batch, PictureFeatures, load_pictures
 from sigmapose.learn.data.sources import bodies_before_cameras
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
 from sigmapose.learn.networks.phi import DepthUncertaintyHead
 from sigmapose.learn.stages.material import VIEWS
-from sigmapose.learn.stages.plan import TrainingPlan
+from sigmapose.learn.stages.training_plan import TrainingPlan
 from sigmapose.learn.training.loop import train
 from sigmapose.learn.training.recipes import get_recipe
 
@@ -21,7 +21,7 @@ VALIDATION_ROWS = 4000
 LIFT_RECIPE, LIFT_BATCH = "gaussian-pose", 512
 
 
-def fit(plan: TrainingPlan, taught: Pictures | None = None) -> Head:
+def fit(plan: TrainingPlan, taught: PictureFeatures | None = None) -> Head:
     """Train Φ on the training split, watched on the validation subjects."""
     recipe = plan.named_recipe()
     source = BatchSource.create(
@@ -49,13 +49,13 @@ def fit_lift(plan: TrainingPlan) -> DepthUncertaintyHead:
     return train(recipe, source, {"none": validation_batches(seen)["none"]}, plan.folder("phi") / "lift")
 
 
-def annotated(plan: TrainingPlan) -> Pictures:
+def annotated(plan: TrainingPlan) -> PictureFeatures:
     """The rendered people to learn from, as they are and in a mirror, where Θ sees them about as on film."""
     both = [well_seen(load_pictures(plan.folder("features") / view, Split.TRAIN)) for view in VIEWS]
     return take_fraction(join(both), plan.annotated_fraction, plan.seed)
 
 
-def validation_batches(pictures: Pictures) -> dict[str, Batch]:
+def validation_batches(pictures: PictureFeatures) -> dict[str, Batch]:
     """The validation subjects as every encoder saw them, and as bare keypoints; focal length unknown."""
     chosen = {
         name: picture_batch(pictures, name, focal_known=False)[0] for name in (*pictures.tokens, "none")

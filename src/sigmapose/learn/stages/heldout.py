@@ -7,7 +7,7 @@ import torch
 
 from sigmapose.calibrate.fit import distances
 from sigmapose.calibrator import Calibrator
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.stages.fit_calibrator import replay_of
@@ -19,7 +19,9 @@ WRONG_MM = 100.0
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
-def measure(phi: Head, calibrator: Calibrator | None, pictures: Pictures, source: str) -> dict[str, float]:
+def measure(
+    phi: Head, calibrator: Calibrator | None, pictures: PictureFeatures, source: str
+) -> dict[str, float]:
     """MPJPE at the true scale; coverage of the 50/80/90/95 % regions of finished poses, stature unknown, and
     by true visibility class; AUROC."""
     replay, batch, rows, _ = replay_of(phi, pictures, source)
@@ -50,7 +52,7 @@ def measure(phi: Head, calibrator: Calibrator | None, pictures: Pictures, source
 
 
 def scorecard(
-    phi: Head, lift: Head, calibrator: Calibrator, pictures: Pictures
+    phi: Head, lift: Head, calibrator: Calibrator, pictures: PictureFeatures
 ) -> dict[str, dict[str, float]]:
     """`measure` by evidence source, of those that see anybody; bare keypoints, for which `lift` answers, are
     `none`. What the calibrator had too few people for is as the network states it."""

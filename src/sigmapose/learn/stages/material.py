@@ -8,7 +8,7 @@ from sigmapose.data.splits import Split
 from sigmapose.learn.convert.convert_blazepose import convert
 from sigmapose.learn.data.features import FeaturePlan, View, extract_features
 from sigmapose.learn.data.sources import EVERYDAY_SHARE
-from sigmapose.learn.stages.plan import TrainingPlan, follow
+from sigmapose.learn.stages.training_plan import TrainingPlan, follow
 from sigmapose.synth.distributions import ANYTHING, EVERYDAY
 from sigmapose.synth.people.bodies import build_bodies
 from sigmapose.synth.plan import SynthPlan, synthesize

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 
 from sigmapose.data.splits import Split
-from sigmapose.learn.convert.export import save_phi
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.convert.onnx_export import save_phi
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.ensemble import Head
-from sigmapose.learn.stages.plan import TrainingPlan, follow
 from sigmapose.learn.stages.teaching import TeachingPlan, make_teacher, make_views, taught_pictures
-from sigmapose.learn.teacher.pictures import NothingTaughtError
-from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
+from sigmapose.learn.stages.training_plan import TrainingPlan, follow
+from sigmapose.learn.teacher.pseudo_labels import NothingTaughtError
+from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
 
 log = logging.getLogger(__name__)
 
 
-def teach(plan: TrainingPlan, phi: Head) -> Pictures | None:
+def teach(plan: TrainingPlan, phi: Head) -> PictureFeatures | None:
     """Photos that nobody annotated: people in them covered in part, and what a teacher with this Φ says of
     the same people uncovered. How wrong the teacher is, it learns on the validation subjects; None, and a
     warning, where it is sure of nobody, as after a short training."""

@@ -14,7 +14,7 @@ from sigmapose.learn.stages.encoder import see_again, tune
 from sigmapose.learn.stages.head import fit, fit_lift
 from sigmapose.learn.stages.material import make_bodies, make_encoders, make_pictures
 from sigmapose.learn.stages.photos import teach
-from sigmapose.learn.stages.plan import TrainingPlan
+from sigmapose.learn.stages.training_plan import TrainingPlan
 from sigmapose.learn.stages.weights import make_weights
 from sigmapose.learn.training.engine import accelerator_for, one_after_another
 

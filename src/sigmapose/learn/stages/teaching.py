@@ -13,10 +13,10 @@ import numpy as np
 
 from sigmapose.data.splits import Split
 from sigmapose.learn.data.features import FeaturePlan, View, extract_features
-from sigmapose.learn.data.samples import Pictures, load_pictures
-from sigmapose.learn.teacher.encoder import AnswerGate, EncoderTeacher
-from sigmapose.learn.teacher.judge import fitted_variance
-from sigmapose.learn.teacher.pictures import pseudo_labelled
+from sigmapose.learn.data.samples import PictureFeatures, load_pictures
+from sigmapose.learn.teacher.encoder_teacher import AnswerGate, EncoderTeacher
+from sigmapose.learn.teacher.label_quality import fitted_variance
+from sigmapose.learn.teacher.pseudo_labels import pseudo_labelled
 
 log = logging.getLogger(__name__)
 LEAST_ANNOTATED = 40
@@ -28,7 +28,7 @@ class TeachingPlan:
     """What a teacher and its students see of shards with clean twins."""
 
     shards: Path
-    """Folder with a folder of shards for each split, as `sigmapose.synth.photos.unlabelled` makes it."""
+    """Folder with a folder of shards for each split, as `sigmapose.synth.photos.photo_shards` makes it."""
     out: Path
     """Folder of the features; each view of each split has its own in it."""
     encoders: Path
@@ -107,7 +107,7 @@ def make_teacher(plan: TeachingPlan, gate: AnswerGate | None = None) -> EncoderT
     return replace(teacher, variance=fitted_variance(said, truth))
 
 
-def annotated_pictures(plan: TeachingPlan) -> tuple[Pictures, Pictures | None]:
+def annotated_pictures(plan: TeachingPlan) -> tuple[PictureFeatures, PictureFeatures | None]:
     """What the teacher's error is measured on, with nothing in front of the people, and its mirror image."""
     assert plan.annotated is not None
     truth = load_pictures(plan.annotated, plan.annotated_split)
@@ -119,7 +119,9 @@ def annotated_pictures(plan: TeachingPlan) -> tuple[Pictures, Pictures | None]:
     return truth.take(np.flatnonzero(~hidden)), mirrored
 
 
-def taught_pictures(plan: TeachingPlan, teacher: EncoderTeacher, split: Split = Split.TRAIN) -> Pictures:
+def taught_pictures(
+    plan: TeachingPlan, teacher: EncoderTeacher, split: Split = Split.TRAIN
+) -> PictureFeatures:
     """The students' pictures of one split with the teacher's answers: `BatchSource.create(..., taught=)`.
 
     Raises:

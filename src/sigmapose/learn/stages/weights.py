@@ -16,9 +16,9 @@ from sigmapose.learn.convert.convert_blazepose import (
     load_detector,
     load_encoder,
 )
-from sigmapose.learn.convert.export import export_image_model, export_lift_model, save_phi
+from sigmapose.learn.convert.onnx_export import export_image_model, export_lift_model, save_phi
 from sigmapose.learn.convert.onnx_store import store_float16
-from sigmapose.learn.data.evidence import well_seen
+from sigmapose.learn.data.picture_choice import well_seen
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
 from sigmapose.learn.networks.blazepose import ARCHITECTURES
 from sigmapose.learn.networks.ensemble import Head
@@ -26,7 +26,7 @@ from sigmapose.learn.networks.phi import DepthUncertaintyHead
 from sigmapose.learn.stages.fine_tuning import Tuned
 from sigmapose.learn.stages.fit_calibrator import fit_calibrator
 from sigmapose.learn.stages.heldout import lines, scorecard
-from sigmapose.learn.stages.plan import TrainingPlan
+from sigmapose.learn.stages.training_plan import TrainingPlan
 from sigmapose.learn.training.losses import EQ1_TO_STANDARD_DEVIATION
 
 SCORECARD = "scorecard.txt"

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.data.samples import FLIP, Pictures
+from sigmapose.learn.data.samples import FLIP, PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -24,7 +24,7 @@ class Lesson:
     """A teacher's Gaussian for every sample, crop widths."""
 
     id: np.ndarray
-    """(sample,) names, as in `Pictures.id`."""
+    """(sample,) names, as in `PictureFeatures.id`."""
     centre_px: Float[np.ndarray, "sample 2"]
     size_px: Float[np.ndarray, " sample"]
     """The crop that everything below is relative to."""
@@ -90,7 +90,7 @@ class Lesson:
 class Teacher(Protocol):
     """Fixed weights; says what samples show that nobody annotated."""
 
-    def teach(self, clean: Pictures, mirrored: Pictures | None = None) -> Lesson:
+    def teach(self, clean: PictureFeatures, mirrored: PictureFeatures | None = None) -> Lesson:
         """What these samples show, one row each, in their order.
 
         Args:

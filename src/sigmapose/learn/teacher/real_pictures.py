@@ -1,7 +1,7 @@
 """Photos that nobody annotated, with what a fixed teacher says of them, for training Θ and Φ together.
 
-The student is shown the covered crop of a shard of :mod:`sigmapose.synth.photos.unlabelled`. The teacher (an
-encoder and Φ, asked about the clean crop and its mirror image) gives the pose with its covariance, the
+The student is shown the covered crop of a shard of :mod:`sigmapose.synth.photos.photo_shards`. The teacher
+(an encoder and Φ, asked about the clean crop and its mirror image) gives the pose with its covariance, the
 teacher's encoder alone the 2D landmarks that Θ is held to.
 """
 
@@ -18,11 +18,11 @@ from sigmapose.data.sample import Sample
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError
 from sigmapose.learn.data.features import mirror_truth, truth_fields
-from sigmapose.learn.data.samples import FLIP, Pictures, load_pictures
+from sigmapose.learn.data.samples import FLIP, PictureFeatures, load_pictures
 from sigmapose.learn.networks.tokens import POINT, PRESENT
-from sigmapose.learn.teacher.encoder import EncoderTeacher
+from sigmapose.learn.teacher.encoder_teacher import EncoderTeacher
 from sigmapose.learn.teacher.lesson import Lesson
-from sigmapose.learn.teacher.pictures import of_each_person, taught
+from sigmapose.learn.teacher.pseudo_labels import of_each_person, taught
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
@@ -34,7 +34,7 @@ class RealPictures:
     library: ShardLibrary
     numbers: np.ndarray
     """(sample,) of the library, ascending."""
-    said: Pictures
+    said: PictureFeatures
     """The teacher's answers in the order of ``numbers``, without tokens and image features."""
     landmarks_px: Float[np.ndarray, "sample 26 2"]
     """Where the teacher's encoder sees the joints; Φ's answer for those that no landmark stands for."""
@@ -109,7 +109,7 @@ def real_pictures(
 
 
 def encoder_points(
-    lesson: Lesson, seen: Pictures, mirrored: Pictures, encoder: str
+    lesson: Lesson, seen: PictureFeatures, mirrored: PictureFeatures, encoder: str
 ) -> Float[np.ndarray, "sample 26 2"]:
     """The encoder's own landmarks in the upright crop frame, mean of both looks; Φ's points where no landmark
     stands for a joint."""
@@ -120,5 +120,5 @@ def encoder_points(
     return np.where(tokens[..., PRESENT, None] > 0.5, both, lesson.points)
 
 
-def _bare(pictures: Pictures) -> Pictures:
+def _bare(pictures: PictureFeatures) -> PictureFeatures:
     return replace(pictures, tokens={}, valid={}, image={})

@@ -31,7 +31,12 @@ from sigmapose.learn.data.picture_look import PictureAugmentation
 from sigmapose.learn.data.samples import IGNORE, Batch, concatenate
 from sigmapose.learn.networks.blazepose import EncoderOutput, PoseEncoder
 from sigmapose.learn.networks.phi import SCALE, DepthUncertaintyHead, Gaussian25D
-from sigmapose.learn.networks.tokens import BLAZEPOSE_TO_TOKEN, Evidence, encoder_tokens, image_evidence
+from sigmapose.learn.networks.tokens import (
+    BLAZEPOSE_TO_TOKEN,
+    EncoderStatistics,
+    encoder_tokens,
+    image_evidence,
+)
 from sigmapose.learn.teacher.real_pictures import RealPictures
 from sigmapose.learn.training import losses
 from sigmapose.learn.training.engine import Course, Schedule, run
@@ -98,7 +103,7 @@ class Partial(Protocol):
     def first(self, stages: int) -> list[nn.Module]: ...
 
 
-class Seen(NamedTuple):
+class SystemOutput(NamedTuple):
     """What a batch looks like to the system."""
 
     answer: Gaussian25D
@@ -145,13 +150,13 @@ class PoseSystem(nn.Module):
                 return cast(Partial, encoder).finish(begun), begun
             return see(encoder, crops, self.frozen)
 
-    def forward(self, batch: SystemBatch) -> Seen:
-        """See `Seen`."""
+    def forward(self, batch: SystemBatch) -> SystemOutput:
+        """See `SystemOutput`."""
         seen, begun = self.see(batch.pictures)
         told = fill(batch.pictures.truth, seen)
         if batch.bare is not None:
             told = concatenate([told, batch.bare])
-        return Seen(self.phi(told.tokens, told.context, told.image), seen, told, begun)
+        return SystemOutput(self.phi(told.tokens, told.context, told.image), seen, told, begun)
 
 
 def see(encoder: nn.Module, crops: Tensor, frozen: int) -> tuple[EncoderOutput, list[Tensor] | None]:
@@ -174,7 +179,7 @@ def _first_parts(encoder: nn.Module, frozen: int) -> list[nn.Module]:
 
 def fill(truth: Batch, seen: EncoderOutput) -> Batch:
     """A batch with what Θ saw in the place of its empty tokens and features; gradients pass."""
-    evidence = Evidence(seen.landmarks, seen.world, seen.spread, seen.heat)
+    evidence = EncoderStatistics(seen.landmarks, seen.world, seen.spread, seen.heat)
     image = image_evidence(seen.local, seen.whole, truth.rotation)
     tokens = encoder_tokens(evidence, truth.rotation)
     return replace(truth, tokens=tokens, local=image.local, whole=image.whole, pictured=image.mask)
@@ -220,7 +225,7 @@ def system_loss(
     recipe: Recipe, tuning: FineTuning, original: nn.ModuleDict, model: nn.Module, batch: SystemBatch
 ) -> tuple[Tensor, dict[str, float]]:
     """The recipe's objective, the landmarks', and the anchor to the encoders training started from."""
-    saw: Seen = model(batch)
+    saw: SystemOutput = model(batch)
     total, parts = objective(recipe, saw.answer, saw.told)
     landmark = landmark_loss(saw.encoder, batch.pictures)
     anchor = saw.encoder.flag.sum() * 0.0
@@ -258,7 +263,7 @@ def system_scores(model: PoseSystem, pictures: list[PictureBatch], device: torch
     for name, group in groups.items():
         answers, truths, errors = [], [], []
         for batch in (p.to(device) for p in group):
-            saw: Seen = model(SystemBatch(batch, None))
+            saw: SystemOutput = model(SystemBatch(batch, None))
             error = (saw.encoder.landmarks[:, LANDMARK_OF, :2] - batch.landmarks[:, JOINT_OF]).norm(dim=-1)
             visibility, known = batch.truth.visibility[:, JOINT_OF], batch.truth.annotated[:, None]
             in_view = ((visibility >= 0) & (visibility <= SELF_OCCLUDED)) | (~known & (visibility == IGNORE))

@@ -15,7 +15,7 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.clips import MotionClip, make_clip, text_lines
+from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, text_lines
 
 AMC_FPS = 30.0
 """AMC does not state its rate; this is the rate of the clips the project trains on."""

@@ -9,7 +9,7 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.clips import MotionClip, make_clip, text_lines
+from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, text_lines
 
 _AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
 _TRANSLATIONS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}

@@ -16,7 +16,7 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.rotation import axis_rotation, quaternion_matrices
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.clips import MotionClip, make_clip, text_lines
+from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, text_lines
 
 
 @dataclass(frozen=True)

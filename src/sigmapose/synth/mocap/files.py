@@ -7,8 +7,8 @@ from pathlib import Path
 from sigmapose.errors import DataError
 from sigmapose.synth.mocap.amc import find_asf, read_amc, read_asf
 from sigmapose.synth.mocap.bvh import read_bvh
-from sigmapose.synth.mocap.clips import DEEPMIMIC_PREFIX, MotionClip
 from sigmapose.synth.mocap.deepmimic import read_deepmimic
+from sigmapose.synth.mocap.motion_clip import DEEPMIMIC_PREFIX, MotionClip
 
 
 def read_clip(path: Path, *, skeleton: Path | None = None) -> MotionClip:

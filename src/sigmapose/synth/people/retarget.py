@@ -19,8 +19,8 @@ from sigmapose.errors import DataError
 from sigmapose.rotation import smallest_rotation, vector_rotation
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26
-from sigmapose.synth.mocap.clips import MotionClip
-from sigmapose.synth.mocap.names import LIMBS, SIDES, segment_joints
+from sigmapose.synth.mocap.bone_names import LIMBS, SIDES, segment_joints
+from sigmapose.synth.mocap.motion_clip import MotionClip
 from sigmapose.synth.people.body import SEGMENTS
 
 _LIMITS = (

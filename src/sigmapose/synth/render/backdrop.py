@@ -14,10 +14,10 @@ import numpy as np
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.synth.render import materials
+from sigmapose.synth.render.cutouts import PictureFolder, procedural_texture
 from sigmapose.synth.render.degrade import motion_blur
 from sigmapose.synth.render.furniture import Prop
 from sigmapose.synth.render.mesh import Material
-from sigmapose.synth.render.occluders import PictureFolder, procedural_texture
 from sigmapose.synth.render.props import STANDING, picture_frame, sample_prop
 from sigmapose.synth.render.solids import Solid, box, ellipsoid, join, panel, sphere_size
 
@@ -56,7 +56,7 @@ class Backdrop:
 
 
 @dataclass(frozen=True, repr=False)
-class Ground:
+class BackdropGeometry:
     """Where a scene's camera and person are, in the scene's axes."""
 
     camera_mm: Float[Array, " 3"]
@@ -67,7 +67,11 @@ class Ground:
 
 
 def sample_backdrop(
-    rng: np.random.Generator, photos: PictureFolder, ground: Ground, size: int, photo_share: float = 0.85
+    rng: np.random.Generator,
+    photos: PictureFolder,
+    ground: BackdropGeometry,
+    size: int,
+    photo_share: float = 0.85,
 ) -> Backdrop:
     """A scene behind a person; photos where there are any, mostly."""
     if photos.pictures and rng.random() < photo_share:
@@ -121,7 +125,7 @@ def ambience_of(picture: Float[Array, "size size 3"]) -> Float[Array, " 3"]:
     return np.clip((level / 0.2) ** 0.4, 0.5, 1.5) * hue / hue.mean()
 
 
-def sky(rng: np.random.Generator, ground: Ground, size: int) -> Float[Array, "size size 3"]:
+def sky(rng: np.random.Generator, ground: BackdropGeometry, size: int) -> Float[Array, "size size 3"]:
     """From pale at the horizon to blue or grey above, with clouds."""
     above = np.clip(ground.elevation, 0, 1)[..., None] ** 0.5
     grey = rng.random() < 0.4
@@ -166,7 +170,7 @@ def _floor_material(rng: np.random.Generator) -> Material:
     )
 
 
-def room(rng: np.random.Generator, photos: PictureFolder, ground: Ground, size: int) -> Backdrop:
+def room(rng: np.random.Generator, photos: PictureFolder, ground: BackdropGeometry, size: int) -> Backdrop:
     """A room with the person and the camera in it, pictures on its walls and furniture along the back."""
     yaw = axis_rotation(2, float(np.clip(rng.normal(0, 0.35), -1, 1)))
     eye = yaw.T @ ground.camera_mm
@@ -216,7 +220,7 @@ def room(rng: np.random.Generator, photos: PictureFolder, ground: Ground, size: 
     return Backdrop("room", picture, _floor_material(rng), tuple(things), level * np.ones(3))
 
 
-def outdoors(rng: np.random.Generator, ground: Ground, size: int) -> Backdrop:
+def outdoors(rng: np.random.Generator, ground: BackdropGeometry, size: int) -> Backdrop:
     """Ground to the horizon with things on it, under a sky."""
     tones = np.array([[0.13, 0.2, 0.06], [0.24, 0.24, 0.24], [0.45, 0.38, 0.27], [0.3, 0.23, 0.15]])
     tone = tones[rng.integers(len(tones))] * rng.uniform(0.7, 1.3)
@@ -256,7 +260,7 @@ def outdoors(rng: np.random.Generator, ground: Ground, size: int) -> Backdrop:
     return Backdrop("outdoors", picture, floor, tuple(things), level * np.array([0.97, 1.0, 1.03]))
 
 
-def clutter(rng: np.random.Generator, ground: Ground) -> tuple[Placed, ...]:
+def clutter(rng: np.random.Generator, ground: BackdropGeometry) -> tuple[Placed, ...]:
     """One to three things on the floor behind the person."""
     things = []
     for _ in range(int(rng.integers(1, 4))):

@@ -1,7 +1,7 @@
 """Flat things in front of a photographed person, of whom only landmarks are known.
 
 Everything is in a square crop: coordinates in crop widths, origin at its centre; coarse silhouettes on the
-grid of `sigmapose.synth.render.stage`. Pictures are float RGB in 0..1, display values.
+grid of `sigmapose.synth.render.shot_geometry`. Pictures are float RGB in 0..1, display values.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33
-from sigmapose.synth.render.occluders import Paste, PictureFolder, procedural_texture
+from sigmapose.synth.render.cutouts import Paste, PictureFolder, procedural_texture
 from sigmapose.synth.render.placement import MOST_THINGS, TOLERANCE, Found, flat_thing
-from sigmapose.synth.render.stage import GRID
+from sigmapose.synth.render.shot_geometry import GRID
 
 TRIES = 9
 PANEL_SHARE, BAND_SHARE = 0.45, 0.3

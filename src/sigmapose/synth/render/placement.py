@@ -14,10 +14,17 @@ import numpy as np
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.synth.render.backdrop import Placed
+from sigmapose.synth.render.cutouts import Paste, PictureFolder, sample_cutout
 from sigmapose.synth.render.furniture import Prop
-from sigmapose.synth.render.occluders import Paste, PictureFolder, sample_cutout
 from sigmapose.synth.render.props import HANDY, STANDING, Maker
-from sigmapose.synth.render.stage import GRID, MARGIN, NEAR_MM, Stage, hidden_along, hidden_by_shift
+from sigmapose.synth.render.shot_geometry import (
+    GRID,
+    MARGIN,
+    NEAR_MM,
+    ShotGeometry,
+    hidden_along,
+    hidden_by_shift,
+)
 
 MAX_HIDDEN = 0.8
 """Nothing is placed that hides more than this, by the coarse silhouettes."""
@@ -79,7 +86,7 @@ class Placer:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: ShotGeometry,
         person: Float[Array, "grid grid"],
         others_mm: Sequence[Float[Array, "vertex 3"]],
         cutouts: PictureFolder,

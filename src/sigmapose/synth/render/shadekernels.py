@@ -36,7 +36,7 @@ class Lamp:
 
 
 @wp.struct
-class Ground:
+class FloorStruct:
     """A `Floor` as the kernels read it."""
 
     present: int
@@ -138,7 +138,7 @@ def displayed(c: wp.vec3):
 
 
 @wp.func
-def floor_openness(ground: Ground, contacts: wp.array(dtype=wp.vec4), point: wp.vec3):
+def floor_openness(ground: FloorStruct, contacts: wp.array(dtype=wp.vec4), point: wp.vec3):
     """Share of the sky that things standing or lying on the floor leave to a point of the floor."""
     result = float(1.0)
     if wp.length(point - ground.centre) < ground.reach:
@@ -154,7 +154,7 @@ def floor_openness(ground: Ground, contacts: wp.array(dtype=wp.vec4), point: wp.
 @wp.func
 def floor_light(
     lamp: Lamp,
-    ground: Ground,
+    ground: FloorStruct,
     shadow: wp.array2d(dtype=wp.int64),
     contacts: wp.array(dtype=wp.vec4),
     point: wp.vec3,
@@ -167,7 +167,7 @@ def floor_light(
 
 
 @wp.func
-def floor_depth(ground: Ground, ray: wp.vec3):
+def floor_depth(ground: FloorStruct, ray: wp.vec3):
     """Depth at which a ray with z = 1 meets the floor from above; 0 if it does not."""
     slope = -wp.dot(ground.normal, ray)
     if slope <= 1.0e-4:
@@ -180,7 +180,7 @@ def light_floor(
     to_ray: wp.mat33,
     spacing: float,
     lamp: Lamp,
-    ground: Ground,
+    ground: FloorStruct,
     shadow: wp.array2d(dtype=wp.int64),
     contacts: wp.array(dtype=wp.vec4),
     result: wp.array2d(dtype=wp.vec2),
@@ -200,7 +200,7 @@ def darken_floor(
     to_ray: wp.mat33,
     spacing: float,
     lamp: Lamp,
-    ground: Ground,
+    ground: FloorStruct,
     shadow: wp.array2d(dtype=wp.int64),
     contacts: wp.array(dtype=wp.vec4),
     result: wp.array2d(dtype=float),
@@ -264,7 +264,7 @@ def shade_floor(
     to_ray: wp.mat33,
     pixel: float,
     lamp: Lamp,
-    ground: Ground,
+    ground: FloorStruct,
     light: wp.array2d(dtype=wp.vec2),
     textures: wp.array(dtype=Texture),
     pictures: wp.array2d(dtype=wp.uint8),
@@ -305,7 +305,7 @@ def surface_sample(
     y: wp.float64,
     pixel: float,
     lamp: Lamp,
-    ground: Ground,
+    ground: FloorStruct,
     shadow: wp.array2d(dtype=wp.int64),
     b: Buffers,
 ):
@@ -353,7 +353,7 @@ def shade(
     supersample: int,
     pixel: float,
     lamp: Lamp,
-    ground: Ground,
+    ground: FloorStruct,
     shadow: wp.array2d(dtype=wp.int64),
     b: Buffers,
     result: wp.array2d(dtype=wp.vec4),

@@ -323,7 +323,7 @@ class Shader:
         return matrix, offset, np.array([*axes[2], BACKOFF_MM - nearest[2]]), side, texel
 
     def _ground(self, floor: Floor | None, texture: int) -> tuple[Any, wp.array]:
-        ground = shadekernels.Ground()
+        ground = shadekernels.FloorStruct()
         if floor is None:
             return ground, wp.zeros(1, dtype=wp.vec4, device=self.device)
         normal = np.asarray(floor.normal, float)

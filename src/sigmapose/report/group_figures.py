@@ -57,7 +57,7 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class Extreme:
+class ExtremeText:
     """The least or most covered of the groups that are worth enough independent samples."""
 
     kind: str
@@ -75,7 +75,7 @@ class MethodGroups:
     name: str
     open: bool
     worst: Worst | None
-    extremes: list[Extreme]
+    extremes: list[ExtremeText]
     maps: list[HeatMap]
     lowest: Table | None
 
@@ -121,9 +121,9 @@ def _worst(method: MethodResult) -> Worst | None:
     return Worst(_name(worst), number(worst.coverage[LEVEL], 1, 100), ends, f"{worst.count:,}")
 
 
-def _extremes(method: MethodResult) -> list[Extreme]:
+def _extremes(method: MethodResult) -> list[ExtremeText]:
     return [
-        Extreme(
+        ExtremeText(
             metric.split("_")[0].capitalize(), extreme.of,
             "as the method states it" if "predicted" in metric else "as it truly is",
             _name(extreme.group), number(extreme.group.coverage[LEVEL], 1, 100),

@@ -31,11 +31,11 @@ from sigmapose.estimate.crop import CROP_PX, Crop, extract
 from sigmapose.estimate.crop import sample as cut
 from sigmapose.shapes import Array, Bool, Float, Int, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, VISIBILITY, joint_map
+from sigmapose.synth.packed_pictures import PackedPictures, pack_pictures
 from sigmapose.synth.photos.found_people import FoundPerson, Gate, PeopleFinder, list_files
-from sigmapose.synth.pictures import PackedPictures, pack_pictures
 from sigmapose.synth.render.cameras import STRAYED, CropJitter
+from sigmapose.synth.render.cutouts import PictureFolder, over
 from sigmapose.synth.render.degrade import CameraFaults, degrade
-from sigmapose.synth.render.occluders import PictureFolder, over
 
 log = logging.getLogger(__name__)
 SOURCE = "unlabelled"
@@ -239,7 +239,7 @@ def make_variant(
 ) -> Sample:
     """One crop of a person, covered and not; depends on the person's name, the variant and the seed alone."""
     from sigmapose.synth.render.flat import cover, silhouette_of
-    from sigmapose.synth.render.stage import GRID
+    from sigmapose.synth.render.shot_geometry import GRID
 
     name = hashlib.blake2b(person.name.encode(), digest_size=8).digest()
     rng = np.random.default_rng([plan.seed, int.from_bytes(name, "big"), variant])

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from sigmapose.data.splits import Split
 from sigmapose.learn.data.samples import load_pictures
 from sigmapose.learn.stages.teaching import TeachingPlan, annotated_pictures, make_teacher, make_views
-from sigmapose.learn.teacher.encoder import sigma_of
-from sigmapose.learn.teacher.judge import report
+from sigmapose.learn.teacher.encoder_teacher import sigma_of
+from sigmapose.learn.teacher.label_quality import report
 from sigmapose.synth.people.bodies import build_bodies
-from sigmapose.synth.photos.unlabelled import UnlabelledPlan, make_unlabelled
+from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
 from sigmapose.synth.render.appearance import BodyAtlas
 from sigmapose.synth.render.coarse import store_simplified
 
@@ -72,10 +72,10 @@ def _say(name: str, numbers: dict[str, float]) -> None:
 
 
 @dataclass(frozen=True)
-class CoarseBody:
+class StoreCoarseBody:
     """Store the coarse triangles of the installed body model in the package."""
 
 
-def store_coarse_body(_: CoarseBody) -> None:
+def store_coarse_body(_: StoreCoarseBody) -> None:
     """Simplify, and write over the file in the package."""
     store_simplified(BodyAtlas.load())

@@ -9,10 +9,10 @@ from jaxtyping import Bool
 
 from sigmapose.errors import DataError
 from sigmapose.learn.data.augment import TYPICAL_STATURE_MM
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.networks.tokens import POINT, PRESENT, WORLD
-from sigmapose.learn.teacher.encoder import blank
+from sigmapose.learn.teacher.encoder_teacher import blank
 from sigmapose.learn.teacher.lesson import Lesson
 from sigmapose.skeleton import BODY_26
 
@@ -29,7 +29,7 @@ class BlazePoseTeacher:
     sigma: float = 0.05
     """Standing heights."""
 
-    def teach(self, clean: Pictures, mirrored: Pictures | None = None) -> Lesson:
+    def teach(self, clean: PictureFeatures, mirrored: PictureFeatures | None = None) -> Lesson:
         """See `Teacher`; the mirrored view is not used. Joints that BlazePose lacks are those beside them,
         stated as unknown."""
         tokens = clean.tokens.get(self.encoder)

@@ -13,7 +13,7 @@ import numpy as np
 
 from sigmapose.data.units import HUMAN_THIGH_MM, UNITS
 from sigmapose.errors import DataError
-from sigmapose.synth.mocap.clips import MotionClip
+from sigmapose.synth.mocap.motion_clip import MotionClip
 
 SIDES = ("left", "right")
 LIMBS = (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))

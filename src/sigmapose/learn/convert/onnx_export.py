@@ -20,7 +20,13 @@ from sigmapose.learn.convert.onnx_store import store_float16
 from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, Gaussian25D, PhiConfig
-from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES, Evidence, encoder_tokens, image_evidence
+from sigmapose.learn.networks.tokens import (
+    JOINTS,
+    TOKEN_FEATURES,
+    EncoderStatistics,
+    encoder_tokens,
+    image_evidence,
+)
 
 OPSET = 17
 
@@ -60,7 +66,9 @@ class ImageModel(nn.Module):
 
     def forward(self, crops: Tensor, rotation: Tensor, context: Tensor) -> tuple[Tensor, ...]:
         seen = self.encoder(crops)
-        tokens = encoder_tokens(Evidence(seen.landmarks, seen.world, seen.spread, seen.heat), rotation)
+        tokens = encoder_tokens(
+            EncoderStatistics(seen.landmarks, seen.world, seen.spread, seen.heat), rotation
+        )
         image = image_evidence(seen.local, seen.whole, rotation)._replace(mask=None)
         return (
             *answer_arrays(self.phi(tokens, context, image)),

@@ -16,7 +16,7 @@ import numpy as np
 
 from sigmapose.rotation import plane_rotation
 from sigmapose.shapes import Array, Float, UInt8
-from sigmapose.synth.render.occluders import PictureFolder
+from sigmapose.synth.render.cutouts import PictureFolder
 
 TEXTURE_PX = 384
 KINDS = {"slab": 0.25, "wall": 0.17, "pole": 0.12, "box": 0.26, "plant": 0.2}
@@ -30,7 +30,7 @@ LARGEST = 2.2
 
 
 @dataclass(frozen=True, repr=False)
-class Prop:
+class FlatOccluder:
     """One thing in the person's frame."""
 
     kind: str
@@ -40,10 +40,10 @@ class Prop:
     """Pixels of the picture to the person's frame."""
 
     def __repr__(self) -> str:
-        return f"Prop({self.kind}, {self.picture.shape[1]}x{self.picture.shape[0]})"
+        return f"FlatOccluder({self.kind}, {self.picture.shape[1]}x{self.picture.shape[0]})"
 
 
-Sweep = Callable[[float], Prop]
+Sweep = Callable[[float], FlatOccluder]
 
 
 def cutouts(library: PictureFolder | None) -> tuple[np.ndarray, ...]:
@@ -87,8 +87,8 @@ def _slab(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> Sweep:
     tall = float(high[1] - low[1])
     matrix = _rectangle(picture, left, 0.0, right - left, tall + 0.5) @ _tilted(rng, picture, 2.0)
 
-    def at(t: float) -> Prop:
-        return Prop("slab", picture, _moved(matrix, 0.0, high[1] + 0.05 - t * (tall + 0.1)))
+    def at(t: float) -> FlatOccluder:
+        return FlatOccluder("slab", picture, _moved(matrix, 0.0, high[1] + 0.05 - t * (tall + 0.1)))
 
     return at
 
@@ -101,10 +101,10 @@ def _wall(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> Sweep:
     matrix = matrix @ _tilted(rng, picture, 3.0)
     from_left = rng.random() < 0.5
 
-    def at(t: float) -> Prop:
+    def at(t: float) -> FlatOccluder:
         reach = t * (wide + 0.2) - 0.1
         x = low[0] + reach - breadth if from_left else high[0] - reach
-        return Prop("wall", picture, _moved(matrix, x, 0.0))
+        return FlatOccluder("wall", picture, _moved(matrix, x, 0.0))
 
     return at
 
@@ -116,10 +116,10 @@ def _pole(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> Sweep:
     x = rng.uniform(0.6 * low[0], 0.6 * high[0])
     tilt = _tilted(rng, picture, 4.0)
 
-    def at(t: float) -> Prop:
+    def at(t: float) -> FlatOccluder:
         breadth = max(t, 0.01) * float(high[0] - low[0])
         box = _rectangle(picture, x - breadth / 2, low[1] - 0.4, breadth, high[1] - low[1] + 0.9)
-        return Prop("pole", picture, (box @ tilt)[:2])
+        return FlatOccluder("pole", picture, (box @ tilt)[:2])
 
     return at
 
@@ -131,10 +131,10 @@ def _growing(rng: np.random.Generator, kind: str, picture: np.ndarray, body: np.
     opaque = max(float(np.count_nonzero(picture[..., 3] > 127)), 16.0)
     turn = plane_rotation(np.deg2rad(rng.normal(0, 12)))
 
-    def at(t: float) -> Prop:
+    def at(t: float) -> FlatOccluder:
         linear = turn * (max(t, 0.01) * LARGEST / np.sqrt(opaque))
         offset = centre - linear @ np.array([(width - 1) / 2, (height - 1) / 2])
-        return Prop(kind, picture, np.concatenate([linear, offset[:, None]], 1))
+        return FlatOccluder(kind, picture, np.concatenate([linear, offset[:, None]], 1))
 
     return at
 

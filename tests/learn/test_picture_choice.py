@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sigmapose.learn.data.detectors import PATTERNS, DetectorNoise, as_detected, measured_errors
-from sigmapose.learn.data.evidence import error_in_view, well_seen
-from sigmapose.learn.data.samples import IN_ENCODER, Pictures
+from sigmapose.learn.data.detector_noise import PATTERNS, DetectorNoise, as_detected, measured_errors
+from sigmapose.learn.data.picture_choice import error_in_view, well_seen
+from sigmapose.learn.data.samples import IN_ENCODER, PictureFeatures
 from sigmapose.skeleton import BODY_26
 from taught_samples import ring, walk
 
@@ -20,7 +20,7 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def pictures() -> Pictures:
+def pictures() -> PictureFeatures:
     """Everyday people of whom all joints are in view, seen exactly."""
     seen = walk(3, ring(4))
     count = len(seen)
@@ -28,13 +28,13 @@ def pictures() -> Pictures:
     return replace(seen, views=visible, people=np.full(count, "everyday"))
 
 
-def _moved(pictures: Pictures, by: float) -> Pictures:
+def _moved(pictures: PictureFeatures, by: float) -> PictureFeatures:
     tokens = pictures.tokens["heavy"].copy()
     tokens[..., 0] += by
     return replace(pictures, tokens={"heavy": tokens})
 
 
-def test_the_error_in_view_is_the_mean_distance_of_visible_joints(pictures: Pictures) -> None:
+def test_the_error_in_view_is_the_mean_distance_of_visible_joints(pictures: PictureFeatures) -> None:
     np.testing.assert_allclose(error_in_view(_moved(pictures, 0.04), "heavy"), 0.04, atol=1e-5)
     half = pictures.views.visibility.copy()
     half[:, ::2] = 2
@@ -47,7 +47,7 @@ def test_the_error_in_view_is_the_mean_distance_of_visible_joints(pictures: Pict
     assert np.isnan(error_in_view(nothing, "heavy")).all()
 
 
-def test_pictures_that_the_encoder_got_wrong_are_left_out_by_distribution(pictures: Pictures) -> None:
+def test_pictures_that_the_encoder_got_wrong_are_left_out_by_distribution(pictures: PictureFeatures) -> None:
     wrong = _moved(pictures, 0.04)
     assert not well_seen(wrong).valid["heavy"].any()
     assert well_seen(replace(wrong, people=np.full(len(wrong), "anything"))).valid["heavy"].all()
@@ -70,7 +70,7 @@ def test_modelled_detectors_err_by_one_to_two_percent_and_their_scores_tell(rng:
     assert np.isfinite(scores).all() and np.abs(scores).max() <= 1.0
 
 
-def test_measured_errors_are_those_of_the_encoder(pictures: Pictures) -> None:
+def test_measured_errors_are_those_of_the_encoder(pictures: PictureFeatures) -> None:
     errors, _ = measured_errors(_moved(pictures, 0.04))
     np.testing.assert_allclose(
         errors[:, IN_ENCODER], np.broadcast_to([0.04, 0.0], errors[:, IN_ENCODER].shape), atol=1e-5

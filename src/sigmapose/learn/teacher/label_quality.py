@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson
 
@@ -14,7 +14,7 @@ INSIDE_90 = 6.251
 """Chi-square with 3 degrees of freedom, 90 %."""
 
 
-def fitted_variance(lesson: Lesson, annotated: Pictures) -> Float[np.ndarray, " 26"]:
+def fitted_variance(lesson: Lesson, annotated: PictureFeatures) -> Float[np.ndarray, " 26"]:
     """Factor per joint that makes a teacher's covariances hold its errors on samples somebody annotated:
     the mean squared Mahalanobis distance over its expectation, of what the teacher keeps.
 
@@ -32,7 +32,7 @@ def fitted_variance(lesson: Lesson, annotated: Pictures) -> Float[np.ndarray, " 
 
 
 def errors_of(
-    lesson: Lesson, annotated: Pictures
+    lesson: Lesson, annotated: PictureFeatures
 ) -> tuple[Float[np.ndarray, "kept 26 3"], Float[np.ndarray, "kept 26 3 3"]]:
     """The teacher's errors, crop widths, on what it keeps and somebody annotated, with its covariances; the
     root's are zero and one."""
@@ -51,7 +51,7 @@ def errors_of(
     return said.relative - truth, cov
 
 
-def report(lesson: Lesson, annotated: Pictures) -> dict[str, float]:
+def report(lesson: Lesson, annotated: PictureFeatures) -> dict[str, float]:
     """Error in mm at the true scale, 90 % coverage of its covariances, and what it keeps; root left out."""
     rows = lesson.rows_of(annotated.id)
     asked = (rows >= 0) & annotated.annotated

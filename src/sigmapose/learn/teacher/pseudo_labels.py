@@ -1,8 +1,8 @@
 """Pictures that nobody annotated as training samples: the student's view, the teacher's answer.
 
-A row of `Pictures` holds views before a camera, not answers in a crop. The answer is turned into a view with
-a made-up focal length, so that `make_batch` gives the teacher's numbers back exactly; what depends on the
-focal length itself is never told to the student (`annotated` is False).
+A row of `PictureFeatures` holds views before a camera, not answers in a crop. The answer is turned into a
+view with a made-up focal length, so that `make_batch` gives the teacher's numbers back exactly; what depends
+on the focal length itself is never told to the student (`annotated` is False).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.estimate.assemble import STATURES_MM
 from sigmapose.learn.data.mixing import join
-from sigmapose.learn.data.samples import IGNORE, Pictures, Views, load_pictures
-from sigmapose.learn.teacher.encoder import sigma_of
+from sigmapose.learn.data.samples import IGNORE, PictureFeatures, ViewLabels, load_pictures
+from sigmapose.learn.teacher.encoder_teacher import sigma_of
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 
 OBJECT_OCCLUDED = 2
@@ -34,7 +34,7 @@ def pseudo_labelled(
     split: str = "train",
     mirrored: Path | None = None,
     student_mirrored: Path | None = None,
-) -> Pictures:
+) -> PictureFeatures:
     """The student's pictures with the teacher's answers, of the samples that the teacher keeps.
 
     Args:
@@ -67,7 +67,7 @@ def of_each_person(lesson: Lesson, ids: np.ndarray) -> Lesson:
 
     Args:
         lesson: of some crops of them.
-        ids: of all crops, PERSON/VARIANT as `sigmapose.synth.photos.unlabelled` names them.
+        ids: of all crops, PERSON/VARIANT as `sigmapose.synth.photos.photo_shards` names them.
 
     Raises:
         NothingTaughtError: the teacher stands by none of its answers.
@@ -89,7 +89,7 @@ def _person(name: str) -> str:
     return name.rsplit("/", 1)[0]
 
 
-def taught(student: Pictures, lesson: Lesson) -> Pictures:
+def taught(student: PictureFeatures, lesson: Lesson) -> PictureFeatures:
     """What the student is shown, with the lesson in place of the truth; matched by id, the rest left out.
 
     Raises:
@@ -113,7 +113,7 @@ def taught(student: Pictures, lesson: Lesson) -> Pictures:
     )
 
 
-def _views(before: Views, said: Lesson) -> Views:
+def _views(before: ViewLabels, said: Lesson) -> ViewLabels:
     """A camera and a person that the answer would be the truth of."""
     stature_mm = np.full(len(said), STATURES_MM["adult"][0])
     mm_per_crop = stature_mm / np.exp(said.log_stature[:, 0])
@@ -123,7 +123,7 @@ def _views(before: Views, said: Lesson) -> Views:
     focal_px = np.where(np.isfinite(focal_px), focal_px, said.size_px)
     principal = np.where(np.isfinite(before.principal_px), before.principal_px, said.centre_px)
     hidden = before.visibility == OBJECT_OCCLUDED
-    return Views(
+    return ViewLabels(
         points_px=said.centre_px[:, None] + said.size_px[:, None, None] * said.points,
         depth_mm=said.depth * mm_per_crop[:, None],
         root_depth_mm=mm_per_crop * focal_px / said.size_px,

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigmapose.learn.data.samples import IN_ENCODER, OBJECT_OCCLUDED, SELF_OCCLUDED, Pictures
+from sigmapose.learn.data.samples import IN_ENCODER, OBJECT_OCCLUDED, SELF_OCCLUDED, PictureFeatures
 from sigmapose.learn.networks.tokens import POINT
 from sigmapose.shapes import Array, Float
 
@@ -24,7 +24,7 @@ LEAST_IN_VIEW = 4
 """Joints that must be in view before a picture is left out."""
 
 
-def error_in_view(pictures: Pictures, encoder: str) -> Float[Array, " sample"]:
+def error_in_view(pictures: PictureFeatures, encoder: str) -> Float[Array, " sample"]:
     """Mean distance (crop widths) of an encoder's joints in view from the truth; NaN where too few are."""
     truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]
     off = np.linalg.norm(pictures.tokens[encoder][..., POINT] - truth, axis=-1)
@@ -35,10 +35,10 @@ def error_in_view(pictures: Pictures, encoder: str) -> Float[Array, " sample"]:
 
 
 def well_seen(
-    pictures: Pictures,
+    pictures: PictureFeatures,
     largest_error: dict[str, float] | None = None,
     more_behind_things: float = MORE_BEHIND_THINGS,
-) -> Pictures:
+) -> PictureFeatures:
     """The same pictures, each valid for an encoder only where that one's error in view is within the limit of
     its distribution. Pictures of which nothing is known (nobody annotated them, no joint in view) stay.
 

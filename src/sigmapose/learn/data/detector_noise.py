@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmapose.learn.data.samples import IN_ENCODER, NOISE_OF, NOT_SEEN, Pictures
+from sigmapose.learn.data.samples import IN_ENCODER, NOISE_OF, NOT_SEEN, PictureFeatures
 from sigmapose.learn.networks.tokens import JOINTS, LOGIT_CLIP, POINT, SCORE
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, COCO_17, H36M_17, Skeleton, joint_map
@@ -73,7 +73,7 @@ class DetectorNoise:
     """Factor on measured errors, drawn per person."""
 
     @staticmethod
-    def of(pictures: Pictures | None) -> DetectorNoise:
+    def of(pictures: PictureFeatures | None) -> DetectorNoise:
         """Measured on the valid pictures of all encoders."""
         if pictures is None:
             return DetectorNoise(np.zeros((0, JOINTS, 2), np.float32), np.zeros((0, JOINTS), np.float32), 0.0)
@@ -106,7 +106,9 @@ def _modelled(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
     return errors, np.clip(logits, -LOGIT_CLIP, LOGIT_CLIP) / LOGIT_CLIP
 
 
-def measured_errors(pictures: Pictures) -> tuple[Float[Array, "sample 26 2"], Float[Array, "sample 26"]]:
+def measured_errors(
+    pictures: PictureFeatures,
+) -> tuple[Float[Array, "sample 26 2"], Float[Array, "sample 26"]]:
     """2D errors of Θ (crop widths) with the score logits that came with them, pose by pose, of people it saw
     at all."""
     truth = (pictures.views.points_px - pictures.centre_px[:, None]) / pictures.size_px[:, None, None]

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from experiments.teachers.peer import UNKNOWN_SIGMA
+from experiments.teachers.blazepose_teacher import UNKNOWN_SIGMA
 from sigmapose.data.locate import Located, locate
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import STRICT, Gates
 from sigmapose.errors import DataError
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 from sigmapose.skeleton import BODY_26
@@ -40,7 +40,7 @@ class MultiViewTeacher:
     least_joints: int = 20
     """Fewer joints in the world, or no root, are no answer."""
 
-    def teach(self, clean: Pictures, mirrored: Pictures | None = None) -> Lesson:
+    def teach(self, clean: PictureFeatures, mirrored: PictureFeatures | None = None) -> Lesson:
         """See `Teacher`; joints that could not be placed are stated as unknown.
 
         Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigmapose.errors import OutputError
-from sigmapose.run.inputs import Seen
+from sigmapose.run.inputs import PictureResult
 from sigmapose.run.places import Room, check_folder, check_free, check_no_input
 from sigmapose.run.sink import Sink
 from sigmapose.writing import check_place, is_special, not_written
@@ -159,13 +159,13 @@ class Outputs:
             self._room.bring_back()
         self._room.leave()
 
-    def write(self, seen: Seen) -> None:
+    def write(self, seen: PictureResult) -> None:
         """Queue one picture."""
         self._sink.put(seen)
 
     def write_frame(self, frame: Frame, camera: Camera) -> None:
         """Queue the people of a picture that is not at hand."""
-        self._sink.put(Seen(frame, None, camera))
+        self._sink.put(PictureResult(frame, None, camera))
 
     def places(self) -> str:
         """What was written and where, for the end of a line."""
@@ -182,7 +182,7 @@ class Outputs:
         self._complete = self._complete and not broken
         self._messages.extend(messages)
 
-    def _consume(self, seen: Seen) -> None:
+    def _consume(self, seen: PictureResult) -> None:
         from sigmapose.io.poses_json import Source
 
         if not self._writers:
@@ -196,7 +196,7 @@ class Outputs:
             self._draw(seen, seen.rgb, self._overlay)
         self.frames += 1
 
-    def _draw(self, seen: Seen, rgb: Array, place: Path) -> None:
+    def _draw(self, seen: PictureResult, rgb: Array, place: Path) -> None:
         from sigmapose.view.overlay import Overlay
 
         height, width = rgb.shape[:2]

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from sigmapose.errors import DataError
 from sigmapose.learn.data.augment import picture_batch
-from sigmapose.learn.data.samples import Pictures
+from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.networks.phi import ROOT, Gaussian25D
 from sigmapose.learn.networks.tokens import JOINTS
@@ -52,11 +52,11 @@ class EncoderTeacher:
         Raises:
             ModelError: the file holds no Φ.
         """
-        from sigmapose.learn.convert.export import load_phi
+        from sigmapose.learn.convert.onnx_export import load_phi
 
         return EncoderTeacher(load_phi(checkpoint), encoder, gate or AnswerGate())
 
-    def teach(self, clean: Pictures, mirrored: Pictures | None = None) -> Lesson:
+    def teach(self, clean: PictureFeatures, mirrored: PictureFeatures | None = None) -> Lesson:
         """See `Teacher`; samples that the encoder did not see, or saw nobody in, are not kept.
 
         Raises:
@@ -77,7 +77,7 @@ class EncoderTeacher:
         )
 
 
-def _answer(head: Head, pictures: Pictures, encoder: str) -> Lesson:
+def _answer(head: Head, pictures: PictureFeatures, encoder: str) -> Lesson:
     """What Φ says of every sample; NaN, and not kept, where the encoder has nothing to say."""
     if encoder not in pictures.tokens:
         raise DataError(
@@ -105,7 +105,7 @@ def _fill(lesson: Lesson, rows: np.ndarray, answer: Gaussian25D) -> None:
     lesson.kept[rows] = True
 
 
-def blank(pictures: Pictures) -> Lesson:
+def blank(pictures: PictureFeatures) -> Lesson:
     """A lesson that says nothing yet."""
     count = len(pictures)
     return Lesson(

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from experiments.domain_gap import measures
-from experiments.domain_gap.measures import Answers, Encoder, kolmogorov_smirnov, wasserstein
+from experiments.domain_gap.measures import HeatmapEncoder, LandmarkOutput, kolmogorov_smirnov, wasserstein
 from experiments.domain_gap.people import (
     PERSON_SURE,
     Person,
@@ -81,28 +81,30 @@ class DomainGap:
 
 
 @dataclass(frozen=True, repr=False)
-class Seen:
+class ObservedPeople:
     """People of one domain in one condition, and what the networks say of them."""
 
     people: list[Person]
-    answers: dict[str, Answers]
+    answers: dict[str, LandmarkOutput]
     hidden: Bool[Array, "n 12"]
     """Landmarks that lie behind something pasted, by the truth where known, else by the outline."""
     severity: np.ndarray
     number: np.ndarray
     """Place of each person among those that were given."""
 
-    def pick(self, rows: np.ndarray) -> Seen:
+    def pick(self, rows: np.ndarray) -> ObservedPeople:
         """Some of the people."""
         answers = {
-            name: Answers(*(getattr(a, f)[rows] for f in ("points", "score", "sigma", "peak", "flag")))
+            name: LandmarkOutput(*(getattr(a, f)[rows] for f in ("points", "score", "sigma", "peak", "flag")))
             for name, a in self.answers.items()
         }
         chosen = [self.people[i] for i in np.flatnonzero(rows)]
-        return Seen(chosen, answers, self.hidden[rows], self.severity[rows], self.number[rows])
+        return ObservedPeople(chosen, answers, self.hidden[rows], self.severity[rows], self.number[rows])
 
 
-def look(people: Sequence[Person], encoders: dict[str, Encoder], seed: int | None = None) -> Seen:
+def look(
+    people: Sequence[Person], encoders: dict[str, HeatmapEncoder], seed: int | None = None
+) -> ObservedPeople:
     """What the networks say; with a seed, of the same people with something pasted in front.
 
     Person k gets severity k mod 4 of `SEVERITIES`, placed by (seed, k): the same things for every domain.
@@ -123,7 +125,7 @@ def look(people: Sequence[Person], encoders: dict[str, Encoder], seed: int | Non
         severities.append(severity)
         number.append(k)
     answers = {name: encoder(pictures) for name, encoder in encoders.items()}
-    return Seen(kept, answers, np.array(hidden), np.array(severities), np.array(number))
+    return ObservedPeople(kept, answers, np.array(hidden), np.array(severities), np.array(number))
 
 
 def occlude(
@@ -152,13 +154,13 @@ def summary(values: np.ndarray) -> dict[str, float]:
     return {"n": len(values), "median": middle, "q25": low, "q75": high, "p90": tail}
 
 
-def disagreement(seen: Seen) -> np.ndarray:
+def disagreement(seen: ObservedPeople) -> np.ndarray:
     """Distance between the landmarks of `full` and `heavy`, percent of the crop."""
     gap = seen.answers["full"].points - seen.answers["heavy"].points
     return 100 / CROP_PX * np.linalg.norm(gap, axis=-1)
 
 
-def quantities(seen: Seen, variant: str) -> dict[str, np.ndarray]:
+def quantities(seen: ObservedPeople, variant: str) -> dict[str, np.ndarray]:
     """What needs no labels, (n, 12) or (n,)."""
     a = seen.answers[variant]
     return {
@@ -180,7 +182,7 @@ def compare(a: np.ndarray, b: np.ndarray) -> dict[str, object]:
     }
 
 
-def errors_of(seen: Seen, variant: str, bias: np.ndarray | None) -> dict[str, np.ndarray]:
+def errors_of(seen: ObservedPeople, variant: str, bias: np.ndarray | None) -> dict[str, np.ndarray]:
     """Errors with labels, percent of the height; `bias` (12, 3) is taken out where given."""
     offsets, swapped = measures.displacements(seen.people, seen.answers[variant])
     own, shown = measures.constant_offset(seen.people, offsets)
@@ -195,7 +197,7 @@ def errors_of(seen: Seen, variant: str, bias: np.ndarray | None) -> dict[str, np
     }
 
 
-def score_table(error: np.ndarray, seen: Seen, variant: str) -> dict[str, float]:
+def score_table(error: np.ndarray, seen: ObservedPeople, variant: str) -> dict[str, float]:
     """How much score and heatmap tell of the error."""
     a, known = seen.answers[variant], np.isfinite(error)
     height = np.array([p.truth.height_px for p in seen.people if p.truth is not None])[:, None]
@@ -212,7 +214,9 @@ def score_table(error: np.ndarray, seen: Seen, variant: str) -> dict[str, float]
     }
 
 
-def without_labels(real: dict[str, Seen], renders: Seen, variant: str = "heavy") -> dict[str, object]:
+def without_labels(
+    real: dict[str, ObservedPeople], renders: ObservedPeople, variant: str = "heavy"
+) -> dict[str, object]:
     """Renders against each real source."""
     result: dict[str, object] = {}
     ours = quantities(renders, variant)
@@ -232,11 +236,13 @@ def without_labels(real: dict[str, Seen], renders: Seen, variant: str = "heavy")
 
 
 def under_occlusion(
-    real: dict[str, tuple[Seen, Seen]], renders: tuple[Seen, Seen], variant: str = "heavy"
+    real: dict[str, tuple[ObservedPeople, ObservedPeople]],
+    renders: tuple[ObservedPeople, ObservedPeople],
+    variant: str = "heavy",
 ) -> dict[str, object]:
     """What pasted things do, judged by the network's own answer on the clean picture: (clean, occluded)."""
 
-    def moved(clean: Seen, pasted: Seen) -> dict[str, np.ndarray]:
+    def moved(clean: ObservedPeople, pasted: ObservedPeople) -> dict[str, np.ndarray]:
         before, after = clean.answers[variant].points[pasted.number], pasted.answers[variant]
         shift, behind = 100 / CROP_PX * np.linalg.norm(after.points - before, axis=-1), pasted.hidden
         sure = after.score > SURE
@@ -257,7 +263,7 @@ def under_occlusion(
     }
 
 
-def with_labels(clean: dict[str, Seen], pasted: dict[str, Seen]) -> dict[str, object]:
+def with_labels(clean: dict[str, ObservedPeople], pasted: dict[str, ObservedPeople]) -> dict[str, object]:
     """Renders and recording, clean and occluded; the offset of joints is that of the clean pictures."""
     result: dict[str, object] = {}
     for variant in VARIANTS:
@@ -309,7 +315,7 @@ def with_labels(clean: dict[str, Seen], pasted: dict[str, Seen]) -> dict[str, ob
     return result
 
 
-def probe(people: Sequence[Person], encoders: dict[str, Encoder]) -> dict[str, object]:
+def probe(people: Sequence[Person], encoders: dict[str, HeatmapEncoder]) -> dict[str, object]:
     """What changing the pictures does: disagreement, score, flag, and the error where there is a truth."""
     result: dict[str, object] = {}
     for name, change in PROBES.items():
@@ -328,10 +334,10 @@ def run(gap: DomainGap) -> dict[str, object]:
     Raises:
         DataError: no renders, no encoders, or an empty folder.
     """
-    encoders = {name: Encoder(gap.encoders, name) for name in VARIANTS}
+    encoders = {name: HeatmapEncoder(gap.encoders, name) for name in VARIANTS}
     renders = look(read_renders(gap.renders, gap.count), encoders)
     log.info("%d renders", len(renders.people))
-    real: dict[str, Seen] = {}
+    real: dict[str, ObservedPeople] = {}
     if gap.photos is not None:
         real["photos"] = look(photographed_people(gap.photos, gap.count, gap.seed), encoders)
     for video in gap.videos:

@@ -46,7 +46,7 @@ AGREE = 0.03
 
 
 @dataclass(frozen=True, repr=False)
-class Seen:
+class ObservedPerson:
     """One person in one crop. Places are in the upright crop frame, crop widths, of COCO's joints."""
 
     crop: Crop
@@ -76,7 +76,7 @@ class Observer:
         self.network, self.thunder = ImageNetwork("heavy", threads=1), Thunder(thunder)
         self.detector = Detector(weights_path("detector"))
 
-    def look(self, picture: Array, crop: Crop, seen_at: Crop | None = None) -> Seen:
+    def look(self, picture: Array, crop: Crop, seen_at: Crop | None = None) -> ObservedPerson:
         """`crop` of the picture; `seen_at`: where it lies in the camera's, if the picture is a crop."""
         at = seen_at or crop
         height, width = picture.shape[:2]
@@ -92,7 +92,7 @@ class Observer:
         points, scores = self.thunder(extract(picture, closer)[None])
         found = points * THUNDER_SCALE @ turn
         centre, top = crop.to_image(marks.landmarks[0, 33:35, :2].astype(np.float64))
-        return Seen(
+        return ObservedPerson(
             crop=at,
             flag=float(np.ravel(marks.flag)[0]),
             following=crop_from_landmarks(centre, top),
@@ -111,10 +111,10 @@ class Observer:
 # ---- what each set holds: persons, and their truth with NaN where there is none
 
 
-def film(folder: Path, observer: Observer, every: int) -> Iterator[tuple[str, Seen, Array]]:
+def film(folder: Path, observer: Observer, every: int) -> Iterator[tuple[str, ObservedPerson, Array]]:
     """Every camera against what the other three say."""
     cameras = tomllib.loads((folder / "camera_array.toml").read_text())["cameras"]
-    moments: dict[str, dict[str, Seen]] = {}
+    moments: dict[str, dict[str, ObservedPerson]] = {}
     with (folder / "timestamps.csv").open() as file:
         rows = list(csv.DictReader(file))
     for name in cameras:
@@ -134,7 +134,7 @@ def film(folder: Path, observer: Observer, every: int) -> Iterator[tuple[str, Se
                 yield "film", seen, _from_others(cameras, others, cameras[name], seen)
 
 
-def _from_others(cameras: dict, others: dict[str, Seen], mine: dict, seen: Seen) -> Array:
+def _from_others(cameras: dict, others: dict[str, ObservedPerson], mine: dict, seen: ObservedPerson) -> Array:
     rows, checks = [], []
     for name, view in others.items():
         camera, pixels = cameras[name], np.array(view.crop.center_px) + view.crop.size_px * view.witness
@@ -164,7 +164,9 @@ def _ideal(camera: dict, pixels: Array) -> Array:
     return cv2.undistortPoints(pixels[:, None], matrix, distortion)[:, 0]
 
 
-def photos(folder: Path, things: Path, observer: Observer, count: int) -> Iterator[tuple[str, Seen, Array]]:
+def photos(
+    folder: Path, things: Path, observer: Observer, count: int
+) -> Iterator[tuple[str, ObservedPerson, Array]]:
     """Covered photos against what both networks say of the clean ones."""
     rng = np.random.default_rng(0)
     files, cut_outs = sorted(folder.glob("*.jpg")), sorted(things.glob("*.png"))
@@ -202,7 +204,7 @@ def _paste(picture: Array, file: Path, around: Array, rng: np.random.Generator) 
     picture[rows, columns] = picture[rows, columns] * (1 - share) + part[..., 2::-1] * share
 
 
-def renders(folder: Path, observer: Observer, count: int) -> Iterator[tuple[str, Seen, Array]]:
+def renders(folder: Path, observer: Observer, count: int) -> Iterator[tuple[str, ObservedPerson, Array]]:
     """Rendered people with exact truth, behind things and without them."""
     for number, sample in enumerate(read_shards(folder)):
         if number == count:
@@ -223,7 +225,7 @@ def renders(folder: Path, observer: Observer, count: int) -> Iterator[tuple[str,
 # ---- report
 
 
-def report(name: str, found: list[tuple[Seen, Array]]) -> str:
+def report(name: str, found: list[tuple[ObservedPerson, Array]]) -> str:
     """Errors of every opinion, and what their doubts are worth."""
     truth = np.stack([t[BODY] for _, t in found])
     known = np.isfinite(truth).all(-1)
@@ -255,7 +257,7 @@ def report(name: str, found: list[tuple[Seen, Array]]) -> str:
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class MeasureMoveNet:
     """Compare opinions about where joints are in the picture."""
 
     thunder: Path
@@ -272,10 +274,10 @@ class Evaluate:
     """Photos or samples."""
 
 
-def main(options: Evaluate) -> None:
+def main(options: MeasureMoveNet) -> None:
     """Print what each source says."""
     observer = Observer(options.thunder)
-    results: dict[str, list[tuple[Seen, Array]]] = {}
+    results: dict[str, list[tuple[ObservedPerson, Array]]] = {}
     sources = [film(options.film, observer, options.every)] if options.film else []
     if options.photos and options.occluders:
         sources.append(photos(options.photos, options.occluders, observer, options.count))

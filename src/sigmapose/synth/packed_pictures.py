@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError, OutputError
-from sigmapose.synth.render.occluders import PictureFolder, list_pictures, read_picture
+from sigmapose.synth.render.cutouts import PictureFolder, list_pictures, read_picture
 
 log = logging.getLogger(__name__)
 MOST_PICTURES = 1000

@@ -16,18 +16,18 @@ import numpy as np
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.shapes import Array, Bool, Float, UInt8
 from sigmapose.synth.render.appearance import BodyAtlas, sample_light
-from sigmapose.synth.render.backdrop import Backdrop, Ground, Placed, sample_backdrop
+from sigmapose.synth.render.backdrop import Backdrop, BackdropGeometry, Placed, sample_backdrop
 from sigmapose.synth.render.cameras import Crops, Views
 from sigmapose.synth.render.coarse import CoarseBody
+from sigmapose.synth.render.cutouts import Paste, PictureFolder, over
 from sigmapose.synth.render.degrade import CameraFaults, photograph
 from sigmapose.synth.render.garments import Seamstress, sample_garments
 from sigmapose.synth.render.mesh import Mesh
-from sigmapose.synth.render.occluders import Paste, PictureFolder, over
 from sigmapose.synth.render.outfits import Outfit, Tailor, sample_outfit
 from sigmapose.synth.render.placement import Front, Placer, standing
 from sigmapose.synth.render.raster import Drawing, Rasteriser
 from sigmapose.synth.render.shading import Floor, Light, Shader
-from sigmapose.synth.render.stage import Stage, inside_grid
+from sigmapose.synth.render.shot_geometry import ShotGeometry, inside_grid
 from sigmapose.synth.render.visibility import (
     Rays,
     first_depths,
@@ -93,7 +93,7 @@ class Shot:
 
 
 @dataclass(frozen=True, repr=False)
-class _Person:
+class _DressedPerson:
     """A dressed person: the meshes, the body first."""
 
     meshes: list[Mesh]
@@ -105,7 +105,7 @@ class _Person:
 class _Set:
     """Everything of a picture but what stands in front, ready to be drawn."""
 
-    person: _Person
+    person: _DressedPerson
     behind: list[Mesh]
     no_shadow: set[int]
     """Meshes that throw none."""
@@ -205,7 +205,7 @@ class Studio:
 
         rows = self._coarse.rows
         person = self._dress(np.random.default_rng([seed, PERSON]), camera_mm[rows])
-        stage = Stage.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
+        stage = ShotGeometry.of(person.outline_mm, joints[19], -views.rotation[index][:, 1], intrinsics, one)
         aim = self._aim(seed) if severity is None else severity
         things = self._arrange(seed, stage, person, joints, others_mm)
         inside = inside_picture(one, image_size, CROP_PX)
@@ -254,14 +254,14 @@ class Studio:
         behind = object_occluded(joints, first_depths(rays, others), points, alpha)
         return visibility_classes(own, behind, views.inside()[index])
 
-    def _dress(self, rng: np.random.Generator, camera_mm: Float[Array, "vertex 3"]) -> _Person:
+    def _dress(self, rng: np.random.Generator, camera_mm: Float[Array, "vertex 3"]) -> _DressedPerson:
         outfit = sample_outfit(rng)
         garments = sample_garments(rng, outfit)
         clothed = self._tailor.clothe(outfit, camera_mm)
         body = self._body(clothed, outfit)
         more = self._seamstress.make(garments, outfit, clothed)
         outline = np.concatenate([clothed, *(m.vertices_mm for m in more)])
-        return _Person([body, *more], outline)
+        return _DressedPerson([body, *more], outline)
 
     def _body(self, clothed: Float[Array, "vertex 3"], outfit: Outfit) -> Mesh:
         atlas = self._coarse.atlas
@@ -278,7 +278,7 @@ class Studio:
         self,
         seed: int,
         things: _Set,
-        stage: Stage,
+        stage: ShotGeometry,
         placer: Placer | None,
         aim: float,
         intrinsics: Float[Array, " 4"],
@@ -304,14 +304,14 @@ class Studio:
     def _arrange(
         self,
         seed: int,
-        stage: Stage,
-        person: _Person,
+        stage: ShotGeometry,
+        person: _DressedPerson,
         joints_mm: Float[Array, "26 3"],
         others_mm: Sequence[Float[Array, "vertex 3"]],
     ) -> _Set:
         """Everything but what stands in front, in the camera frame."""
         dice = np.random.default_rng([seed, SURROUNDINGS])
-        ground = Ground(stage.camera_mm, stage.reach_mm, stage.elevation(32))
+        ground = BackdropGeometry(stage.camera_mm, stage.reach_mm, stage.elevation(32))
         backdrop = sample_backdrop(dice, self.backgrounds, ground, CROP_PX, self.scene.photo_share)
         light = sample_light(np.random.default_rng([seed, LIGHT]), stage.up, backdrop.ambience)
         behind = [_placed(t, stage) for t in backdrop.things]
@@ -391,5 +391,5 @@ class Studio:
         return pictures
 
 
-def _placed(thing: Placed, stage: Stage) -> Mesh:
+def _placed(thing: Placed, stage: ShotGeometry) -> Mesh:
     return thing.surface.mesh(thing.materials, stage.axes, stage.origin_mm)

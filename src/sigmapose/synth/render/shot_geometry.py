@@ -32,7 +32,7 @@ SKIN_SPACING_MM = 45.0
 
 
 @dataclass(frozen=True, repr=False)
-class Stage:
+class ShotGeometry:
     """One camera, one person."""
 
     axes: Float[Array, "3 3"]
@@ -48,7 +48,7 @@ class Stage:
     """The person's least depth."""
 
     def __repr__(self) -> str:
-        return f"Stage(camera {self.camera_mm.round(-1).tolist()})"
+        return f"ShotGeometry(camera {self.camera_mm.round(-1).tolist()})"
 
     @property
     def camera_mm(self) -> Float[Array, " 3"]:
@@ -66,7 +66,7 @@ class Stage:
         up: Float[Array, " 3"],
         intrinsics: Float[Array, " 4"],
         crop: Crops,
-    ) -> Stage:
+    ) -> ShotGeometry:
         """The stage of a person in the camera frame, standing on the floor with the lowest vertex."""
         forward = np.array([0.0, 0.0, 1.0])
         away = forward - (forward @ up) * up
@@ -79,7 +79,7 @@ class Stage:
         reach = float(np.sqrt(np.square(placed[:, :2]).sum(1).max()))
         matrix = crop_matrix(intrinsics, crop, GRID)
         front, nearest = float(-placed[:, 1].min()), float(person_mm[:, 2].min())
-        return Stage(axes, origin, matrix, reach, front, nearest)
+        return ShotGeometry(axes, origin, matrix, reach, front, nearest)
 
     def to_camera(self, scene_mm: Float[Array, "point 3"]) -> Float[Array, "point 3"]:
         return scene_mm @ self.axes.T + self.origin_mm

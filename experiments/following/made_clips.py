@@ -155,7 +155,7 @@ def _camera_path(shape: tuple[int, ...], rng: np.random.Generator, frames: int) 
 
 
 @dataclass(frozen=True, repr=False)
-class Figure:
+class CutOutPerson:
     """A rendered person in motion, cut out: pictures of a fixed square around the hips."""
 
     pictures: UInt8[Array, "frame 256 256 3"]
@@ -164,13 +164,13 @@ class Figure:
     """Widths of the square, the hips at 0."""
 
 
-def render_figure(motion: Motion, start: int, frames: int, seed: int) -> Figure:
+def render_figure(motion: Motion, start: int, frames: int, seed: int) -> CutOutPerson:
     """One dressed body that goes through a recorded motion, seen by a still camera."""
     from sigmapose.synth.people.body import load_body_model, sample_phenotypes
     from sigmapose.synth.people.retarget import fit
     from sigmapose.synth.render.appearance import BodyAtlas
     from sigmapose.synth.render.cameras import Crops
-    from sigmapose.synth.render.scene import SceneRange, Studio
+    from sigmapose.synth.render.studio import SceneRange, Studio
 
     model, rng = load_body_model(), np.random.default_rng(seed)
     rest = model.rest(np.repeat(sample_phenotypes(1, rng), frames, axis=0))
@@ -196,13 +196,13 @@ def render_figure(motion: Motion, start: int, frames: int, seed: int) -> Figure:
                             float(rest.stature_mm[i]), severity=0.0, faults=False)  # fmt: skip
         pictures.append(shot.picture)
         alpha.append(cv2.GaussianBlur(shot.person.astype(np.float32), (0, 0), 0.8))
-    return Figure(np.stack(pictures), np.stack(alpha), (points - points[:, ROOT, None]) / size)
+    return CutOutPerson(np.stack(pictures), np.stack(alpha), (points - points[:, ROOT, None]) / size)
 
 
 def compose(
     name: str,
     background: UInt8[Array, "h w 3"],
-    figures: Sequence[tuple[Figure, Float[Array, "frame 3"]]],
+    figures: Sequence[tuple[CutOutPerson, Float[Array, "frame 3"]]],
     hides: Bool[Array, " frame"],
 ) -> Clip:
     """Figures on a photograph, the last the farthest: each with (x, y, size) of its square in every frame."""
@@ -245,9 +245,9 @@ def rendered_clips(mocap: Path, backgrounds: Path, estimator: Estimator, frames:
     from sigmapose.data.splits import Split
     from sigmapose.synth.mocap.files import read_clip
     from sigmapose.synth.people.retarget import to_motion
-    from sigmapose.synth.render.occluders import list_pictures, read_picture
+    from sigmapose.synth.render.cutouts import list_pictures, read_picture
 
-    def figure(file: str, start: int, seed: int) -> Figure:
+    def figure(file: str, start: int, seed: int) -> CutOutPerson:
         motion = to_motion(read_clip(mocap / file))
         if motion.clip.split != Split.TRAIN:
             raise DataError(
@@ -286,7 +286,7 @@ MOTIONS = (
 
 def photo_clips(photos: Path, estimator: Estimator, count: int, frames: int, seed: int) -> Iterator[Clip]:
     """Of photographs drawn at random in which one person is found for sure."""
-    from sigmapose.synth.render.occluders import list_pictures, read_picture
+    from sigmapose.synth.render.cutouts import list_pictures, read_picture
 
     files, made = list_pictures(photos), 0
     for i in np.random.default_rng(seed).permutation(len(files)).tolist():
