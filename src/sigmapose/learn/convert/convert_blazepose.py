@@ -29,6 +29,7 @@ from sigmapose.learn.convert.onnx_rewrite import rewrite
 from sigmapose.learn.convert.tflite import Graph, Operator, read_tflite
 from sigmapose.learn.networks.blazepose import ARCHITECTURES, CROP_SIZE, EncoderOutput, PoseEncoder, Variant
 from sigmapose.learn.networks.blazepose_detector import DETECTOR_SIZE, DetectorOutput, PoseDetectorNet
+from sigmapose.writing import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +231,8 @@ def cached_models(folder: Path) -> dict[str, bytes]:
             models = find_models(fetch_packages(Path(temporary)))
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in models.items():
-            (folder / name).write_bytes(data)
+            with whole_file(folder / name) as partial:
+                partial.write_bytes(data)
     return find_models([folder])
 
 
