@@ -8,6 +8,7 @@ DEV := .venv-dev
 RUN := .venv
 CHROMIUM ?= /usr/bin/chromium
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 PIP := -m pip --disable-pip-version-check --quiet
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
 	sys.exit("sigmapose needs Python 3.11 or newer, for example: make PYTHON=python3.12")'
@@ -52,11 +53,15 @@ demo: $(RUN)/.installed
 	$(RUN)/bin/sigmapose predict $(DEMO_INPUT) --out $(DEMO_OUT) --overwrite
 	@echo "The results lie in $(DEMO_OUT)/: open $(DEMO_OUT)/scene.html in a browser."
 
+# Each process with one thread, so that they do not fight over the cores. In one process: PYTEST_ARGS='-n 0'.
+test quick: export OMP_NUM_THREADS ?= 1
+PYTEST = $(DEV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
 test: $(DEV)/.installed $(CHROMIUM)
-	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 quick: $(DEV)/.installed
-	$(DEV)/bin/python -m pytest -m "not slow and not bench" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not bench" $(PYTEST_ARGS)
 
 lint: $(DEV)/.installed
 	$(DEV)/bin/ruff check --no-cache .

@@ -81,6 +81,7 @@ def _number(card: Scorecard, method: str, metric: str) -> float:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_a_perfect_program_has_no_error_and_one_that_finds_nobody_is_charged(tmp_path: Path) -> None:
     filmed = film(tmp_path / "recordings" / "desk")

@@ -153,6 +153,7 @@ def test_intersection_minimises_reprojection(scene) -> None:
     assert error_mm(intersect(rays, weights, rotations, translations), best) < 0.1
 
 
+@pytest.mark.slow
 def test_disturbed_cameras_are_put_back(scene) -> None:
     """A camera turned by a degree agrees with nobody; refining the poses brings all rays together again."""
     cameras, _, points = scene

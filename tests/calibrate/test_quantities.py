@@ -42,6 +42,7 @@ def people(count: int, seed: int, *, said: float = 1.0) -> tuple[UncertainJoints
     return law, truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [0.5, 1.0, 2.0])
 def test_measured_intervals_cover_new_people_whatever_was_said(said: float) -> None:
     law, truth = people(300, 1, said=said)

@@ -103,6 +103,7 @@ def test_nobody_in_the_picture(run, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "overlay.jpg").exists() and (tmp_path / "out" / "scene.html").exists()
 
 
+@pytest.mark.slow
 def test_crowd(run, clip_frames: list[np.ndarray], tmp_path: Path) -> None:
     """Twelve people in three rows: most are found, nobody twice."""
     person = clip_frames[0][130:600, 130:310]

@@ -56,11 +56,9 @@ def in_process(words: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 4])
-def test_bytes_do_not_depend_on_the_number_of_workers(
-    bodies: Path, whole: Path, tmp_path: Path, workers: int
-) -> None:
-    subprocess.run(words(bodies, tmp_path, workers=workers), check=True, capture_output=True)
+def test_bytes_do_not_depend_on_the_number_of_workers(bodies: Path, whole: Path, tmp_path: Path) -> None:
+    """With three; runs with two are those that are killed below."""
+    subprocess.run(words(bodies, tmp_path, workers=3), check=True, capture_output=True)
     assert bytes_of(tmp_path) == bytes_of(whole) and len(bytes_of(whole)) == COUNT // SHARD
     assert (tmp_path / "manifest.json").read_bytes() == (whole / "manifest.json").read_bytes()
 
@@ -109,7 +107,7 @@ def test_a_killed_run_is_continued(bodies: Path, whole: Path, tmp_path: Path, nu
         assert not list(tmp_path.glob("*.partial"))
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
     assert 0 < len(kept) < COUNT // SHARD
-    ran = subprocess.run(words(bodies, tmp_path), check=False, capture_output=True, text=True)
+    ran = subprocess.run(words(bodies, tmp_path, workers=1), check=False, capture_output=True, text=True)
     assert ran.returncode == 0 and f"{len(kept) * SHARD} were there already" in ran.stdout, ran
     assert bytes_of(tmp_path) == bytes_of(whole)
     assert all((tmp_path / name).stat().st_mtime_ns == then for name, then in kept.items())
@@ -139,8 +137,8 @@ def test_a_full_disk_ends_in_one_line_and_the_run_continues(
     assert not list(tmp_path.glob("*.partial"))
     kept = bytes_of(tmp_path)
     assert all(bytes_of(whole)[name] == value for name, value in kept.items())
-    assert subprocess.run(words(bodies, tmp_path), check=False, capture_output=True).returncode == 0
-    assert bytes_of(tmp_path) == bytes_of(whole)
+    again = subprocess.run(words(bodies, tmp_path, workers=1), check=False, capture_output=True)
+    assert again.returncode == 0 and bytes_of(tmp_path) == bytes_of(whole)
 
 
 @pytest.mark.slow

@@ -93,6 +93,7 @@ def test_a_ratio_knows_no_unit_and_no_frame_and_grows_with_the_volume() -> None:
         assert turned[name] == pytest.approx(value) and twice[name] == pytest.approx(2 * value)
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_ratio_is_that_of_drawing_clusters_again() -> None:
     error, volume, inside, joint, cluster = statements(4000, 0.5)
     found = volume_ratios(error, volume, inside, joint, cluster, 50)

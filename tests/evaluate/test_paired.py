@@ -83,6 +83,7 @@ def test_nothing_in_common_is_an_error_and_undefined_means_are_left_out() -> Non
     assert set(ratios(tally(truth, ours), tally(truth, silent), ("mpjpe_mm", "sigma_mm"), 10)) == {"mpjpe_mm"}
 
 
+@pytest.mark.slow
 def test_ratios_and_growth_are_metrics_of_a_card() -> None:
     truth, ours = world()
     judge = Judge(LAYOUT, samples=50, min_group=200)

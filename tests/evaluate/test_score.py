@@ -74,6 +74,7 @@ def test_honest_statements_are_found_honest(numbers: dict[str, float | list[floa
     assert numbers["worst_group_coverage_90"] > 0.85
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Clips of different difficulty: 90 % intervals of the mean error hold it in 90 % of 100 repetitions."""
     rng, held = np.random.default_rng(0), 0

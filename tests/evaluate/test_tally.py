@@ -48,6 +48,7 @@ def assert_same(one: Tally, other: Tally) -> None:
         np.testing.assert_allclose(first[name], second[name], rtol=1e-6, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=CLIPS, max_size=CLIPS), st.booleans())
 def test_parts_merged_are_the_whole(owner: list[int], reverse: bool) -> None:

@@ -170,6 +170,7 @@ def test_a_stream_gets_one_document() -> None:
     assert document["frames"][0]["people"][0]["joints_mm"][19] == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     frame = frames(2)[1]
     with PosesWriter(tmp_path / "p.json") as writer:

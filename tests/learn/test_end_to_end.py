@@ -122,6 +122,7 @@ def test_the_loss_of_phi_reaches_the_first_filter_of_blazepose(shards: Path) -> 
     assert stem is not None and torch.isfinite(stem).all() and float(stem.abs().max()) > 0
 
 
+@pytest.mark.slow
 def test_sixteen_people_are_learned_by_heart(shards: Path) -> None:
     system, recipe, tuning = tiny_system(), tiny_recipe(), FineTuning(anchor_weight=0.0)
     batch = SystemBatch(picture_set(shards, None)[next(iter(StepSampler(16, 0, 1)))], None)
@@ -149,6 +150,7 @@ def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -
     assert costs[1] - costs[0] == pytest.approx(0.5, abs=1e-3), "0.05 crop widths in units of 0.1"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
     for name in ("whole", "halves"):
         write_people(tmp_path / name / "shards", shards=1)

@@ -74,6 +74,7 @@ def test_frozen_stages_get_no_gradient_and_the_others_do(shards: Path) -> None:
         assert all(p.grad is not None and p.grad.any() for p in part.parameters())
 
 
+@pytest.mark.slow
 def test_training_changes_only_what_is_not_frozen(shards: Path) -> None:
     before = tiny_system().encoders["lite"]
     real = labelled_people(shards)
@@ -186,6 +187,7 @@ def test_a_landmark_counts_less_the_less_sure_the_teacher_is(shards: Path) -> No
     assert 0 < costs[1] < 0.5 * costs[0]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_with_photos_and_frozen_stages_ends_as_one_that_was_not(tmp_path: Path) -> None:
     for name in ("whole", "halves"):
         write_people(tmp_path / name / "shards", shards=1)

@@ -43,6 +43,7 @@ def _tril(raw: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows).reshape(3, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nll", "beta-nll"])
 def test_likelihoods_recover_a_full_covariance(name: str) -> None:
     rng = torch.Generator().manual_seed(2)

@@ -18,6 +18,7 @@ IDS = np.array([f"s{k}" for k in range(2000)])
 SUBJECTS = np.array([f"p{k % 7}" if k < 1900 else f"rare{k}" for k in range(2000)])
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a loaded machine is slow
 @given(st.integers(0, 50), st.lists(st.sampled_from([0.01, 0.05, 0.2, 0.5, 1.0]), min_size=2, max_size=2))
 def test_smaller_parts_lie_inside_larger_ones(seed: int, fractions: list[float]) -> None:

@@ -94,6 +94,7 @@ def test_a_lost_shard_is_made_again_to_the_byte_by_any_number_of_workers(made) -
     assert Manifest.load(folder) == before
 
 
+@pytest.mark.slow
 def test_nobody_in_the_photos(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 300, 3), 90, np.uint8))
     with pytest.raises(DataError, match="nobody was found"):

@@ -60,6 +60,7 @@ def start_squares(folder: Path) -> Callable[[int, Callable[[], None]], int]:
     return square
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_all_jobs_are_done_by_as_many_workers_as_were_asked_for(tmp_path: Path, workers: int) -> None:
     done = list(run_jobs(functools.partial(start_squares, tmp_path), range(200), workers))

@@ -21,6 +21,7 @@ def directed_edges(faces: np.ndarray) -> np.ndarray:
     return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
 
 
+@pytest.mark.slow
 def test_a_sphere_stays_closed_and_nearly_round() -> None:
     ball = ellipsoid((0, 0, 0), (100.0, 100.0, 100.0), 0, 40, 60)
     points, everywhere = ball.vertices_mm, np.ones(len(ball.vertices_mm), bool)
@@ -42,6 +43,7 @@ def test_vertices_that_must_stay_do() -> None:
     assert np.array_equal(left[:, :3], ball.faces) and np.array_equal(left[:, 3], np.arange(len(ball.faces)))
 
 
+@pytest.mark.slow
 def test_a_coarse_body_has_the_fine_ones_vertices_and_parts() -> None:
     atlas = mannequin_atlas()
     coarse = CoarseBody.of(atlas)

@@ -51,6 +51,7 @@ def test_pictures_are_determined_by_the_seed(studio: Studio) -> None:
         assert not np.array_equal(a.picture, c.picture)
 
 
+@pytest.mark.slow
 def test_what_was_drawn_before_does_not_matter(studio: Studio) -> None:
     fresh = Studio(studio.atlas, studio.backgrounds, studio.occluders, studio.scene)
     for used, new in zip(shots(studio, 3, 5), shots(fresh, 3, 5), strict=True):
@@ -85,12 +86,14 @@ def test_severity_is_reached(studio: Studio) -> None:
     assert len({kind for s in made for kind in s.kinds}) >= 6
 
 
+@pytest.mark.slow
 def test_a_share_of_pictures_stays_free() -> None:
     some = Studio(mannequin_atlas(), scene=SceneRange(occluded_share=0.5))
     free = np.array([s.severity == 0 for s in shots(some, 24, seed=1)])
     assert 0.2 < free.mean() < 0.8
 
 
+@pytest.mark.slow
 def test_clean_scenes_show_the_person_against_the_scene() -> None:
     clean = Studio(mannequin_atlas(), scene=SceneRange(clean=True))
     for shot in shots(clean, 4, seed=2):

@@ -70,6 +70,7 @@ def test_image_network_equals_its_torch_modules(
         assert np.abs(landmarks.landmarks - want[-4].numpy())[..., :2].max() * 256 < 0.01
 
 
+@pytest.mark.slow
 def test_the_shipped_files_fit_into_the_wheel() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as wheel:
