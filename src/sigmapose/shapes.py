@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float as Float
     from jaxtyping import Int as Int
     from jaxtyping import UInt8 as UInt8
+    from jaxtyping import UInt16 as UInt16
 elif "jaxtyping" in sys.modules:
-    from jaxtyping import Bool, Float, Int, UInt8
+    from jaxtyping import Bool, Float, Int, UInt8, UInt16
 else:
-    Bool = Float = Int = UInt8 = None
+    Bool = Float = Int = UInt8 = UInt16 = None
 
-__all__ = ["Array", "Bool", "Float", "Int", "UInt8"]
+__all__ = ["Array", "Bool", "Float", "Int", "UInt8", "UInt16"]

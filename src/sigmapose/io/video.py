@@ -1,16 +1,14 @@
 """Read ordinary videos frame by frame, and write annotated ones.
 
 Decoding and encoding each run in a thread of their own behind a small bounded queue, so that they overlap
-with the network and memory does not grow with the video. Pictures are upright RGB: rotation metadata and
-non-square pixels are applied, so `width` and `height` are those of the picture handed out.
+with the network and memory does not grow with the video. Pictures are upright 8-bit RGB: the display matrix,
+non-square pixels and HDR are dealt with, and `width` and `height` are those of the picture handed out.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import threading
-from bisect import bisect_left
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,17 +18,23 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace
 
 from sigmapose.errors import InputError, OutputError
+from sigmapose.io.bounded_queue import BoundedQueue
+from sigmapose.io.file_ends import ends_early
+from sigmapose.io.upright import Upright
+from sigmapose.io.video_clock import FrameClock
+from sigmapose.io.video_decode import Damage, decoded
+from sigmapose.io.video_source import choose_stream, is_raw, open_video, reason, stated_count, stated_rate
 from sigmapose.shapes import Array, UInt8
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".ts", ".wmv")
+VIDEO_SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts",
+    ".m2ts", ".ts", ".wmv", ".flv",
+)  # fmt: skip
 _QUEUE_FRAMES = 4
 _FALLBACK_FPS = 30.0
-_ONE_THREAD_PIXELS = 1920 * 1200  # larger pictures are decoded by two threads
-# Titles and the like need not be UTF-8: PyAV 19 reads all of them, and knows no such option.
-_ANY_TAGS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 _TIME_BASE = Fraction(1, 90_000)  # the usual MPEG clock: exact for 24, 25, 30 and 60 fps
 
 
@@ -46,46 +50,53 @@ class VideoReader:
     """Iterate over the frames of a video file; each iteration starts from the beginning of the range.
 
     Attributes:
-        width, height: of the upright picture, pixels.
+        width, height: of the upright picture, pixels. Frames of another size are scaled to it.
         fps: average frame rate.
         frame_count: of the selected range, as the file states it; None when it does not say.
-        broken: None, or one line on where the file stops being readable. Set while iterating: frames before
-            the break are handed out, then iteration ends without an error.
+        broken: None, or one line on what of the file could not be read. Set while iterating: frames before
+            and behind the damage are handed out, and iteration ends without an error.
+        notes: one line each on what else a reader of the result should know.
 
     Args:
         path: the video file.
         frames: (first, last) selects first <= index < last; last may be None.
+        fps: frames per second instead of what the file says; raw streams (.h264) say nothing.
 
     Raises:
-        InputError: missing, empty, or not a video; or the range is empty.
+        InputError: missing, empty, or not a video; pictures that are too large; or the range is empty.
     """
 
-    def __init__(self, path: str | Path, frames: tuple[int, int | None] | None = None) -> None:
+    def __init__(
+        self, path: str | Path, frames: tuple[int, int | None] | None = None, fps: float | None = None
+    ) -> None:
         self.path = Path(path)
         self.broken: str | None = None
+        self.notes: list[str] = []
         self._first, self._last = _check_range(frames)
-        with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
-            picture = _first_picture(container, stream, self.path)
-            self.width, self.height = _upright_size(picture)
-            rate = stream.average_rate or stream.guessed_rate
-            self.fps = float(rate) if rate else _FALLBACK_FPS
-            total = _stated_count(container, stream, self.fps)
-        self._stated_total = total
+        self._paced = fps is not None
+        with open_video(self.path) as container:
+            if fps is None and is_raw(container):
+                raise InputError(
+                    f"{self.path}: a raw stream does not say how many frames make a second: add --fps, "
+                    "for example --fps 30"
+                )
+            stream = choose_stream(container, self.path)
+            self._upright = Upright(_first_picture(container, stream, self.path), stream.sample_aspect_ratio)
+            self.width, self.height = self._upright.size
+            self.fps = fps or stated_rate(container, stream) or _FALLBACK_FPS
+            total = None if is_raw(container) else stated_count(container, stream, self.fps)
+            self._counted = int(stream.frames)
         if total is not None and self._first >= total and self._first > 0:
-            raise InputError(
-                f"{self.path}: frames start at {self._first}, but the video has {total}: choose fewer"
-            )
+            self._refuse_range(total)
+        self._stated_total = total
         stop = total if self._last is None else self._last if total is None else min(self._last, total)
         self.frame_count = None if stop is None else max(stop - self._first, 0)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         self.broken = None
-        out: queue.Queue[Any] = queue.Queue(_QUEUE_FRAMES)
-        stopped = threading.Event()
-        thread = threading.Thread(
-            target=self._produce, args=(out, stopped), name="sigmapose-decode", daemon=True
-        )
+        self.notes.clear()
+        out: BoundedQueue[Any] = BoundedQueue(_QUEUE_FRAMES)
+        thread = threading.Thread(target=self._produce, args=(out,), name="sigmapose-decode", daemon=True)
         thread.start()
         try:
             while (item := out.get()) is not None:
@@ -93,57 +104,59 @@ class VideoReader:
                     raise item
                 yield item
         finally:
-            stopped.set()
+            out.close()
             thread.join()
 
-    def _produce(self, out: queue.Queue[Any], stopped: threading.Event) -> None:
+    def _produce(self, out: BoundedQueue[Any]) -> None:
         try:
             for frame in self._decode():
-                if not _put(out, frame, stopped):
+                if not out.put(frame, frame.rgb.nbytes):
                     return
-            _put(out, None, stopped)
+            out.put(None)
         except BaseException as error:  # handed to the consumer's thread, which raises it
-            _put(out, error, stopped)
+            out.put(error)
 
     def _decode(self) -> Iterator[VideoFrame]:
-        with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
-            clock = _Clock(stream, self.fps)
+        index, count = -1, 0
+        damage = Damage()
+        for frame, (index, time_s) in self._placed(damage):
+            if self._last is not None and index >= self._last:
+                break
+            if index >= self._first:
+                count += 1
+                yield VideoFrame(index, time_s, self._rgb(frame, index))
+        else:
+            everything = 0 < self._counted <= index + 1  # only an index behind the frames is missing
+            damage.cut_short = self._last is None and not everything and ends_early(self.path)
+        if not count and self._first > 0 and not damage.packets:
+            self._refuse_range(index + 1)
+        self.broken = damage.told(self.path, index + 1, self._stated_total)
+
+    def _placed(self, damage: Damage) -> Iterator[tuple[av.VideoFrame, tuple[int, float]]]:
+        with open_video(self.path) as container:
+            stream = choose_stream(container, self.path)
+            clock = FrameClock(stream, self.fps, paced=self._paced)
             if self._first > 0:
-                clock.seek(container, self._first)
-            reformatter = VideoReformatter()
-            index, time_s = -1, 0.0
-            for frame in self._frames(container, stream):
-                index, time_s = clock.place(frame)
-                if self._last is not None and index >= self._last:
-                    return
-                if index >= self._first:
-                    yield VideoFrame(index, time_s, _to_rgb(frame, reformatter))
-            if self.broken is None:
-                self.broken = self._cut_short(index + 1)
+                with open_video(self.path) as scanned:
+                    clock.scan(scanned, choose_stream(scanned, self.path))
+                tick = clock.tick_of(self._first)
+                if tick is not None:
+                    container.seek(tick, stream=stream, backward=True)
+            for frame in decoded(container, stream, clock, damage):
+                yield frame, clock.place(frame)
 
-    def _frames(self, container: Any, stream: Any) -> Iterator[av.VideoFrame]:
-        """Decoded frames; on damage, what the decoder still holds, then the end with `broken` set."""
-        count = 0
-        try:
-            for packet in container.demux(stream):
-                for frame in packet.decode():
-                    count += 1
-                    yield frame
-        except (FFmpegError, OSError) as error:
-            self.broken = (
-                f"{self.path}: damaged after frame {count - 1} ({_reason(error)}): frames before it are kept"
+    def _rgb(self, frame: av.VideoFrame, index: int) -> UInt8[Array, "h w 3"]:
+        if not self.notes and not self._upright.fits(frame):
+            self.notes.append(
+                f"{self.path}: the picture size changes at frame {index}: "
+                f"scaled to the first one, {self.width}x{self.height}"
             )
-            try:
-                yield from stream.codec_context.decode(None)
-            except FFmpegError:
-                return
+        return self._upright(frame)
 
-    def _cut_short(self, decoded: int) -> str | None:
-        total = self._stated_total
-        if total is None or self._last is not None or decoded >= 0.95 * total - 2:
-            return None
-        return f"{self.path}: cut short: {decoded} of {total} frames could be read: those are kept"
+    def _refuse_range(self, total: int) -> None:
+        raise InputError(
+            f"{self.path}: frames start at {self._first}, but the video has {total}: choose fewer"
+        )
 
 
 class VideoWriter:
@@ -172,14 +185,14 @@ class VideoWriter:
         try:
             self._part.touch()  # av opens the file only with the first frame
             self._container: Any = av.open(
-                str(self._part), "w", format="mp4", options={"movflags": "faststart"}
+                f"file:{self._part}", "w", format="mp4", options={"movflags": "faststart"}
             )
         except (OSError, FFmpegError) as error:
             raise OutputError(
-                f"{self.path}: cannot be written ({_reason(error)}): choose another folder"
+                f"{self.path}: cannot be written ({reason(error)}): choose another folder"
             ) from error
         self._stream = self._add_stream(crf)
-        self._queue: queue.Queue[Any] = queue.Queue(_QUEUE_FRAMES)
+        self._queue: BoundedQueue[Any] = BoundedQueue(_QUEUE_FRAMES)
         self._thread = threading.Thread(target=self._encode_all, name="sigmapose-encode", daemon=True)
         self._thread.start()
 
@@ -212,7 +225,7 @@ class VideoWriter:
             pts = round((self._count / self._fps if time_s is None else time_s) / _TIME_BASE)
             self._last_pts = max(pts, self._last_pts + 1)
             self._count += 1
-            self._queue.put((rgb, self._last_pts))
+            self._queue.put((rgb, self._last_pts), rgb.nbytes)
         self._raise_error()
 
     def close(self) -> None:
@@ -234,9 +247,9 @@ class VideoWriter:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            reason = _reason(self._error)
+            why = reason(self._error)
             raise OutputError(
-                f"{self.path}: writing stopped ({reason}): free some space or choose another folder"
+                f"{self.path}: writing stopped ({why}): free some space or choose another folder"
             )
 
     def _encode_all(self) -> None:
@@ -264,39 +277,6 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
 
-class _Clock:
-    """Gives each decoded frame its number and time, also after a seek.
-
-    Seeking needs the presentation times of all frames: they are read from the packets, without decoding, so
-    that numbers are exact for variable frame rates too.
-    """
-
-    def __init__(self, stream: Any, fps: float) -> None:
-        self._stream, self._fps = stream, fps
-        self._start: int | None = None
-        self._next = 0
-        self._times: list[int] = []
-
-    def seek(self, container: Any, index: int) -> None:
-        packets = [p for p in container.demux(self._stream) if p.size and not p.is_discard]
-        self._times = sorted(p.pts for p in packets if p.pts is not None)
-        target = self._times[index] if index < len(self._times) else 0
-        if len(self._times) < len(packets):
-            self._times, target = [], 0
-        container.seek(target, stream=self._stream, backward=True)
-
-    def place(self, frame: av.VideoFrame) -> tuple[int, float]:
-        pts = frame.pts
-        if self._times and pts is not None:
-            self._start, self._next = self._times[0], bisect_left(self._times, pts)
-        index, self._next = self._next, self._next + 1
-        if pts is None:
-            return index, index / self._fps
-        if self._start is None:
-            self._start = pts
-        return index, float((pts - self._start) * self._stream.time_base)
-
-
 def _check_range(frames: tuple[int, int | None] | None) -> tuple[int, int | None]:
     first, last = frames if frames is not None else (0, None)
     if first < 0 or (last is not None and last <= first):
@@ -306,83 +286,11 @@ def _check_range(frames: tuple[int, int | None] | None) -> tuple[int, int | None
     return first, last
 
 
-def _open(path: Path) -> Any:
-    if not path.exists():
-        raise InputError(f"{path}: no such file: check the path")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder: give a video file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes): copy or download it again")
-    try:
-        return av.open(str(path), **_ANY_TAGS)
-    except (FFmpegError, OSError) as error:
-        raise InputError(
-            f"{path}: not a video, or cut short ({_reason(error)}): give an .mp4, .mov, .avi or .mkv"
-        ) from error
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    streams = container.streams.video
-    if not streams:
-        raise InputError(f"{path}: holds no video, only sound or text: give an .mp4, .mov, .avi or .mkv")
-    stream = streams[0]
-    context = stream.codec_context
-    big = context.width * context.height > _ONE_THREAD_PIXELS
-    stream.thread_type = "AUTO" if big else "NONE"
-    context.thread_count = 2 if big else 1
-    return stream
-
-
 def _first_picture(container: Any, stream: Any, path: Path) -> av.VideoFrame:
-    try:
-        for frame in container.decode(stream):
-            return frame
-        reason = "no frames"
-    except (FFmpegError, OSError) as error:
-        reason = _reason(error)
-    raise InputError(f"{path}: not one frame can be decoded ({reason}): copy or convert it again")
-
-
-def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    width, height = _square_pixel_size(frame)
-    return (height, width) if frame.rotation % 180 else (width, height)
-
-
-def _square_pixel_size(frame: av.VideoFrame) -> tuple[int, int]:
-    ratio = getattr(frame, "sample_aspect_ratio", None)
-    if not ratio or ratio == 1:
-        return frame.width, frame.height
-    return max(1, round(frame.width * ratio)), frame.height
-
-
-def _to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> UInt8[Array, "h w 3"]:
-    width, height = _square_pixel_size(frame)
-    scale = "BILINEAR" if width != frame.width else "POINT"
-    converted = reformatter.reformat(frame, width, height, format="rgb24", interpolation=scale, threads=1)
-    turns = round(frame.rotation / 90)  # rotation is counter-clockwise, like np.rot90
-    rgb = converted.to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns % 4 else rgb
-
-
-def _stated_count(container: Any, stream: Any, fps: float) -> int | None:
-    if stream.frames:
-        return int(stream.frames)
-    if stream.duration:
-        return max(1, round(float(stream.duration * stream.time_base) * fps))
-    if container.duration and len(container.streams) == 1:
-        return max(1, round(container.duration / av.time_base * fps))
-    return None
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
-
-
-def _put(out: queue.Queue[Any], item: Any, stopped: threading.Event) -> bool:
-    while not stopped.is_set():
-        try:
-            out.put(item, timeout=0.1)
-            return True
-        except queue.Full:
-            continue
-    return False
+    damage = Damage()
+    frame = next(decoded(container, stream, FrameClock(stream, 1.0), damage), None)
+    if frame is None:
+        raise InputError(
+            f"{path}: not one frame can be decoded ({damage.reason or 'no frames'}): copy or convert it again"
+        )
+    return frame

@@ -161,7 +161,7 @@ class Outputs:
 
     def write(self, seen: PictureResult) -> None:
         """Queue one picture."""
-        self._sink.put(seen)
+        self._sink.put(seen, 0 if seen.rgb is None else seen.rgb.nbytes)
 
     def write_frame(self, frame: Frame, camera: Camera) -> None:
         """Queue the people of a picture that is not at hand."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from sigmapose.io.bounded_queue import BoundedQueue
 
 Item = TypeVar("Item")
 
@@ -15,18 +16,18 @@ class Sink(Generic[Item]):
 
     def __init__(self, consume: Callable[[Item], None], depth: int = 3) -> None:
         self._consume = consume
-        self._queue: queue.Queue[list[Item]] = queue.Queue(depth)
+        self._queue: BoundedQueue[list[Item]] = BoundedQueue(depth)
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = threading.Thread(
             target=self._run, name="sigmapose-write", daemon=True
         )
         self._thread.start()
 
-    def put(self, item: Item) -> None:
-        """Queue one item; waits while the queue is full."""
+    def put(self, item: Item, size: int = 0) -> None:
+        """Queue one item of that many bytes; waits while the queue is full."""
         if self._error is not None:
             raise self._error
-        self._queue.put([item])
+        self._queue.put([item], size)
 
     def close(self) -> None:
         """Wait for the items that are queued; further calls do nothing."""
