@@ -1,20 +1,28 @@
 """Read photos of any common kind as upright 8-bit RGB.
 
-Choices: transparency is laid over white (what a viewer shows); 16-bit is divided by 257; the EXIF
-orientation is applied, so a camera's width and height are those of the upright picture.
-"""
+Choices: transparency is laid over white (what a viewer shows); the EXIF orientation is applied, so a
+camera's width and height are those of the upright picture; of more than 8 bits those are kept that the
+picture uses (`sigmapose.io.depth`). Size and kind are read from the header before anything is decoded."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import cv2
 import numpy as np
 
 from sigmapose.errors import InputError
-from sigmapose.io.exif import read_exif
+from sigmapose.io.depth import to_8_bits
+from sigmapose.io.exif import Exif, read_exif
+from sigmapose.io.file_ends import ends_early
 from sigmapose.io.frame_numbers import natural_key
-from sigmapose.shapes import Array, Float, UInt8
+from sigmapose.io.image_headers import SNIFFED_BYTES, ImageHeader, picture_kind, read_header
+from sigmapose.io.quiet import quiet
+from sigmapose.io.upright import over_white
+from sigmapose.io.video_source import check_regular
+from sigmapose.shapes import Array, UInt8
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -29,8 +37,25 @@ IMAGE_SUFFIXES = (
     ".gif",
     ".ppm",
     ".pgm",
+    ".heic",
+    ".heif",
 )
+MAX_IMAGE_PIXELS = 128_000_000
+"""The largest sensors of phones have 108 million."""
+MAX_DECODED_BYTES = 512 << 20
+MAX_IMAGE_BYTES = 256 << 20
+"""Of a file."""
 _READABLE = "JPEG, PNG, WebP, TIFF, BMP, AVIF"
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """One photo, and what somebody should know who sees results of it."""
+
+    rgb: UInt8[Array, "h w 3"]
+    focal_35mm: float | None
+    """Focal length in mm on a sensor whose longer side is 36 mm, by EXIF; None if it is silent."""
+    notes: tuple[str, ...] = ()
 
 
 def read_image(path: str | Path) -> UInt8[Array, "h w 3"]:
@@ -39,27 +64,60 @@ def read_image(path: str | Path) -> UInt8[Array, "h w 3"]:
     Grey, palette, RGBA and 16-bit pictures are converted (see the module docstring).
 
     Raises:
-        InputError: the file is missing, empty, not a picture, or a kind that cannot be shown in 8 bits.
+        InputError: the file is missing, empty, not a picture, too large, cut short, or a kind that cannot
+        be shown in
+            8 bits.
     """
+    return read_photo(path).rgb
+
+
+def read_photo(path: str | Path) -> Photo:
+    """As :func:`read_image`, with what else the file says."""
     path = Path(path)
     data = _read_bytes(path)
-    # JPEG keeps the colour decoder (it converts CMYK); others are read as stored, to see alpha and depth.
-    jpeg = data[:2] == b"\xff\xd8"
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if jpeg else cv2.IMREAD_UNCHANGED
-    try:
-        stored = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise InputError(f"{path}: cannot decode this picture ({error.err}): save it again as PNG") from error
-    if stored is None:
-        raise InputError(
-            f"{path}: not a picture, or a kind that is not supported: give {_READABLE}{_hint(data)}"
-        )
-    return _upright(_to_rgb8(stored, path), read_exif(data).orientation)
+    header = read_header(data)
+    if header is None:
+        _refuse(path, data)
+    check_size(header, path)
+    stored, exif = _decoded(data, header, path)
+    levels, note = to_8_bits(stored, path)
+    notes = [] if note is None else [note]
+    if header.frames > 1:
+        of = "" if header.kind == "avif" else f" of {header.frames}"
+        notes.append(f"{path}: only the first picture{of} is read")
+    return Photo(_upright(_to_rgb(levels), exif.orientation), exif.focal_35mm, tuple(notes))
 
 
 def read_exif_focal(path: str | Path) -> float | None:
     """Focal length in mm on a sensor whose longer side is 36 mm, by EXIF; None if it is silent."""
     return read_exif(_read_bytes(Path(path))).focal_35mm
+
+
+def image_header(path: Path) -> ImageHeader | None:
+    """What the header of a picture says, if that file is one by its content; None for a video, for example.
+
+    Raises:
+        InputError: missing, empty, no regular file, or a picture of too many bytes.
+    """
+    check_regular(path)
+    with path.open("rb") as file:
+        kind = picture_kind(file.read(SNIFFED_BYTES))
+    if kind is None:
+        return None
+    data = _read_bytes(path)
+    return read_header(data) or _refuse(path, data)
+
+
+def check_size(header: ImageHeader, path: Path) -> None:
+    """Raises InputError if decoding would take more memory than most machines have."""
+    if header.pixels > MAX_IMAGE_PIXELS or header.pixels * header.pixel_bytes > MAX_DECODED_BYTES:
+        millions = min(MAX_IMAGE_PIXELS, MAX_DECODED_BYTES // header.pixel_bytes) // 1_000_000
+        raise InputError(
+            f"{path}: has {header.width} x {header.height} pixels, more than {millions} million are not "
+            "read: make it smaller first"
+        )
+    if header.pixels == 0:
+        raise InputError(f"{path}: has {header.width} x {header.height} pixels: save it again as PNG")
 
 
 def list_images(folder: str | Path) -> list[Path]:
@@ -79,47 +137,73 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder: give a picture file")
+    check_regular(path)
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: check the path") from None
+        if (size := path.stat().st_size) > MAX_IMAGE_BYTES:
+            raise InputError(
+                f"{path}: has {size >> 20} MB, more than {MAX_IMAGE_BYTES >> 20} MB are not read: "
+                f"give {_READABLE}"
+            )
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}): check its permissions") from error
-    if not data:
-        raise InputError(f"{path}: the file is empty (0 bytes): copy or download it again")
-    return data
 
 
-def _hint(data: bytes) -> str:
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
-        return " (this is HEIC: convert it to JPEG first)"
-    if data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3":
-        return " (this looks like a video: rename it to .mp4)"
-    return ""
+def _decoded(data: bytes, header: ImageHeader, path: Path) -> tuple[np.ndarray, Exif]:
+    """Pixels in OpenCV's order, and EXIF facts."""
+    if header.kind == "heic":
+        return _decoded_heic(data, path)
+    # JPEG keeps the colour decoder (it converts CMYK); others are read as stored, to see alpha and depth.
+    jpeg = header.kind == "jpeg"
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if jpeg else cv2.IMREAD_UNCHANGED
+    try:
+        with quiet():
+            stored = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise InputError(f"{path}: cannot decode this picture ({error.err}): save it again as PNG") from error
+    if stored is None and ends_early(path):
+        raise InputError(f"{path}: cut short, the end of the picture is missing: copy or download it again")
+    if stored is None:
+        raise InputError(f"{path}: a damaged {header.kind.upper()} picture: copy or download it again")
+    return stored, read_exif(data)
 
 
-def _to_rgb8(stored: np.ndarray, path: Path) -> UInt8[Array, "h w 3"]:
-    if stored.dtype == np.uint16:
-        stored = ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    elif stored.dtype != np.uint8:
+def _decoded_heic(data: bytes, path: Path) -> tuple[np.ndarray, Exif]:
+    try:
+        import pillow_heif  # pyright: ignore[reportMissingImports]
+    except ImportError:
         raise InputError(
-            f"{path}: pixels are {stored.dtype}, expected 8 or 16 bit integers: save it as 8-bit PNG"
-        )
+            f"{path}: a HEIC picture needs a decoder: pip install 'sigmapose[heic]', or convert it to JPEG"
+        ) from None
+    try:
+        picture = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
+        pixels = np.asarray(picture)
+    except (ValueError, OSError, RuntimeError, EOFError, SyntaxError) as error:
+        raise InputError(f"{path}: a damaged HEIC picture ({error}): copy or download it again") from error
+    focal = read_exif((picture.info.get("exif") or b"").removeprefix(b"Exif\0\0")).focal_35mm
+    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.ndim == 3 and pixels.shape[2] >= 3 else slice(None)
+    return np.ascontiguousarray(pixels[..., order]), Exif(1, focal)  # libheif has turned it upright
+
+
+def _refuse(path: Path, data: bytes) -> NoReturn:
+    kind = picture_kind(data[:SNIFFED_BYTES])
+    if kind == "heic":
+        _decoded_heic(data, path)
+    if kind is not None:
+        raise InputError(f"{path}: cut short, or a damaged picture: copy or download it again")
+    video = data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3"
+    hint = " (this looks like a video: rename it to .mp4)" if video else ""
+    raise InputError(f"{path}: not a picture, or a kind that is not supported: give {_READABLE}{hint}")
+
+
+def _to_rgb(stored: UInt8[Array, "h w *c"]) -> UInt8[Array, "h w 3"]:
     if stored.ndim == 3 and stored.shape[2] == 2:  # grey with alpha
         stored = stored[..., [0, 0, 0, 1]]
     if stored.ndim == 2 or stored.shape[2] == 1:
         return cv2.cvtColor(stored, cv2.COLOR_GRAY2RGB)
     if stored.shape[2] == 4:
-        return _over_white(stored)
+        return over_white(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA))
     return cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
-
-
-def _over_white(bgra: UInt8[Array, "h w 4"]) -> UInt8[Array, "h w 3"]:
-    rgb = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB)
-    alpha: Float[Array, "h w 1"] = bgra[..., 3:].astype(np.float32) / 255.0
-    return np.rint(rgb * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
 
 
 def _upright(rgb: UInt8[Array, "h w 3"], orientation: int) -> UInt8[Array, "h2 w2 3"]:
