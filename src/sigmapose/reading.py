@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ MAX_JSON_BYTES = 256 << 20
 MAX_SMALL_BYTES = 16 << 20
 """Cameras and calibrators; ours has 300 KB."""
 _SHOWN = 240
+_ILLEGIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @contextmanager
@@ -55,6 +57,18 @@ def reason(error: Exception) -> str:
     if isinstance(error, ValueError) and text:
         return text
     return f"is malformed: its parts do not fit together ({type(error).__name__}: {text})"
+
+
+def legible(text: str) -> str:
+    """Text with what cannot be shown escaped: control characters, and bytes of a name that are not UTF-8."""
+    return _ILLEGIBLE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps such a byte (PEP 383)
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def check_regular(path: Path, remedy: str, limit: int, family: type[SigmaposeError] = InputError) -> None:

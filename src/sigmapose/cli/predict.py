@@ -15,7 +15,7 @@ class Predict:
     """Estimate 3D poses with error bars for the people in a photo, a folder of photos or a video."""
 
     input: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IN")]
-    """Photo, video, or folder of photos."""
+    """Photo, video, animated picture, or folder of photos; a folder of frames with --fps."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for poses.json, the annotated picture or video, and scene.html; created if missing."""
     model: Literal["lite", "full", "heavy"] = "heavy"
@@ -33,6 +33,9 @@ class Predict:
     """Maximum number of people per picture; all by default."""
     frames: Annotated[str | None, tyro.conf.arg(metavar="A:B")] = None
     """Frames of a video or folder to process: A <= index < B; either bound may be omitted."""
+    fps: Annotated[float | None, tyro.conf.arg(metavar="N")] = None
+    """Frames per second: makes one video of a folder of frames, in the order of the numbers in their names;
+    needed for a raw stream (.h264, .mjpeg); for any other video instead of its own times."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Calibrator made by `sigmapose calibrate --data`; `none`: error bars as the network predicts them."""
     device: str = "cpu"
@@ -45,14 +48,16 @@ class Predict:
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
+        from sigmapose.reading import legible
         from sigmapose.run.camera_option import CameraOption
         from sigmapose.run.inputs import open_input
         from sigmapose.run.job import RunSummary, predict
         from sigmapose.run.output_files import Outputs
 
-        pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames)
+        name = legible(self.input.name)
+        pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames, self.fps)
         outputs = Outputs(
-            self.out, self.json, kind=pictures.kind, title=self.input.name, fps=pictures.fps,
+            self.out, self.json, kind=pictures.kind, title=name, fps=pictures.fps,
             read=self.input, overlay=not self.no_overlay, overwrite=self.overwrite,
         )  # fmt: skip
         tally = RunSummary()
@@ -72,16 +77,16 @@ class Predict:
                     stature=self.stature,
                 ),
                 height_mm=self.height_mm,
-                title=self.input.name,
+                title=name,
             )
         except KeyboardInterrupt:
             of = "" if pictures.count is None else f" of {pictures.count}"
             sys.stderr.write(
-                f"sigmapose: interrupted: {outputs.frames}{of} pictures are kept{outputs.places()}\n"
+                f"sigmapose: interrupted: {outputs.frames}{of} pictures are kept{legible(outputs.places())}\n"
             )
             return 130
         for message in pictures.messages:
-            sys.stderr.write(f"sigmapose: warning: {message}\n")
+            sys.stderr.write(f"sigmapose: warning: {legible(message)}\n")
         said = sys.stderr if outputs.stdout_taken else sys.stdout
-        said.write(f"{self.input.name}: {tally.summary(pictures)}{outputs.places()}\n")
+        said.write(legible(f"{name}: {tally.summary(pictures)}{outputs.places()}") + "\n")
         return 0

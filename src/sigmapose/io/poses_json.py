@@ -44,7 +44,7 @@ from sigmapose.io.poses_shared import (
 from sigmapose.io.poses_split import TAIL_MARK, check_format, frame_lines, split_document
 from sigmapose.pose import Frame, Pose
 from sigmapose.quantities import QuantityRadii
-from sigmapose.reading import guarded
+from sigmapose.reading import guarded, legible
 from sigmapose.regions import Regions
 from sigmapose.skeleton import BODY_26, Skeleton, get_skeleton
 from sigmapose.writing import is_special, not_written
@@ -101,7 +101,7 @@ class PosesWriter:
 
     def add_message(self, message: str) -> None:
         """Record what a reader should know, e.g. that the video was cut short."""
-        self._messages.append(message)
+        self._messages.append(legible(message))
 
     def write(self, frame: Frame) -> None:
         """Append one frame. Its source becomes known from its poses when `add_source` did not name it."""

@@ -28,6 +28,7 @@ from sigmapose.io.video_clock import FrameClock
 from sigmapose.io.video_decode import Damage, decoded
 from sigmapose.io.video_source import choose_stream, is_raw, open_video, reason, stated_count, stated_rate
 from sigmapose.shapes import Array, UInt8
+from sigmapose.writing import not_written
 
 VIDEO_SUFFIXES = (
     ".mp4", ".mov", ".m4v", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts",
@@ -188,9 +189,7 @@ class VideoWriter:
                 f"file:{self._part}", "w", format="mp4", options={"movflags": "faststart"}
             )
         except (OSError, FFmpegError) as error:
-            raise OutputError(
-                f"{self.path}: cannot be written ({reason(error)}): choose another folder"
-            ) from error
+            raise self._not_written(error) from error
         self._stream = self._add_stream(crf)
         self._queue: BoundedQueue[Any] = BoundedQueue(_QUEUE_FRAMES)
         self._thread = threading.Thread(target=self._encode_all, name="sigmapose-encode", daemon=True)
@@ -247,10 +246,12 @@ class VideoWriter:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            why = reason(self._error)
-            raise OutputError(
-                f"{self.path}: writing stopped ({why}): free some space or choose another folder"
-            )
+            raise self._not_written(self._error)
+
+    def _not_written(self, error: BaseException) -> OutputError:
+        if isinstance(error, OSError):
+            return not_written(self.path, error, "choose another folder")
+        return OutputError(f"{self.path}: cannot be written ({reason(error)}): choose another folder")
 
     def _encode_all(self) -> None:
         while (item := self._queue.get()) is not None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sigmapose.errors import InputError
+from sigmapose.reading import legible
 from sigmapose.run.camera_option import CameraOption
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
     from sigmapose.estimate.estimator import Estimator
-    from sigmapose.io.video import VideoFrame, VideoReader
+    from sigmapose.io.image_headers import ImageHeader
+    from sigmapose.io.images import Photo
+    from sigmapose.io.sequences import Film
+    from sigmapose.io.video import VideoFrame
     from sigmapose.pose import Frame
     from sigmapose.shapes import Array
 
@@ -32,6 +37,8 @@ class Pictures(Protocol):
 
     messages: list[str]
     """What a reader of the result should know; filled while looking."""
+    complete: bool
+    """Whether everything that was to be looked at could be read; known after looking."""
     camera_note: str
     """Where the focal length comes from; known after the first picture."""
 
@@ -51,7 +58,10 @@ class Photos:
     files: list[Path]
     camera: CameraOption
     folder: bool
+    opened: Photo | None = None
+    """The first file, where it is read already."""
     messages: list[str] = field(default_factory=list)
+    complete: bool = True
     camera_note: str = ""
     fps: float | None = None
 
@@ -64,31 +74,41 @@ class Photos:
         return len(self.files)
 
     def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
-        from sigmapose.io.images import read_image
         from sigmapose.pose import Frame
 
+        read = 0
         for index, file in enumerate(self.files):
             try:
-                rgb = read_image(file)
+                photo = self._photo(file)
             except InputError as error:
                 if not self.folder:
                     raise
                 self.messages.append(str(error))
+                self.complete = False
                 continue
-            camera, self.camera_note = self.camera.at(rgb.shape[1], rgb.shape[0], file)
-            poses = estimator(rgb, camera=camera, height_mm=height_mm)
-            yield PictureResult(Frame(index, 0.0, tuple(poses), file.name), rgb, camera)
-        if self.messages and len(self.messages) == len(self.files):
+            read += 1
+            self.messages += photo.notes
+            camera, self.camera_note = self.camera.at(photo.rgb.shape[1], photo.rgb.shape[0], file)
+            poses = estimator(photo.rgb, camera=camera, height_mm=height_mm)
+            yield PictureResult(Frame(index, 0.0, tuple(poses), legible(file.name)), photo.rgb, camera)
+        if not read:
             raise InputError(f"none of {len(self.files)} pictures can be read: {self.messages[0]}")
+
+    def _photo(self, file: Path) -> Photo:
+        from sigmapose.io.images import read_photo
+
+        photo, self.opened = self.opened or read_photo(file), None
+        return photo
 
 
 @dataclass
 class Video:
-    """A video; it is decoded in a thread of its own."""
+    """A video, or pictures that are one."""
 
-    reader: VideoReader
+    reader: Film
     option: CameraOption
     messages: list[str] = field(default_factory=list)
+    complete: bool = True
     camera_note: str = ""
     kind: str = "video"
 
@@ -103,47 +123,87 @@ class Video:
     def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
         reader = self.reader
         camera, self.camera_note = self.option.at(reader.width, reader.height)
-        current: list[VideoFrame] = []
+        waiting: deque[VideoFrame] = deque()
 
         def remembered() -> Iterator[VideoFrame]:
             for frame in reader:
-                current[:] = [frame]
+                waiting.append(frame)
                 yield frame
 
         for frame in estimator.follow(remembered(), camera=camera, height_mm=height_mm):
-            yield PictureResult(replace(frame, source=reader.path.name), current[0].rgb, camera)
-        if reader.broken:
-            self.messages.append(reader.broken)
+            seen = waiting.popleft()
+            yield PictureResult(replace(frame, source=legible(reader.path.name)), seen.rgb, camera)
+        self.messages += [*reader.notes, *([reader.broken] if reader.broken else [])]
+        self.complete = reader.broken is None
 
 
-def open_input(path: Path, camera: CameraOption, frames: str | None) -> Pictures:
-    """Photos or a video, by the file's name and, where that says nothing, by its content.
+def open_input(
+    path: Path, camera: CameraOption, frames: str | None = None, fps: float | None = None
+) -> Pictures:
+    """Photos or a video, by the content of the file.
+
+    Args:
+        path: a photo, a video, or a folder of pictures.
+        camera: of all pictures.
+        frames: `10:50`, of a video or a folder.
+        fps: frames per second: of a folder of frames, which is a video then, or instead of what a video says.
 
     Raises:
-        InputError: missing, empty, unreadable, a folder without pictures, or `frames` not like 10:50.
+        InputError: missing, empty, unreadable, no regular file, a folder without pictures, `frames` not like
+            10:50, or `fps` without a video.
     """
-    from sigmapose.io.images import IMAGE_SUFFIXES, list_images, read_image
-
     chosen = parse_frames(frames)
+    if fps is not None and not 0 < fps < float("inf"):
+        raise InputError(f"--fps {fps:g}: give the frames per second, for example 30")
     if path.is_dir():
-        files = list_images(path)[slice(*chosen)]
-        if not files:
-            raise InputError(f"--frames {frames}: {path} has {len(list_images(path))} pictures: choose fewer")
-        return Photos(files, camera, folder=True)
-    if not path.exists():
-        raise InputError(f"{path}: no such file: give a photo, a video, or a folder of photos")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        read_image(path)
-        return Photos([path], camera, folder=False)
-    from sigmapose.io.video import VIDEO_SUFFIXES, VideoReader
+        return _open_folder(path, camera, chosen, fps)
+    if str(path) == "-" and not path.exists():
+        raise InputError(
+            "-: standard input is not read, because pictures are read more than once: save it as a file first"
+        )
+    from sigmapose.io.images import IMAGE_SUFFIXES, image_header, read_photo
 
-    if path.suffix.lower() not in VIDEO_SUFFIXES:
-        try:
-            read_image(path)
-            return Photos([path], camera, folder=False)
-        except InputError:
-            return Video(VideoReader(path, chosen), camera)
-    return Video(VideoReader(path, chosen), camera)
+    header = image_header(path)
+    if header is not None and header.frames > 1 and header.kind in ("gif", "png", "webp"):
+        return Video(_open_animation(path, header, chosen, fps), camera)
+    if header is None and path.suffix.lower() not in IMAGE_SUFFIXES:
+        from sigmapose.io.video import VideoReader
+
+        return Video(VideoReader(path, chosen, fps), camera)
+    if fps is not None:
+        raise InputError(f"--fps {fps:g}: {path} is one photo: leave it out, or give a folder of frames")
+    return Photos([path], camera, folder=False, opened=read_photo(path))
+
+
+def _open_folder(
+    path: Path, camera: CameraOption, chosen: tuple[int, int | None], fps: float | None
+) -> Pictures:
+    from sigmapose.io.images import list_images
+
+    files = list_images(path)
+    if fps is not None:
+        from sigmapose.io.sequences import FrameFolder
+
+        return Video(FrameFolder(path, files, fps, chosen), camera)
+    some = files[slice(*chosen)]
+    if not some:
+        raise InputError(f"--frames {chosen[0]}: {path} has {len(files)} pictures: choose fewer")
+    return Photos(some, camera, folder=True)
+
+
+def _open_animation(
+    path: Path, header: ImageHeader, chosen: tuple[int, int | None], fps: float | None
+) -> Film:
+    from sigmapose.io.images import check_size
+
+    check_size(header, path)
+    if header.kind == "webp":
+        from sigmapose.io.sequences import Animation
+
+        return Animation(path, header, chosen, fps)
+    from sigmapose.io.video import VideoReader
+
+    return VideoReader(path, chosen, fps)
 
 
 def parse_frames(text: str | None) -> tuple[int, int | None]:

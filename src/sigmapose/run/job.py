@@ -53,7 +53,7 @@ def predict(
             tally.add(seen.frame, seen.camera.fov_deg)
             bar.update()
             check()
-        outputs.add_messages(pictures.messages, broken=bool(pictures.messages))
+        outputs.add_messages(pictures.messages, broken=not pictures.complete)
     tally.stop()
 
 
