@@ -265,6 +265,7 @@ def test_a_picture_size_that_changes(tmp_path: Path) -> None:
     assert len(frames) == COUNT and {f.rgb.shape for f in frames} == {(64, 96, 3)}
     assert reader.broken is None
     assert reader.notes == [f"{path}: the picture size changes at frame 20: scaled to the first one, 96x64"]
+    assert [f.index for f in VideoReader(path, (18, 23))] == [18, 19, 20, 21, 22]
     later = frames[30].rgb.astype(int)  # 128 x 64 in 96 x 64: three quarters as high, black above and below
     assert later[:7].max() < 20 and later[-7:].max() < 20
     assert later[20, 10, 0] > 180 and abs(later[40, 80] - (30 + 150)).max() < 12

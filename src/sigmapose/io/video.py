@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,17 +135,27 @@ class VideoReader:
         self.broken = damage.told(self.path, index + 1, self._stated_total)
 
     def _placed(self, damage: Damage) -> Iterator[tuple[av.VideoFrame, tuple[int, float]]]:
-        with open_video(self.path) as container:
-            stream = choose_stream(container, self.path)
-            clock = FrameClock(stream, self.fps, paced=self._paced)
-            if self._first > 0:
-                with open_video(self.path) as scanned:
-                    clock.scan(scanned, choose_stream(scanned, self.path))
-                tick = clock.tick_of(self._first)
-                if tick is not None:
-                    container.seek(tick, stream=stream, backward=True)
-            for frame in decoded(container, stream, clock, damage):
-                yield frame, clock.place(frame)
+        sought = self._first > 0
+        while True:
+            with open_video(self.path) as container:
+                stream = choose_stream(container, self.path)
+                clock = FrameClock(stream, self.fps, paced=self._paced)
+                sought = sought and self._seek(container, stream, clock)
+                frames = ((frame, clock.place(frame)) for frame in decoded(container, stream, clock, damage))
+                first = next(frames, None)
+                if not sought or (first is not None and first[1][0] <= self._first):
+                    yield from frames if first is None else chain([first], frames)
+                    return
+            sought = False  # MPEG-TS, for example, may only find a place behind the frame
+            damage.clear()
+
+    def _seek(self, container: Any, stream: Any, clock: FrameClock) -> bool:
+        with open_video(self.path) as scanned:
+            clock.scan(scanned, choose_stream(scanned, self.path))
+        tick = clock.tick_of(self._first)
+        if tick is not None:
+            container.seek(tick, stream=stream, backward=True)
+        return tick is not None
 
     def _rgb(self, frame: av.VideoFrame, index: int) -> UInt8[Array, "h w 3"]:
         if not self.notes and not self._upright.fits(frame):

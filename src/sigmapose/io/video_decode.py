@@ -22,15 +22,18 @@ class Damage:
 
     packets: int = 0
     reason: str = ""
-    frames: int = 0
-    first: int | None = None
-    """Number of the first frame that is missing."""
     cut_short: bool = False
+    clock: FrameClock | None = None
+    """Knows which frames are missing."""
 
     def add(self, error: BaseException) -> None:
         """One more packet."""
         self.reason = self.reason or reason(error)
         self.packets += 1
+
+    def clear(self) -> None:
+        """Reading starts again."""
+        self.packets, self.reason = 0, ""
 
     def told(self, path: Path, count: int, total: int | None) -> str | None:
         """In one line, for a video of which `count` of `total` frames were seen; None: nothing is amiss."""
@@ -38,17 +41,20 @@ class Damage:
         if self.cut_short:
             of = f" of {total}" if total is not None and total > count else ""
             told.append(f"cut short: {count}{of} frames could be read: those are kept")
-        inside = self.first is not None and self.first < count
+        first, missing = (None, 0) if self.clock is None else (self.clock.first_lost, self.clock.lost)
+        inside = first is not None and first < count
         if self.packets and (inside or not self.cut_short):
             packets = "1 damaged packet" if self.packets == 1 else f"{self.packets} damaged packets"
-            first = "" if self.first is None else f", the first is {self.first}"
-            missing = f"frames missing: {self.frames}{first}"
-            told.append(f"{packets} skipped ({self.reason}), {missing}: copy or download it again")
+            which = "" if first is None else f", the first is {first}"
+            told.append(
+                f"{packets} skipped ({self.reason}), frames missing: {missing}{which}: copy or download it again"
+            )
         return f"{path}: {'; '.join(told)}" if told else None
 
 
 def decoded(container: Any, stream: Any, clock: FrameClock, damage: Damage) -> Iterator[av.VideoFrame]:
     """All frames that can be decoded. The clock learns of every packet before its frames come."""
+    damage.clock = clock
     for _ in range(_DEMUX_TRIES):  # a demuxer goes on behind damage when it is asked again
         try:
             for packet in container.demux(stream):
@@ -64,7 +70,6 @@ def decoded(container: Any, stream: Any, clock: FrameClock, damage: Damage) -> I
         damage.add(error)
     if damage.packets:
         clock.end()
-    damage.frames, damage.first = clock.lost, clock.first_lost
 
 
 def _frames_of(packet: Any, clock: FrameClock, damage: Damage) -> list[av.VideoFrame]:
