@@ -45,10 +45,8 @@ class Damage:
         inside = first is not None and first < count
         if self.packets and (inside or not self.cut_short):
             packets = "1 damaged packet" if self.packets == 1 else f"{self.packets} damaged packets"
-            which = "" if first is None else f", the first is {first}"
-            told.append(
-                f"{packets} skipped ({self.reason}), frames missing: {missing}{which}: copy or download it again"
-            )
+            lost = f"frames missing: {missing}" + ("" if first is None else f", the first is {first}")
+            told.append(f"{packets} skipped ({self.reason}), {lost}: copy or download it again")
         return f"{path}: {'; '.join(told)}" if told else None
 
 
