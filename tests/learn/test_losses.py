@@ -77,3 +77,37 @@ def test_beta_nll_lets_hard_samples_pull_on_the_mean() -> None:
 
     assert pull(losses.nll, 1.0) / pull(losses.nll, 10.0) == pytest.approx(100, rel=1e-4)
     assert pull(losses.beta_nll, 1.0) / pull(losses.beta_nll, 10.0) == pytest.approx(10, rel=1e-4)
+
+
+def test_bend_is_the_angle_at_the_middle_joint_with_finite_gradients() -> None:
+    limbs = torch.tensor(
+        [
+            [[0.0, 0, 0], [0, 1, 0], [0, 2, 0]],
+            [[0.0, 0, 0], [0, 1, 0], [0, 1, 3]],
+            [[0.0, 0, 0], [0, 1, 0], [0, 0, 0]],
+        ]
+    ).requires_grad_(True)
+    bend = losses.bend(limbs, ((0, 1, 2),))[:, 0]
+    torch.testing.assert_close(bend.detach(), torch.tensor([0.0, torch.pi / 2, torch.pi]), atol=1e-5, rtol=0)
+    (gradient,) = torch.autograd.grad(bend.sum(), limbs)
+    assert torch.isfinite(gradient).all()
+
+
+def test_the_mean_of_a_limb_that_is_mostly_straight_is_bent_and_the_bend_loss_straightens_it() -> None:
+    """Knees bend one way only: the mean position of a foot that is sometimes behind is a bent leg."""
+    truth = torch.zeros(100, 3, 3)
+    truth[:, 1, 1], truth[:, 2, 1] = 1.0, 2.0
+    truth[70:, 2] = torch.tensor([0.0, 1.0, 1.0])  # three in ten are bent by a right angle
+    learned = {}
+    for weight in (0.0, 2.0):
+        limb = truth.mean(0).clone().requires_grad_(True)
+        optimizer = torch.optim.Adam([limb], lr=0.01)
+        for _ in range(400):
+            off = losses.bend(limb[None], ((0, 1, 2),)) - losses.bend(truth, ((0, 1, 2),))
+            loss = (limb - truth).square().sum(-1).mean() + weight * off.abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        learned[weight] = float(losses.bend(limb.detach()[None], ((0, 1, 2),)))
+    assert learned[0.0] > 0.3
+    assert learned[2.0] < 0.5 * learned[0.0]

@@ -128,3 +128,13 @@ def solve_lower(tril: Tensor, b: Tensor) -> Tensor:
             rest = rest - tril[..., i, j] * value
         solved.append(rest / tril[..., i, i])
     return torch.stack(solved, dim=-1)
+
+
+def bend(
+    joints: Float[Tensor, "*batch joint dim"], triples: tuple[tuple[int, int, int], ...]
+) -> Float[Tensor, "*batch triple"]:
+    """Radians by which limbs are bent at their middle joints; 0 is straight. Finite gradients there too."""
+    above, middle, below = (joints[..., [triple[k] for triple in triples], :] for k in range(3))
+    upper, lower = middle - above, below - middle
+    across = torch.linalg.cross(upper, lower).square().sum(-1).add(1e-12).sqrt()
+    return torch.atan2(across, (upper * lower).sum(-1) + 1e-9)

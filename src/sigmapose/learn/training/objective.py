@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,17 @@ from sigmapose.learn.networks.linear import cholesky
 from sigmapose.learn.networks.phi import ROOT, SCALE, Gaussian25D
 from sigmapose.learn.training import losses
 from sigmapose.learn.training.recipes import Recipe
+from sigmapose.skeleton import BODY_26
+
+DEGREES = 180.0 / math.pi
+STRAIGHT = 15.0 / DEGREES
+"""Radians: limbs less bent count as straight."""
+LIMBS = tuple(
+    tuple(BODY_26.index(f"{side}_{joint}") for joint in limb)
+    for limb in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
+    for side in ("left", "right")
+)
+"""Knees and elbows with the joints above and below."""
 
 
 def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor, dict[str, float]]:
@@ -32,6 +45,12 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         pose = losses.beta_nll(error, tril, recipe.beta).mean()
     trusted = 1.0 / (1.0 + torch.diagonal(teacher, dim1=-2, dim2=-1).sum(-1))
     distance = (trusted * losses.euclidean(plain_error)).mean()
+    bend = answer.relative.new_zeros(())
+    if recipe.bend_weight > 0:
+        off = losses.bend(answer.relative, LIMBS) - losses.bend(batch.relative, LIMBS)
+        bend = (batch.annotated[:, None] * off.abs()).sum() / (
+            len(LIMBS) * batch.annotated.sum().clamp_min(1)
+        )
     point_error = (batch.points - answer.points) / SCALE
     if recipe.phi.covariance == "full":
         points = losses.beta_nll(point_error, answer.points_tril / SCALE, recipe.beta).mean()
@@ -54,6 +73,7 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
     total = (
         pose
         + recipe.distance_weight * distance
+        + recipe.bend_weight * bend
         + recipe.points_weight * points
         + recipe.visibility_weight * visibility
         + recipe.stature_weight * stature
@@ -62,6 +82,7 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         "loss": total,
         "pose": pose,
         "distance": distance,
+        "bend": bend,
         "points": points,
         "visibility": visibility,
         "stature": stature,
@@ -80,6 +101,8 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
     spread = (
         torch.linalg.vector_norm(answer.relative_tril[:, others], dim=(-1, -2)) * batch.mm_per_crop[:, None]
     )
+    bent, truly = losses.bend(answer.relative, LIMBS), losses.bend(batch.relative, LIMBS)
+    straight = truly < STRAIGHT
     limb = batch.relative[:, others, 2].abs() > 0.05
     sign = torch.sign(batch.relative[:, others, 2]) == torch.sign(answer.relative[:, others, 2])
     return {
@@ -89,6 +112,8 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
         "auroc_100mm": auroc(spread.flatten(), (error_mm > 100).flatten()),
         "depth_sign": float(sign[limb].float().mean()),
         "stature_sd": float((batch.log_stature - answer.log_stature[:, 0]).std()),
+        "bend_deg": float((bent - truly).abs().mean()) * DEGREES,
+        "straight_bend_deg": float((bent - truly)[straight].mean()) * DEGREES,
         "points_crop": float((batch.points - answer.points).norm(dim=-1).median()),
     }
 

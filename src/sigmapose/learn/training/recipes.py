@@ -25,6 +25,9 @@ class Recipe:
     """Weight of the plain distance beside the likelihood; keeps a large sigma from starving the mean."""
     marginal_weight: float = 0.5
     """`gaussian-pose`: weight of the joints' own likelihoods beside that of the whole pose."""
+    bend_weight: float = 0.0
+    """Weight of the mean distance of knees' and elbows' angles from the true ones, radians. The mean of what
+    a straight limb may be is bent, and so is what is learned without it."""
     points_weight: float = 0.3
     visibility_weight: float = 0.05
     stature_weight: float = 0.2
