@@ -19,7 +19,7 @@ from sigmapose.calibrator import Calibrator
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.evaluate.intervals import Held, held_intervals, independent
-from sigmapose.learn.convert.onnx_export import load_phi
+from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.samples import ANSWERED_FLAG, PictureFeatures, load_pictures
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator, replay_of
@@ -126,7 +126,12 @@ def main(options: HeldOutIntervals) -> None:
 
 def _calibrator(options: HeldOutIntervals, phi: Head, pictures: PictureFeatures) -> Calibrator:
     if options.calibrator is None and options.phi is not None:
-        return fit_calibrator(phi, pictures, options.phi.stem, f"{len(pictures)} pictures")
+        return fit_calibrator(
+            dict.fromkeys((*pictures.tokens, "none"), phi),
+            pictures,
+            options.phi.stem,
+            f"{len(pictures)} pictures",
+        )
     calibrator = resolve_calibrator(options.calibrator)
     assert calibrator is not None
     return calibrator

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.learn.convert.convert_blazepose import convert, fetch_packages, find_models
-from sigmapose.learn.convert.onnx_export import load_phi
+from sigmapose.learn.convert.onnx_load import load_phi
+from sigmapose.learn.data.picture_choice import well_seen
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
+from sigmapose.learn.networks.blazepose import ARCHITECTURES
+from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.stages.fine_tune_files import FineTunePlan, run
 from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator
 from sigmapose.learn.stages.heldout import lines, scorecard
@@ -31,10 +36,16 @@ class HeldOut:
 def measure_heldout(options: HeldOut) -> None:
     """Print a line for every evidence source."""
     pictures = load_pictures(options.pictures, "test", least_flag=ANSWERED_FLAG)
-    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
     calibrator = resolve_calibrator(None)
     assert calibrator is not None
-    sys.stdout.write(lines(scorecard(phi, lift, calibrator, pictures)))
+    sys.stdout.write(lines(scorecard(shipped_heads(), calibrator, pictures)))
+
+
+def shipped_heads() -> dict[str, Head]:
+    """The installed depth networks by evidence source."""
+    return {name: load_phi(weights_path(name)) for name in ARCHITECTURES} | {
+        "none": load_phi(weights_path("lift"))
+    }
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,8 @@ class FitCalibrator:
     """Folder of feature shards; samples of the calibration split are used, no others."""
     out: Path
     """The calibrator to write."""
+    sources: tuple[str, ...] = ()
+    """Only these evidence sources; the others stay as the installed calibrator has them."""
     name: str = "gaussian3d-renders"
 
 
@@ -52,8 +65,19 @@ def fit(options: FitCalibrator) -> None:
     """Fit and write."""
     pictures = load_pictures(options.pictures, SPLIT, least_flag=ANSWERED_FLAG)
     fitted_on = f"{len(pictures)} rendered pictures, calibration subjects"
-    phi, lift = (load_phi(weights_path(name)) for name in ("heavy", "lift"))
-    fit_calibrator(phi, pictures, options.name, fitted_on, lift).save(options.out)
+    heads = {n: head for n, head in shipped_heads().items() if n in options.sources or not options.sources}
+    chosen = well_seen(pictures, more_behind_things=np.inf)
+    fitted = fit_calibrator(heads, chosen, options.name, fitted_on)
+    if options.sources:
+        installed = resolve_calibrator(None)
+        assert installed is not None
+        fitted = replace(
+            fitted,
+            samples=installed.samples | fitted.samples,
+            scales=installed.scales | fitted.scales,
+            radii=installed.radii | fitted.radii,
+        )
+    fitted.save(options.out)
     sys.stdout.write(f"wrote {options.out}\n")
 
 

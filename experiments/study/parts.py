@@ -12,7 +12,7 @@ from experiments.study.data import of_view
 from experiments.study.run import heads_file
 from experiments.study.study_plan import Study
 from sigmapose.errors import InputError
-from sigmapose.learn.convert.onnx_export import load_phi
+from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.augment import picture_batch
 from sigmapose.learn.data.samples import ANSWERED_FLAG, PictureFeatures, load_pictures
 from sigmapose.learn.networks.ensemble import EnsembleHead

@@ -25,7 +25,8 @@ from experiments.study.variants import STUDIES, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
 from sigmapose.learn.convert.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
-from sigmapose.learn.convert.onnx_export import export_image_model, label, load_phi, save_phi
+from sigmapose.learn.convert.onnx_export import export_image_model, label, save_phi
+from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.samples import Batch, PictureFeatures
 from sigmapose.learn.networks.blazepose import PoseEncoder
@@ -118,7 +119,9 @@ def make(shop: Workshop, variant: StudyVariant) -> None:
         label(target, {ENCODER_KEY: encoder, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
         pictures = seen_by(shop.material.calibration, encoder)
         told = f"{len(pictures)} rendered pictures, calibration subjects"
-        calibrator = fit_calibrator(head, pictures, f"{variant.name}-renders", told)
+        calibrator = fit_calibrator(
+            dict.fromkeys((*pictures.tokens, "none"), head), pictures, f"{variant.name}-renders", told
+        )
         calibrator.save(target.with_suffix(".json"))
         stamp.write_text(json.dumps(made))
         log.info("%s exported with encoder %s", variant.name, encoder)

@@ -37,7 +37,7 @@ def test_a_head_becomes_a_calibrator_and_a_table(
     pictures = walkers(300)
     rows = np.random.default_rng(0).permutation(len(pictures))
     told, held = pictures.take(rows[:200]), pictures.take(rows[200:])
-    calibrator = fit_calibrator(head, told, "test", "walkers")
+    calibrator = fit_calibrator({"heavy": head, "none": head}, told, "test", "walkers")
     measured = calibrator.radii["heavy"].quantity_groups
     assert set(measured) <= set(KINDS) and "thigh_length" in measured
     assert measured["thigh_length"].count == 400  # two sides of every other person

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sigmapose.learn.convert.onnx_export import load_phi, save_phi
+from sigmapose.learn.convert.onnx_export import save_phi
+from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.augment import Augmentation, BatchSource, sharpen, swap_sides
 from sigmapose.learn.data.samples import ViewLabels, into_keypoints, make_batch, mirror
 from sigmapose.learn.networks.phi import ROOT, SIGMA_FLOOR, DepthUncertaintyHead, PhiConfig

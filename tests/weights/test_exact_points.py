@@ -12,7 +12,7 @@ import torch
 from sigmapose.camera import Camera
 from sigmapose.estimate.api import lift_batch
 from sigmapose.estimate.context import crop_context
-from sigmapose.learn.convert.onnx_export import load_phi
+from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.networks.tokens import (
     BLAZEPOSE_TO_TOKEN,
     DEPTH,

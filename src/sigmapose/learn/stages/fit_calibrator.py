@@ -5,6 +5,7 @@ source.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -28,14 +29,14 @@ PROTOCOL = "rendered people, height unknown, focal length unknown and known apar
 
 
 def fit_calibrator(
-    phi: Head, pictures: PictureFeatures, title: str, fitted_on: str, lift: Head | None = None
+    heads: Mapping[str, Head], pictures: PictureFeatures, title: str, fitted_on: str
 ) -> Calibrator:
-    """Scales and radii for every encoder in the shards and for bare keypoints, with the focal length unknown
-    and known; for bare keypoints `lift` answers, where it is given."""
+    """Scales and radii with the focal length unknown and known, for every evidence source that has a head: an
+    encoder in the shards, or ``none`` for bare keypoints."""
     scales, radii, samples = {}, {}, {}
-    for source, known in itertools.product((*pictures.tokens, "none"), (False, True)):
-        head = lift if lift is not None and source == "none" else phi
-        replay, batch, rows, answer = replay_of(head, pictures, source, (known,))
+    sources = [source for source in (*pictures.tokens, "none") if source in heads]
+    for source, known in itertools.product(sources, (False, True)):
+        replay, batch, rows, answer = replay_of(heads[source], pictures, source, (known,))
         if len(replay) < MIN_PEOPLE:
             continue
         name = source + CAMERA_KNOWN if known else source

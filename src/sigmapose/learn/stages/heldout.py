@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -52,18 +54,16 @@ def measure(
 
 
 def scorecard(
-    phi: Head, lift: Head, calibrator: Calibrator, pictures: PictureFeatures
+    heads: Mapping[str, Head], calibrator: Calibrator, pictures: PictureFeatures
 ) -> dict[str, dict[str, float]]:
-    """`measure` by evidence source, of those that see anybody; bare keypoints, for which `lift` answers, are
-    `none`. What the calibrator had too few people for is as the network states it."""
+    """`measure` by evidence source, of those that see anybody; bare keypoints are `none`. What the calibrator
+    had too few people for is as the network states it."""
     seen = {name: int(valid.sum()) for name, valid in pictures.valid.items()}
     seen["none"] = seen.get("full", max(seen.values(), default=0))
     return {
-        name: measure(
-            lift if name == "none" else phi, calibrator if name in calibrator.scales else None, pictures, name
-        )
+        name: measure(heads[name], calibrator if name in calibrator.scales else None, pictures, name)
         for name, count in seen.items()
-        if count
+        if count and name in heads
     }
 
 

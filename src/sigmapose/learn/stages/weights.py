@@ -43,8 +43,9 @@ def make_weights(plan: TrainingPlan, phi: Head, lift: Head, tuned: Tuned | None 
         phi.config = replace(phi.config, depth_scale=EQ1_TO_STANDARD_DEVIATION)
     fitted_on = f"{plan.pictures} rendered pictures, calibration subjects"
     seen = load_pictures(pictures / "picture", Split.CALIBRATION, least_flag=ANSWERED_FLAG)
+    heads = {**dict.fromkeys(ARCHITECTURES, phi), "none": lift}
     calibrator = fit_calibrator(
-        phi, well_seen(seen, more_behind_things=np.inf), f"{plan.recipe}-renders", fitted_on, lift
+        heads, well_seen(seen, more_behind_things=np.inf), f"{plan.recipe}-renders", fitted_on
     )
     calibrator.save(folder / "calibrator.json")
     save_phi(phi, folder / "phi.pt")
@@ -59,7 +60,7 @@ def make_weights(plan: TrainingPlan, phi: Head, lift: Head, tuned: Tuned | None 
     store_float16(folder / "detector.onnx", folder / "detector.onnx")
     test = load_pictures(pictures / "picture", Split.TEST, least_flag=ANSWERED_FLAG)
     with whole_file(folder / SCORECARD) as file:
-        file.write(lines(scorecard(phi, lift, calibrator, test)).encode())
+        file.write(lines(scorecard(heads, calibrator, test)).encode())
 
 
 def as_stored(phi: Head) -> Head:

@@ -52,7 +52,7 @@ class EncoderTeacher:
         Raises:
             ModelError: the file holds no Φ.
         """
-        from sigmapose.learn.convert.onnx_export import load_phi
+        from sigmapose.learn.convert.onnx_load import load_phi
 
         return EncoderTeacher(load_phi(checkpoint), encoder, gate or AnswerGate())
 

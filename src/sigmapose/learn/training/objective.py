@@ -18,8 +18,8 @@ DEGREES = 180.0 / math.pi
 STRAIGHT = 15.0 / DEGREES
 """Radians: limbs less bent count as straight."""
 LIMBS = tuple(
-    tuple(BODY_26.index(f"{side}_{joint}") for joint in limb)
-    for limb in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
+    (BODY_26.index(f"{side}_{above}"), BODY_26.index(f"{side}_{middle}"), BODY_26.index(f"{side}_{below}"))
+    for above, middle, below in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
     for side in ("left", "right")
 )
 """Knees and elbows with the joints above and below."""

@@ -1,0 +1,106 @@
+"""Networks as torch modules again, from exported ONNX files and from checkpoints of Φ."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from sigmapose.errors import ModelError
+from sigmapose.estimate.network import CONFIG_KEY
+from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
+from sigmapose.learn.networks.ensemble import EnsembleHead, Head
+from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
+
+READERS = "readers."
+"""Begins the names of the weights that read one encoder's image features."""
+
+
+def load_phi(path: Path) -> Head:
+    """Φ in evaluation mode from a checkpoint (``phi.pt``), from an exported ``lift.onnx``, or from an image
+    model.
+
+    Image models of several sizes may share one Φ; each file then holds what reads its own encoder's features,
+    and the rest is taken from the files beside it. A Φ of one size alone reads no other encoder's features.
+
+    Raises:
+        ModelError: the file holds no Φ of the size it states.
+    """
+    if not path.is_file():
+        raise ModelError(f"no such checkpoint: '{path}'")
+    config, members = PhiConfig(image=False), 1
+    if path.suffix == ".onnx":
+        config, members, state = _exported(path)
+    else:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        if "config" in stored:
+            config, members = PhiConfig(**stored["config"]), stored.get("members", 1)
+            stored = stored["weights"]
+        state = {name: value.float() for name, value in stored.items()}
+    heads = [DepthUncertaintyHead(config) for _ in range(members)]
+    if members == 1:
+        for variant in [
+            v for v in heads[0].readers if not any(n.startswith(f"{READERS}{v}.") for n in state)
+        ]:
+            del heads[0].readers[variant]
+    phi = heads[0] if members == 1 else EnsembleHead(heads)
+    try:
+        phi.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(
+            f"'{path}' does not hold a depth-and-uncertainty network of its stated size"
+        ) from error
+    return phi.eval()
+
+
+def encoder_in(path: Path, variant: Variant) -> PoseEncoder:
+    """Θ of an exported image model, in evaluation mode.
+
+    Raises:
+        ModelError: the file holds no encoder of that size.
+    """
+    encoder = PoseEncoder(variant)
+    state = _weights(onnx.load(str(path)), "encoder.") if path.is_file() else {}
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(f"'{path}' does not hold an encoder of size '{variant}'") from error
+    return encoder.eval()
+
+
+def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
+    """Configuration, number of members and weights of the Φ in an ONNX file and, where they are of the same
+    Φ, the files beside it."""
+    model = onnx.load(str(path))
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    facts = json.loads(told.get(CONFIG_KEY, '{"image": false}'))
+    members, config = facts.pop("members", 1), PhiConfig(**facts)
+    state = _phi_weights(model)
+    if config.image:
+        for variant in ARCHITECTURES:
+            if (beside := path.with_name(f"{variant}.onnx")).is_file() and beside != path:
+                other = _phi_weights(onnx.load(str(beside)))
+                if all(torch.equal(other[n], v) for n, v in state.items() if n in other):
+                    state |= other
+    return config, members, state
+
+
+def _phi_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
+    state = _weights(model, "phi.")
+    for name in [n for n in state if n.endswith("mean.bias")]:
+        # The exporter stores equal tensors once; these two start equal and have equal gradients.
+        state.setdefault(name.replace("mean.bias", "shortcut.bias"), state[name])
+    return state
+
+
+def _weights(model: onnx.ModelProto, part: str) -> dict[str, Tensor]:
+    arrays = {i.name.removesuffix(".float16"): onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    return {
+        name.removeprefix(part): torch.from_numpy(array.astype(np.float32))
+        for name, array in arrays.items()
+        if name.startswith(part)
+    }
