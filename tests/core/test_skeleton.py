@@ -185,7 +185,7 @@ def test_batches_of_points_and_covariances() -> None:
     mapping = joint_map("coco_17", "body_26")
     mapped, present = mapping.apply(points)
     assert mapped.shape == (4, 2, 26, 2) and present.shape == (4, 2, 26)
-    np.testing.assert_array_equal(mapped[3, 1], mapping.apply(points[3, 1])[0])
+    np.testing.assert_allclose(mapped[3, 1], mapping.apply(points[3, 1])[0], rtol=1e-12)
     a = rng.normal(size=(4, 2, 17, 2, 2))
     cov = a @ a.swapaxes(-1, -2)
     moved = mapping.apply_covariance(cov)

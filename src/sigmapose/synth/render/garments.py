@@ -108,7 +108,8 @@ class Seamstress:
             rest = 1000 * c[rows, REST_X:]
             outline = cv2.convexHull(rest[:, :2].astype(np.float32))[:, 0].astype(float)
             outline = outline.mean(0) + 1.05 * (outline - outline.mean(0))
-            area = np.cross(outline, np.roll(outline, -1, 0)).sum() if len(outline) > 2 else 0.0
+            (x, y), (ahead_x, ahead_y) = outline.T, np.roll(outline, -1, 0).T
+            area = (x * ahead_y - y * ahead_x).sum()
             low = rest[:, 2].min()
             sole = prism(outline[:: 1 if area > 0 else -1], low - 14, low + 12)
             some = rows[:: max(1, len(rows) // 60)]
