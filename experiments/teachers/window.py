@@ -14,12 +14,13 @@ import numpy as np
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
+from sigmapose.gaussian import chi2_radius
 from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson, Teacher
 
 REWEIGHTINGS = 5
-FAR = 7.815
+FAR = chi2_radius(0.95, 3) ** 2
 """Squared Mahalanobis distance to the curve beyond which a frame loses weight: 95 % of chi-square with 3
 degrees of freedom."""
 Moment = tuple[str, float]

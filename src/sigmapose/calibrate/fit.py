@@ -20,6 +20,7 @@ from sigmapose.calibrate.joint_groups import joint_groups
 from sigmapose.calibrate.quantity_radii import fit_quantities
 from sigmapose.calibrate.scale import fit_scales
 from sigmapose.calibrator import ConformalRadii, VarianceScales, spread_radii
+from sigmapose.gaussian import chi2_radius
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26, VISIBILITY
 
@@ -129,7 +130,7 @@ def _scales(evidence: CalibrationData, rows: np.ndarray) -> VarianceScales:
     return VarianceScales(
         fit_scales(relative, classes, 3),
         fit_scales(points, classes, 2),
-        float(np.nanquantile(np.abs(evidence.stature_z[rows]), 0.9) / 1.645),
+        float(np.nanquantile(np.abs(evidence.stature_z[rows]), 0.9) / chi2_radius(0.9, 1)),
         evidence.constant_sigma_mm,
     )
 

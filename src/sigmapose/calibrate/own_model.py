@@ -21,6 +21,7 @@ from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import ImageNetwork, Prediction25D
 from sigmapose.estimate.replay import Replay
+from sigmapose.gaussian import chi2_radius
 from sigmapose.skeleton import BODY_26
 
 BATCH = 16
@@ -154,4 +155,4 @@ def _stature_z(answers: ModelPredictions) -> np.ndarray:
 def _constant_sigma(replay: Replay) -> np.ndarray:
     """Isotropic sigma per joint whose 90 % ball holds 90 % of the errors."""
     errors = replay.errors(None, np.arange(len(replay))).joints
-    return np.nanquantile(np.linalg.norm(errors, axis=-1), 0.9, axis=0) / 2.5003
+    return np.nanquantile(np.linalg.norm(errors, axis=-1), 0.9, axis=0) / chi2_radius(0.9, 3)

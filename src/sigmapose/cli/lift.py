@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,8 +12,6 @@ import tyro
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
-    from sigmapose.io.keypoints import KeypointFile
-    from sigmapose.pose import Frame, Pose
     from sigmapose.run.camera_option import CameraOption
 
 
@@ -48,6 +46,7 @@ class Lift:
         from sigmapose.errors import InputError
         from sigmapose.io.keypoints import read_keypoints
         from sigmapose.run.camera_option import CameraOption
+        from sigmapose.run.keypoint_lifting import lift_file
         from sigmapose.run.output_files import Outputs
 
         if not 0 < self.fps < float("inf"):
@@ -55,7 +54,10 @@ class Lift:
         option, size = CameraOption.parse(self.camera), _size(self.image_size)
         file = read_keypoints(self.keypoints, skeleton=self.skeleton, image_size=size or option.size)
         camera, size, note = self._camera(option, size or file.image_size or option.size)
-        frames, left_out = self._lifted(file, camera, size)
+        frames, left_out = lift_file(
+            file, camera, size,
+            fps=self.fps, height_mm=self.height_mm, calibrator=self.calibrator, stature=self.stature,
+        )  # fmt: skip
         outputs = Outputs(
             self.out,
             self.json,
@@ -95,46 +97,6 @@ class Lift:
             )
         camera, note = option.at(*size)
         return camera, size, f"field of view {camera.fov_deg:.0f}° ({note})"
-
-    def _lifted(
-        self, file: KeypointFile, camera: Camera | None, size: tuple[int, int] | None
-    ) -> tuple[list[tuple[Frame, Camera]], list[str]]:
-        """Frames with the camera they were seen by, and in words who was left out."""
-        import numpy as np
-
-        from sigmapose.camera import Camera
-        from sigmapose.estimate.api import lift_batch
-        from sigmapose.estimate.lifter import why_not
-        from sigmapose.pose import Frame
-
-        everybody = [(k, person) for k, frame in enumerate(file.frames) for person in frame.people]
-        poses: list[list[Pose]] = [[] for _ in file.frames]
-        reasons: list[str] = []
-        if everybody:
-            points = np.stack([person.points_px for _, person in everybody])
-            reasons = why_not(points, camera, file.skeleton)
-        usable = [who for who, reason in zip(everybody, reasons, strict=True) if not reason]
-        left_out = [
-            f"{reasons.count(why)} {'person' if reasons.count(why) == 1 else 'people'} {why} left out"
-            for why in dict.fromkeys(reasons)
-            if why
-        ]
-        if usable:
-            batch = lift_batch(
-                np.stack([person.points_px for _, person in usable]),
-                np.stack([person.scores for _, person in usable]),
-                camera=camera, skeleton=file.skeleton, height_mm=self.height_mm, image_size=size,
-                calibrator=self.calibrator, stature=self.stature,
-            )  # fmt: skip
-            camera = batch.camera
-            for i, (k, person) in enumerate(usable):
-                poses[k].append(replace(batch[i], track=person.track))
-        camera = camera or Camera.default(*(size or (1, 1)))
-        frames = [
-            (Frame(frame.index, frame.index / self.fps, tuple(found), file.path.name), camera)
-            for frame, found in zip(file.frames, poses, strict=True)
-        ]
-        return frames, left_out
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

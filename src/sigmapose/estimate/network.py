@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MODELS = ("lite", "full", "heavy")
 DEFAULT_MODEL = "heavy"
-CROP_PX = 256
 LOGIT_CLIP = 8.0
 
 

@@ -11,6 +11,7 @@ from sigmapose.errors import InputError, SkeletonError
 from sigmapose.evaluate.matrices import decompose, unpack
 from sigmapose.evaluate.pose_metrics import finite_joints
 from sigmapose.shapes import Array, Bool, Float, Int
+from sigmapose.units import PLURAL, mm_per
 
 NAMED = 3
 """So many examples a message names."""
@@ -20,7 +21,8 @@ CHUNK = 65_536
 HUMAN_RADIUS_MM = (90.0, 3000.0)
 """Root mean square distance of a person's joints from the root; adults have about 550,
 infants 150."""
-_UNITS = (("metres", 1e-3, 3.0), ("inches", 1 / 25.4, 1.6), ("centimetres", 0.1, 1.6))
+_SLACK = {"m": 3.0, "inch": 1.6, "cm": 1.6}
+"""How far from the expected size people may be to be taken for people in that unit."""
 
 
 def _some(names: Sequence[object]) -> str:
@@ -91,10 +93,11 @@ def check_units(
     for side, radius, reference in (("truth", truth, 550.0), ("predictions", predicted, truth)):
         if side == "truth" and not radius < HUMAN_RADIUS_MM[0] and not radius > HUMAN_RADIUS_MM[1]:
             continue
-        for unit, factor, slack in _UNITS:
+        for unit, slack in _SLACK.items():
+            factor = 1 / mm_per(unit)
             if factor / slack < radius / reference < factor * slack:
                 raise InputError(
-                    f"{side} look like {unit}: joints lie {radius:.3g} from the root where "
+                    f"{side} look like {PLURAL[unit]}: joints lie {radius:.3g} from the root where "
                     f"{reference:.0f} mm are expected; multiply by {1 / factor:g}"
                 )
         if side == "truth":

@@ -25,6 +25,7 @@ from sigmapose.io.frame_names import Matched, match_frames, some
 from sigmapose.io.predictions import Predictions3D
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import JointMap, joint_map
+from sigmapose.units import PLURAL, mm_per
 
 Matching = Literal["all", "truth", "common"]
 """What happens to frames and joints that only one side has. `all`: an error. `truth`: those of the truth that
@@ -34,7 +35,7 @@ CONFIDENT_SCORE = 0.9
 """A joint with a higher confidence counts as vouched for."""
 MIXED_SHARE = 0.02
 """So many frames of another size than the rest are taken to be of another unit, and not just bad."""
-_UNITS = {"metres": 1e-3, "centimetres": 0.1, "micrometres": 1e3}
+_UNITS = {PLURAL["m"]: 1 / mm_per("m"), PLURAL["cm"]: 1 / mm_per("cm"), "micrometres": 1e3}
 _SLACK = 1.8
 
 

@@ -19,12 +19,13 @@ from sigmapose.evaluate.frames import LEVELS
 from sigmapose.gaussian import chi2_radius
 from sigmapose.io.poses_json import PosesFile, read_poses
 from sigmapose.io.prediction_tables import read_arrays
-from sigmapose.io.predictions import UNITS_MM, Predictions3D, ScoreKind, Unit, read_predictions, root_of
+from sigmapose.io.predictions import Predictions3D, ScoreKind, Unit, read_predictions, root_of
 from sigmapose.pose import Pose
 from sigmapose.reading import guarded
 from sigmapose.regions import radius_at
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import get_skeleton
+from sigmapose.units import mm_per
 
 MOST_PICTURE_BYTES = 512 * 2**20
 """Of encoded pictures kept for the worst frames; beyond this none are shown."""
@@ -189,7 +190,7 @@ def _stated_in(
             got = arrays[name].shape
             raise InputError(f"{path}: '{name}' must have shape {want}, got {got}: write it again")
     cov = np.full((len(told.ids), len(told.skeleton), 3, 3), np.nan)
-    cov[:, place] = arrays["cov_mm2"] * UNITS_MM[told.unit] ** 2
+    cov[:, place] = arrays["cov_mm2"] * mm_per(told.unit) ** 2
     if "radii" not in arrays or not levels:
         return cov, None
     stated = np.asarray(arrays["radii"], np.float64)

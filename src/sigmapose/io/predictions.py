@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from sigmapose.io.prediction_tables import PredictionTable, parse_csv, parse_jso
 from sigmapose.reading import MAX_JSON_BYTES, check_regular, guarded
 from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import SKELETONS, Skeleton, get_skeleton
+from sigmapose.units import fitting_units, mm_per
 
 ScoreKind = Literal["none", "confidence", "sigma_mm"]
 Unit = Literal["mm", "cm", "m"]
-UNITS_MM: dict[Unit, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 SIZE_MM = (150.0, 900.0)
 """Median distance of a person's joints from the hips; a toddler's is about 200 mm, a tall man's 600 mm."""
 BLOCK_FRAMES = 20
@@ -141,7 +141,7 @@ def _read(path: Path, skeleton: str | None, unit: Unit | None) -> Predictions3D:
             )
     _check_ids(table, path)
     told = unit or detect_unit(joints, chosen, str(path))
-    factor = UNITS_MM[told]
+    factor = mm_per(told)
     kind: ScoreKind = "none" if score is None else "sigma_mm" if table.score_is_sigma else "confidence"
     if score is not None and kind == "sigma_mm":
         score = np.asarray(score * factor)
@@ -159,8 +159,9 @@ def detect_unit(joints: Float[Array, "frame joint 3"], skeleton: Skeleton, name:
     distance = np.linalg.norm(joints - root_of(joints, skeleton)[:, None], axis=-1)
     distance = distance[np.isfinite(distance) & (distance > 0)]
     size = float(np.median(distance)) if distance.size else float("nan")
-    for unit, factor in UNITS_MM.items():
-        if SIZE_MM[0] <= size * factor <= SIZE_MM[1]:
+    fitting = fitting_units(size, *SIZE_MM)
+    for unit in get_args(Unit):
+        if unit in fitting:
             return unit
     raise InputError(
         f"{name}: joints lie {size:.3g} from the hips (median), which is no person in mm, cm or m: scale "

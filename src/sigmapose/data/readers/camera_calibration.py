@@ -29,9 +29,9 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.data.units import UNITS, mm_per
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float
+from sigmapose.units import UNITS, fitting_units, mm_per
 
 SUBPIXELS = 64.0
 ROTATION_TOLERANCE = 1e-3
@@ -173,10 +173,9 @@ def _check_distances(centers: list[np.ndarray], unit: str, path: Path) -> None:
     """Refuse a unit that makes the studio too small or too large."""
     among = centers if len(centers) > 1 else [*centers, np.zeros(3)]
     extent = max(float(np.linalg.norm(a - b)) for a in among for b in among)
-    low, high = STUDIO_MM
-    if low <= extent * mm_per(unit) <= high or extent == 0:
+    fitting = fitting_units(extent, *STUDIO_MM)
+    if unit in fitting or extent == 0:
         return
-    fitting = [u for u, scale in UNITS.items() if low <= extent * scale <= high]
     if not fitting:
         raise DataError(
             f"'{path}': cameras are {extent:g} {unit} apart, and no unit makes that a studio: calibrate again"

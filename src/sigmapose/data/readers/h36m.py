@@ -29,10 +29,10 @@ from sigmapose.data.readers.videopose3d import (
 )
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
-from sigmapose.data.units import to_mm
 from sigmapose.errors import DataError
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import H36M_17, joint_map
+from sigmapose.units import to_mm
 
 SOURCE = "h36m"
 WHERE = (

@@ -32,10 +32,10 @@ from sigmapose.data.readers.videopose3d import (
 )
 from sigmapose.data.sample import Sample
 from sigmapose.data.splits import Split
-from sigmapose.data.units import to_mm
 from sigmapose.errors import CameraError, DataError
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, joint_map
+from sigmapose.units import to_mm
 
 SOURCE = "humaneva"
 WHERE = "get HumanEva-I from humaneva.is.tue.mpg.de and convert it with VideoPose3D's ConvertHumanEva.m"

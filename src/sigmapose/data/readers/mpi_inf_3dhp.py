@@ -29,12 +29,12 @@ from sigmapose.data.readers.placed import fit_intrinsics
 from sigmapose.data.readers.skeletool import read_skeletool
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
-from sigmapose.data.units import to_mm
 from sigmapose.errors import CameraError, DataError
 from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26, H36M_17, JointMap, Skeleton
+from sigmapose.units import to_mm
 
 SOURCE = "mpi-inf-3dhp"
 WHERE = "get it from vcai.mpi-inf.mpg.de/3dhp-dataset with its get_dataset.sh and get_testset.sh"

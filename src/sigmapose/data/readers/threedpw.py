@@ -29,12 +29,12 @@ from sigmapose.data.readers.common import (
 )
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
-from sigmapose.data.units import mm_per, to_mm
 from sigmapose.errors import CameraError, DataError
 from sigmapose.io.images import read_image
 from sigmapose.io.keypoint_layouts import get_layout
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, COCO_17, H36M_17, JointMap, joint_map
+from sigmapose.units import mm_per, to_mm
 
 SOURCE = "3dpw"
 WHERE = "get sequenceFiles.zip and imageFiles.zip from virtualhumans.mpi-inf.mpg.de/3DPW"

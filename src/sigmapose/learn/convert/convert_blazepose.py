@@ -25,9 +25,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sigmapose.errors import DataError, ModelError
+from sigmapose.estimate.crop import CROP_PX
 from sigmapose.learn.convert.onnx_rewrite import rewrite
 from sigmapose.learn.convert.tflite import Graph, Operator, read_tflite
-from sigmapose.learn.networks.blazepose import ARCHITECTURES, CROP_SIZE, EncoderOutput, PoseEncoder, Variant
+from sigmapose.learn.networks.blazepose import ARCHITECTURES, EncoderOutput, PoseEncoder, Variant
 from sigmapose.learn.networks.blazepose_detector import DETECTOR_SIZE, DetectorOutput, PoseDetectorNet
 from sigmapose.writing import whole_file
 
@@ -129,7 +130,7 @@ def load_detector(source: Path | bytes) -> PoseDetectorNet:
 
 def export_encoder(encoder: PoseEncoder, path: Path) -> None:
     """float32 ONNX: `crops` (B, 256, 256, 3) to the fields of EncoderOutput, any batch size."""
-    _export(encoder, torch.zeros(2, CROP_SIZE, CROP_SIZE, 3), "crops", EncoderOutput._fields, path)
+    _export(encoder, torch.zeros(2, CROP_PX, CROP_PX, 3), "crops", EncoderOutput._fields, path)
 
 
 def export_detector(detector: PoseDetectorNet, path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sigmapose.estimate.context import CONTEXT_FEATURES
+from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import (
     CONFIG_KEY,
     DEPTH_SCALE_KEY,
@@ -152,7 +153,11 @@ def label(path: Path, facts: dict[str, str]) -> None:
 def export_image_model(encoder: PoseEncoder, phi: Head, out: Path) -> None:
     """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights,
     float32 arithmetic."""
-    example = (torch.rand(2, 256, 256, 3), torch.tensor([[1.0, 0.0]] * 2), torch.zeros(2, CONTEXT_FEATURES))
+    example = (
+        torch.rand(2, CROP_PX, CROP_PX, 3),
+        torch.tensor([[1.0, 0.0]] * 2),
+        torch.zeros(2, CONTEXT_FEATURES),
+    )
     _export(
         ImageModel(encoder, phi),
         example,

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sigmapose.errors import ModelError
+from sigmapose.estimate.crop import CROP_PX
 from sigmapose.learn.networks.blazepose import (
-    CROP_SIZE,
     LANDMARKS,
     EncoderOutput,
     Variant,
@@ -53,7 +53,7 @@ class LandmarkHead(nn.Module):
         super().__init__()
         # factors, not sizes: with a size the exporter would freeze the batch
         self.growth = [coarse / fine for fine, coarse in itertools.pairwise(steps)]
-        self.last_growth = steps[0] * HEATMAP_CELLS / CROP_SIZE
+        self.last_growth = steps[0] * HEATMAP_CELLS / CROP_PX
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
         self.smooth = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1), nn.ReLU6()
@@ -111,7 +111,7 @@ class TimmEncoder(nn.Module):
         widths = self.backbone.feature_info.channels()
         steps = self.backbone.feature_info.reduction()
         # finer than the heatmaps is of no use
-        self.used = [i for i, step in enumerate(steps) if step * HEATMAP_CELLS >= CROP_SIZE]
+        self.used = [i for i, step in enumerate(steps) if step * HEATMAP_CELLS >= CROP_PX]
         self.head = LandmarkHead([widths[i] for i in self.used], [steps[i] for i in self.used])
         self.mean: Tensor
         self.std: Tensor
@@ -131,7 +131,7 @@ def _create(name: str, pretrained: bool) -> Any:
     wanted = {"pretrained": pretrained, "features_only": True}
     try:
         try:  # transformers are made for one size of picture
-            return timm.create_model(name, img_size=CROP_SIZE, **wanted)
+            return timm.create_model(name, img_size=CROP_PX, **wanted)
         except TypeError:
             return timm.create_model(name, **wanted)
     except (RuntimeError, TypeError, AttributeError) as error:

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sigmapose.errors import ModelError
+from sigmapose.estimate.crop import CROP_PX
 
 Variant = Literal["lite", "full", "heavy"]
 
-CROP_SIZE = 256
 LANDMARKS = 39
 """33 body landmarks, then six that only steer the crop (33 and 34 give its centre and its size)."""
 FEATURES: dict[Variant, tuple[int, int]] = {"lite": (32, 768), "full": (48, 1152), "heavy": (48, 1152)}
@@ -351,7 +351,7 @@ class PoseEncoder(nn.Module):
     def finish(self, begun: list[Float[Tensor, "b _ _ _"]]) -> EncoderOutput:
         """What Θ says, from what `begin` gave."""
         raw = self.network.finish(begun)
-        xyz = raw.landmarks[..., :3] / CROP_SIZE
+        xyz = raw.landmarks[..., :3] / CROP_PX
         centred = xyz - xyz.new_tensor([0.5, 0.5, 0.0])
         landmarks = torch.cat([centred, torch.sigmoid(raw.landmarks[..., 3:])], -1)
         with torch.autocast(xyz.device.type, enabled=False):

@@ -18,6 +18,7 @@ from sigmapose.data.splits import unit_of
 from sigmapose.estimate.assemble import STATURES_MM
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.replay import Replay
+from sigmapose.gaussian import chi2_radius
 from sigmapose.learn.data.augment import picture_batch
 from sigmapose.learn.data.samples import Batch, PictureFeatures, ViewLabels, concatenate
 from sigmapose.learn.networks.ensemble import Head
@@ -109,4 +110,4 @@ def _constant_sigma(answer: Gaussian25D, batch: Batch) -> np.ndarray:
         - (batch.relative * batch.mm_per_crop[:, None, None]).numpy()
     )
     distance = np.linalg.norm(error, axis=-1)
-    return np.quantile(distance, 0.9, axis=0) / 2.5003
+    return np.quantile(distance, 0.9, axis=0) / chi2_radius(0.9, 3)

@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Float
 
 from sigmapose.errors import DataError
+from sigmapose.gaussian import chi2_radius
 from sigmapose.learn.data.samples import PictureFeatures
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.lesson import Lesson
 
-INSIDE_90 = 6.251
-"""Chi-square with 3 degrees of freedom, 90 %."""
+INSIDE_90 = chi2_radius(0.9, 3) ** 2
+"""Squared Mahalanobis distance within which 90 % of a 3D Gaussian lies."""
 
 
 def fitted_variance(lesson: Lesson, annotated: PictureFeatures) -> Float[np.ndarray, " 26"]:
@@ -26,7 +27,7 @@ def fitted_variance(lesson: Lesson, annotated: PictureFeatures) -> Float[np.ndar
         raise DataError("none of the samples that the teacher keeps is annotated: give annotated ones")
     squared = np.einsum("nji,njik,njk->nj", error, np.linalg.inv(cov), error)
     # robust: a few gross mistakes, which a Gaussian cannot hold anyway, shall not blur everything
-    factor = np.quantile(squared, 0.9, axis=0) / 6.251
+    factor = np.quantile(squared, 0.9, axis=0) / INSIDE_90
     factor[ROOT] = 1.0
     return factor
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from sigmapose.data.shards import PARTIAL
-from sigmapose.learn.networks.blazepose import CROP_SIZE, EncoderOutput, PoseEncoder
+from sigmapose.estimate.crop import CROP_PX
+from sigmapose.learn.networks.blazepose import EncoderOutput, PoseEncoder
 from sigmapose.shapes import Array, UInt8
 
 
@@ -59,7 +60,7 @@ def export_fixed_part(original: PoseEncoder, frozen: int, path: Path, threads: i
     with warnings.catch_warnings():  # about the exporter's age
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Both(original, frozen).eval(), (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3),), str(partial),
+            _Both(original, frozen).eval(), (torch.zeros(2, CROP_PX, CROP_PX, 3),), str(partial),
             dynamo=False, opset_version=17, input_names=["crops"], output_names=names,
             dynamic_axes={name: {0: "batch"} for name in ("crops", *names)},
         )  # fmt: skip

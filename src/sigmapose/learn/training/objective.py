@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sigmapose.gaussian import chi2_radius
 from sigmapose.learn.data.samples import IGNORE, Batch
 from sigmapose.learn.networks.linear import cholesky
 from sigmapose.learn.networks.phi import ROOT, SCALE, Gaussian25D
@@ -97,7 +98,7 @@ def validate(answer: Gaussian25D, batch: Batch) -> dict[str, float]:
     error = (batch.relative - answer.relative)[:, others]
     error_mm = error.norm(dim=-1) * batch.mm_per_crop[:, None]
     whitened = losses.solve_lower(answer.relative_tril[:, others], error)
-    inside = (whitened**2).sum(-1) < 6.251  # chi-square, 3 degrees of freedom, 90 %
+    inside = whitened.norm(dim=-1) < chi2_radius(0.9, 3)
     spread = (
         torch.linalg.vector_norm(answer.relative_tril[:, others], dim=(-1, -2)) * batch.mm_per_crop[:, None]
     )

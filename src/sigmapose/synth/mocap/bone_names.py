@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sigmapose.data.units import HUMAN_THIGH_MM, UNITS
 from sigmapose.errors import DataError
 from sigmapose.synth.mocap.motion_clip import MotionClip
+from sigmapose.units import HUMAN_THIGH_MM, UNITS, fitting_units
 
 SIDES = ("left", "right")
 LIMBS = (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))
@@ -138,8 +138,7 @@ def check_bones(clip: MotionClip, joints: Mapping[str, int], *, unit: str | None
         return float(np.linalg.norm(rest[joints[end]] - rest[joints[start]]))
 
     thigh = 0.5 * sum(length(f"{side}_thigh", f"{side}_shin") for side in SIDES)
-    low, high = HUMAN_THIGH_MM
-    fitting = [u for u, scale in MOTION_UNITS.items() if low <= thigh * scale <= high]
+    fitting = fitting_units(thigh, *HUMAN_THIGH_MM, MOTION_UNITS)
     if not fitting:
         raise DataError(
             f"{clip.name}: its thigh is {thigh:.4g} long, which is human in no unit "

@@ -1,6 +1,8 @@
-"""Units of length, and bones that tell which unit a file is in."""
+"""Units of length, and lengths that tell which unit a file is in."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from sigmapose.skeleton import Skeleton
 
 UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 """Millimetres in a unit."""
-_PLURAL = {"mm": "millimetres", "cm": "centimetres", "m": "metres", "inch": "inches"}
+PLURAL = {"mm": "millimetres", "cm": "centimetres", "m": "metres", "inch": "inches"}
 
 HUMAN_THIGH_MM = (200.0, 620.0)
 """Hip to knee, from a small child to beyond the tallest people measured."""
@@ -26,6 +28,13 @@ def mm_per(unit: str) -> float:
     if unit not in UNITS:
         raise DataError(f"unknown unit {unit!r}: choose from {', '.join(UNITS)}")
     return UNITS[unit]
+
+
+def fitting_units(
+    length: float, low_mm: float, high_mm: float, units: Mapping[str, float] = UNITS
+) -> list[str]:
+    """The units in which a length lies within the limits, in the order of `units`."""
+    return [unit for unit, mm in units.items() if low_mm <= length * mm <= high_mm]
 
 
 def median_thigh(joints: Float[Array, "*batch joint 3"], skeleton: Skeleton) -> float:
@@ -53,16 +62,15 @@ def to_mm(
     """
     scale = mm_per(unit)
     thigh = median_thigh(joints, skeleton)
-    low, high = HUMAN_THIGH_MM
-    if np.isnan(thigh) or low <= thigh * scale <= high:
+    fitting = fitting_units(thigh, *HUMAN_THIGH_MM)
+    if np.isnan(thigh) or unit in fitting:
         return np.asarray(joints, dtype=np.float64) * scale
-    fitting = [u for u, s in UNITS.items() if low <= thigh * s <= high]
     if not fitting:
         raise DataError(
             f"{where}: median thigh {thigh:.4g}, which is human in no unit ({', '.join(UNITS)}): are the "
             "joints in the order this reader expects?"
         )
     raise DataError(
-        f"{where}: median thigh {thigh:.4g} {unit}: these look like {_PLURAL[fitting[0]]}, "
+        f"{where}: median thigh {thigh:.4g} {unit}: these look like {PLURAL[fitting[0]]}, "
         f"pass unit='{fitting[0]}'"
     )
