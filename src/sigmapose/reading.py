@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ MAX_SMALL_BYTES = 16 << 20
 """Cameras and calibrators; ours has 300 KB."""
 _SHOWN = 240
 _ILLEGIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Opening a pipe that nobody writes to must not wait."""
 
 
 @contextmanager
@@ -77,22 +80,31 @@ def check_regular(path: Path, remedy: str, limit: int, family: type[SigmaposeErr
     Devices and pipes may never end; a size is checked before anything is held in memory.
     """
     with guarded(path, remedy, family):
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise family(f"{path}: is a folder: {remedy}")
-        if not stat.S_ISREG(about.st_mode):
-            raise family(f"{path}: is no regular file: save it as a file first")
-        if about.st_size > limit:
-            raise family(
-                f"{path}: has {about.st_size >> 20} MB, more than {limit >> 20} MB are not read: split it"
-            )
+        _check(os.stat(path), path, remedy, limit, family)
+
+
+def _check(about: os.stat_result, path: Path, remedy: str, limit: int, family: type[SigmaposeError]) -> None:
+    if stat.S_ISDIR(about.st_mode):
+        raise family(f"{path}: is a folder: {remedy}")
+    if not stat.S_ISREG(about.st_mode):
+        raise family(f"{path}: is no regular file: save it as a file first")
+    if about.st_size > limit:
+        raise family(
+            f"{path}: has {about.st_size >> 20} MB, more than {limit >> 20} MB are not read: split it"
+        )
 
 
 def read_bytes(path: Path, remedy: str, *, limit: int, family: type[SigmaposeError] = InputError) -> bytes:
     """The content of a regular file of at most `limit` bytes; anything else is an error of `family`."""
-    check_regular(path, remedy, limit, family)
-    with guarded(path, remedy, family), path.open("rb") as file:
-        return file.read(limit)
+    with guarded(path, remedy, family):
+        descriptor = os.open(path, _READ)
+        try:
+            about = os.fstat(descriptor)
+            _check(about, path, remedy, limit, family)
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
+                return file.readall()
+        finally:
+            os.close(descriptor)
 
 
 def read_json(

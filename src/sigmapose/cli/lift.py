@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sigmapose.camera import Camera
     from sigmapose.run.camera_option import CameraOption
 
+FPS = (1e-3, 1e5)
+"""Frame rates of films that people are seen in, from time lapse to high speed."""
+
 
 @dataclass(frozen=True)
 class Lift:
@@ -49,15 +52,9 @@ class Lift:
         from sigmapose.run.keypoint_lifting import lift_file
         from sigmapose.run.output_files import Outputs
 
-        if not 0 < self.fps < float("inf"):
+        if not FPS[0] <= self.fps <= FPS[1]:
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the pictures, e.g. 30")
         option, size = CameraOption.parse(self.camera), _size(self.image_size)
-        file = read_keypoints(self.keypoints, skeleton=self.skeleton, image_size=size or option.size)
-        camera, size, note = self._camera(option, size or file.image_size or option.size)
-        frames, left_out = lift_file(
-            file, camera, size,
-            fps=self.fps, height_mm=self.height_mm, calibrator=self.calibrator, stature=self.stature,
-        )  # fmt: skip
         outputs = Outputs(
             self.out,
             self.json,
@@ -67,17 +64,23 @@ class Lift:
             read=self.keypoints,
             overwrite=self.overwrite,
         )
-        people = sum(len(frame.poses) for frame, _ in frames)
+        file = read_keypoints(self.keypoints, skeleton=self.skeleton, image_size=size or option.size)
+        camera, size, note = self._camera(option, size or file.image_size or option.size)
+        lifted = lift_file(
+            file, camera=camera, image_size=size, fps=self.fps, height_mm=self.height_mm,
+            calibrator=self.calibrator, stature=self.stature,
+        )  # fmt: skip
+        messages = [*file.messages, *lifted.left_out]
         with outputs:
-            for frame, seen_by in frames:
-                outputs.write_frame(frame, seen_by)
-            messages = [*file.messages, *left_out]
+            for frame in lifted.frames:
+                outputs.write_frame(frame, lifted.camera)
             outputs.add_messages(messages, broken=False)
         for message in messages:
             sys.stderr.write(f"sigmapose: warning: {self.keypoints}: {message}\n")
         said = sys.stderr if outputs.stdout_taken else sys.stdout
+        people, frames = lifted.people, len(file.frames)
         count = f"{people} {'pose' if people == 1 else 'poses'}" if people else "nobody"
-        pictures = f"{len(frames)} {'frame' if len(frames) == 1 else 'frames'}"
+        pictures = f"{frames} {'frame' if frames == 1 else 'frames'}"
         said.write(
             f"{self.keypoints.name}: {count} in {pictures}, {file.skeleton}; {note}{outputs.places()}\n"
         )

@@ -123,8 +123,14 @@ def _make(plan: SynthPlan) -> str:
     begun = time.monotonic()
     started = found == plan.count
     with tqdm(
-        total=plan.count, initial=found, desc="samples", unit="sample", smoothing=0.05, mininterval=0.5
-    ) as progress:
+        total=plan.count,
+        initial=found,
+        desc="samples",
+        unit="sample",
+        smoothing=0.05,
+        mininterval=0.5,
+        disable=None,
+    ) as progress:  # fmt: skip
         for made in steps:
             if not started and made:
                 progress.unpause()  # the start of the workers says nothing about their speed

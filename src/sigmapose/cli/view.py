@@ -24,7 +24,6 @@ class View:
     """Replace an existing page."""
 
     def __call__(self) -> int:
-        from sigmapose.io.poses_checks import checked
         from sigmapose.io.poses_json import read_poses
         from sigmapose.run.places import check_free, check_no_input
         from sigmapose.view.scene import write_scene
@@ -36,7 +35,7 @@ class View:
         check_free([page], self.overwrite)
         check_place(page, "--out")
         title = file.sources[0].file if len(file.sources) == 1 else file.path.parent.name
-        write_scene(checked(file), page, title=title, skeleton=file.skeleton)
+        write_scene(file, page, title=title, skeleton=file.skeleton)
         sys.stdout.write(f"wrote {page}\n")
         if self.open:
             import webbrowser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -97,6 +98,23 @@ def lift_batch(
         else Lifter(calibrator=calibrator, stature=stature)
     )
     return lifter(
+        points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
+    )
+
+
+def lift_parts(
+    points_px: Float[Array, "person joint 2"],
+    scores: Float[Array, "person joint"] | None = None,
+    *,
+    camera: Camera | None = None,
+    skeleton: str | Skeleton = "coco_17",
+    height_mm: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    calibrator: str | None = None,
+    stature: Stature = "adult",
+) -> Iterator[PoseBatch]:
+    """The same as `lift_batch`, a part of the people at a time, so that memory does not grow with them."""
+    return _lifter(calibrator, stature).parts(
         points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 
 import numpy as np
@@ -66,6 +68,26 @@ class Lifter:
             SkeletonError: unknown skeleton. InputError: wrong shapes, or a person with fewer than three
                 joints.
         """
+        return _join(
+            list(
+                self.parts(
+                    points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm,
+                    image_size=image_size,
+                )
+            )
+        )  # fmt: skip
+
+    def parts(
+        self,
+        points_px: Float[Array, "person joint 2"],
+        scores: Float[Array, "person joint"] | None = None,
+        *,
+        camera: Camera | None = None,
+        skeleton: str | Skeleton = "coco_17",
+        height_mm: float | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> Iterator[PoseBatch]:
+        """The same, a part of the people at a time; at least one part, and few wait to be asked for."""
         points, score, present = _as_body_26(points_px, scores, skeleton)
         check_height(height_mm)
         place_known = camera is not None or image_size is not None
@@ -95,11 +117,18 @@ class Lifter:
                 score=_person_score(score[rows], present[rows]),
             )
 
-        chunks = [slice(i, i + CHUNK) for i in range(0, len(local), CHUNK)]
-        if len(chunks) <= 1 or self.workers == 1:
-            return _join([lift_rows(rows) for rows in chunks or [slice(0, 0)]])
+        chunks = [slice(i, i + CHUNK) for i in range(0, len(local), CHUNK)] or [slice(0, 0)]
+        if len(chunks) == 1 or self.workers == 1:
+            yield from map(lift_rows, chunks)
+            return
         with ThreadPoolExecutor(self.workers) as pool:
-            return _join(list(pool.map(lift_rows, chunks)))
+            ahead: deque[Future[PoseBatch]] = deque()
+            for rows in chunks:
+                ahead.append(pool.submit(lift_rows, rows))
+                if len(ahead) > self.workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
 
 def _context(

@@ -129,9 +129,13 @@ def open_session(
     try:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime raises its own untyped errors
-        raise ModelError(f"cannot load the {name} '{path}': {str(error).splitlines()[0]}") from error
+        told = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"cannot load the {name} '{path}': {told}: give a file of `sigmapose export`"
+        ) from error
 
 
+GRAPH_INPUTS = ("crops", "rotation", "context")
 ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
 """Entries of an exported file's metadata: the size of Θ in it, and `PhiConfig.depth_scale`."""
 CONFIG_KEY = "sigmapose.phi"
@@ -158,11 +162,11 @@ class ImageNetwork:
         self.session = open_session(path, threads=threads or default_threads(str(model)), device=device)
         told = self.session.get_modelmeta().custom_metadata_map
         self.model = str(model) if named else _encoder_of(path, told)
-        self.depth_scale = float(told.get(DEPTH_SCALE_KEY, 1.0))
+        self.depth_scale = _depth_scale(path, told)
         """1/sqrt(2) where the file's depth sigma is eq1's, corrected; 1 otherwise."""
-        given = {output.name for output in self.session.get_outputs()}
+        given = {put.name for put in (*self.session.get_inputs(), *self.session.get_outputs())}
         self._outputs = prediction_outputs(self.session)
-        missing = {*GRAPH_OUTPUTS, *LANDMARK_NAMES} - given
+        missing = {*GRAPH_INPUTS, *GRAPH_OUTPUTS, *LANDMARK_NAMES} - given
         if missing:
             raise ModelError(
                 f"'{path}' was made by another version (it lacks {', '.join(sorted(missing))}): "
@@ -180,6 +184,19 @@ class ImageNetwork:
         values = [np.asarray(v) for v in self.session.run((*self._outputs, *LANDMARK_NAMES), feed)]
         count = len(self._outputs)
         return _prediction(values[:count]), Landmarks(*values[count:])
+
+
+def _depth_scale(path: Path, told: Mapping[str, str]) -> float:
+    try:
+        scale = float(told.get(DEPTH_SCALE_KEY, 1.0))
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale <= 1:
+        raise ModelError(
+            f"'{path}' says {told[DEPTH_SCALE_KEY][:40]!r} of its depth scale: make it again with "
+            "`sigmapose export`"
+        )
+    return scale
 
 
 def _encoder_of(path: Path, told: Mapping[str, str]) -> str:

@@ -26,9 +26,6 @@ FIRST_CLOCK = 10_000
 """Six digits behind a date are hours, minutes and seconds from one o'clock on, else the frames of a video
 that is named by its date."""
 MAX_NAME = 1000
-_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
-# OpenPose writes NAME_000000000012_keypoints.json, and _keypoints_1.json for the second of several cameras.
-_NUMBERED = re.compile(r"(.*?)([0-9]+)(?:_keypoints(?:_([0-9]+))?)?$", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from sigmapose.errors import InputError
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import SKELETONS, get_skeleton
 
 
@@ -19,12 +20,17 @@ class KeypointLayout:
     skeleton: str
     joints: tuple[str, ...]
 
-    def to_skeleton(self, values: Float[Array, "source dim"]) -> Float[Array, "joint dim"]:
+    def to_skeleton(self, values: Float[Array, "*batch source dim"]) -> Float[Array, "*batch joint dim"]:
         """Reorder rows to the skeleton's joints; NaN where this layout has no such joint."""
-        target = get_skeleton(self.skeleton).joints
+        mapped = np.asarray(values[..., self._places, :], dtype=np.float64)
+        mapped[..., self._places < 0, :] = np.nan
+        return mapped
+
+    @cached_property
+    def _places(self) -> Int[Array, " joint"]:
+        """Of the skeleton's joints in this layout; -1 for none."""
         place = {joint: k for k, joint in enumerate(self.joints) if joint}
-        rows = [values[place[j]] if j in place else np.full(values.shape[1], np.nan) for j in target]
-        return np.stack(rows)
+        return np.array([place.get(joint, -1) for joint in get_skeleton(self.skeleton).joints])
 
 
 def _layout(name: str, skeleton: str, joints: str) -> KeypointLayout:

@@ -8,8 +8,9 @@ that are shares of the picture become pixels where its size is known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ MAX_SHARE = 1.5
 """Nobody is smaller than this in pixels: such coordinates are shares of the picture, or near to it."""
 CENTRED_BELOW = -0.2
 """Shares below count from the middle of the picture, -1..1; a little below 0 lies just outside of 0..1."""
+
+BATCH = 1024
+"""People that are converted at once."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,8 +100,9 @@ def read_keypoints(
     with guarded(path, REMEDY):
         document = parse_folder(path) if path.is_dir() else parse_document(read_json(path, REMEDY), path)
         layout = _layout(document, named, path)
+        people = _people([raw for frame in document.frames for raw in frame.people], layout)
         frames = [
-            KeypointFrame(frame.index, frame.name, tuple(_person(raw, layout) for raw in frame.people))
+            KeypointFrame(frame.index, frame.name, tuple(islice(people, len(frame.people))))
             for frame in document.frames
         ]
         size = image_size or document.image_size
@@ -173,50 +178,71 @@ def _in_pixels(
     return scaled, f"positions are shares of the picture ({span}), scaled to {size[0]}x{size[1]} px"
 
 
-def _person(raw: RawPerson, layout: KeypointLayout) -> KeypointPerson:
-    expected = raw.width * len(layout.joints)
-    if len(raw.numbers) != expected:
-        raise InputError(
-            f"{raw.where}: got {len(raw.numbers)} numbers, expected {expected} ({len(layout.joints)} joints "
-            f"of {layout.name!r} x {raw.width}): name the skeleton of these keypoints"
-        )
-    table = _numbers(raw.numbers, raw.where).reshape(-1, raw.width)
-    scores = table[:, 2] if raw.width == 3 else _numbers(raw.scores, raw.where) if raw.scores else None
-    points, scores = _mask(table[:, :2], scores, raw, layout)
-    mapped = layout.to_skeleton(np.column_stack([points, scores]))
-    return KeypointPerson(mapped[:, :2], np.nan_to_num(mapped[:, 2]), raw.track)
+def _people(raws: Sequence[RawPerson], layout: KeypointLayout) -> Iterator[KeypointPerson]:
+    for start in range(0, len(raws), BATCH):
+        batch = raws[start : start + BATCH]
+        try:
+            people = _converted(batch, layout)
+        except (TypeError, ValueError, OverflowError):  # whose numbers these are is told one by one
+            people = [person for raw in batch for person in _converted([raw], layout)]
+        yield from people
 
 
-def _numbers(values: list[Any], where: str) -> Float[Array, " n"]:
+def _converted(raws: Sequence[RawPerson], layout: KeypointLayout) -> list[KeypointPerson]:
+    """Several people at once: numpy costs about as much for one as for many."""
+    width, joints = raws[0].width, len(layout.joints)
+    for raw in raws:
+        if len(raw.numbers) != width * joints:
+            raise InputError(
+                f"{raw.where}: got {len(raw.numbers)} numbers, expected {width * joints} ({joints} joints "
+                f"of {layout.name!r} x {width}): name the skeleton of these keypoints"
+            )
+    table = _numbers([raw.numbers for raw in raws], raws).reshape(len(raws), joints, width)
+    scores = table[..., 2] if width == 3 else None
+    if width == 2 and any(raw.scores for raw in raws):
+        scores = _numbers([raw.scores or [None] * joints for raw in raws], raws)
+        unscored = [k for k, raw in enumerate(raws) if not raw.scores]
+        scores[unscored] = np.isfinite(table[unscored]).all(axis=-1)
+    points, scores = _mask(table[..., :2], scores, raws, layout)
+    mapped = layout.to_skeleton(np.concatenate([points, scores[..., None]], axis=-1))
+    certain = np.nan_to_num(mapped[..., 2])
+    return [KeypointPerson(mapped[k, :, :2], certain[k], raw.track) for k, raw in enumerate(raws)]
+
+
+def _numbers(rows: list[list[Any]], raws: Sequence[RawPerson]) -> Float[Array, "person n"]:
+    """Null is NaN."""
     try:
-        numbers = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        numbers = np.array(rows, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{where}: keypoints must be numbers ({error}): check the file") from error
-    if numbers.ndim != 1:
+        if len(rows) > 1:
+            raise
+        raise InputError(f"{raws[0].where}: keypoints must be numbers ({error}): check the file") from error
+    if numbers.ndim != 2:
         raise InputError(
-            f"{where}: keypoints must be numbers, got lists of {numbers.shape[1:]}: check the file"
+            f"{raws[0].where}: keypoints must be numbers, got lists of {numbers.shape[2:]}: check the file"
         )
     return numbers
 
 
 def _mask(
-    points: Float[Array, "source 2"],
-    scores: Float[Array, " source"] | None,
-    raw: RawPerson,
+    points: Float[Array, "person source 2"],
+    scores: Float[Array, "person source"] | None,
+    raws: Sequence[RawPerson],
     layout: KeypointLayout,
-) -> tuple[Float[Array, "source 2"], Float[Array, " source"]]:
+) -> tuple[Float[Array, "person source 2"], Float[Array, "person source"]]:
     """Missing joints become NaN with score 0; contradictions are errors."""
-    finite = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
+    finite = np.isfinite(points).all(axis=-1)
     certain = np.asarray(finite if scores is None else scores, dtype=np.float64)
-    far = np.isinf(points).any(axis=1) | (np.abs(np.where(finite[:, None], points, 0.0)) > MAX_PX).any(axis=1)
-    bad = (~finite & (certain > 0)) | (finite & np.isnan(certain)) | far
+    far = (np.abs(points) > MAX_PX).any(axis=-1)  # infinite ones too, NaN not
+    unknown = np.isnan(certain)
+    bad = (~finite & (certain > 0)) | (finite & unknown) | far
     if bad.any():
-        k = int(np.flatnonzero(bad)[0])
-        x, y = points[k]
+        i, k = np.argwhere(bad)[0]
+        x, y = points[i, k]
         raise InputError(
-            f"{raw.where}: joint {k} ({layout.joints[k] or 'unused'}) is ({x:g}, {y:g}) with score "
-            f"{certain[k]:g}, which is no place in a picture: write 0, 0, 0 for a joint that is missing"
+            f"{raws[i].where}: joint {k} ({layout.joints[k] or 'unused'}) is ({x:g}, {y:g}) with score "
+            f"{certain[i, k]:g}, which is no place in a picture: write 0, 0, 0 for a joint that is missing"
         )
-    certain = np.clip(np.nan_to_num(certain), 0.0, 1.0)
-    missing = ~finite | np.all(points == 0, axis=1) | ((certain == 0) & raw.flags)
-    return np.where(missing[:, None], np.nan, points), np.where(missing, 0.0, certain)
+    certain = np.clip(np.where(unknown, 0.0, certain), 0.0, 1.0)
+    missing = ~finite | (points == 0).all(axis=-1) | ((certain == 0) & raws[0].flags)
+    return np.where(missing[..., None], np.nan, points), np.where(missing, 0.0, certain)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from sigmapose import __version__
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError, OutputError, SigmaposeError
+from sigmapose.io.poses_checks import check_pose
 from sigmapose.io.poses_numbers import decimals, digits, from_upper, rows, to_upper
 from sigmapose.io.poses_regions import REMEDY, RegionRows, read_regions, regions_of
 from sigmapose.io.poses_schema import (
@@ -249,7 +250,7 @@ class PosesFile:
         for name in ("joints_mm", "cov_mm2", "points_px", "cov_px2", "visibility"):
             if (got := len(getattr(person, name))) != joints:
                 raise InputError(f"{where}: {name} has {got} rows, expected {joints} joints: {REMEDY}")
-        return Pose(
+        pose = Pose(
             skeleton=self.skeleton,
             joints_mm=rows(person.joints_mm, 3),
             cov_mm2=from_upper(rows(person.cov_mm2, 6), 3),
@@ -266,6 +267,8 @@ class PosesFile:
             factors_mm=factors_of(person, joints, where),
             quantities=quantities_of(self._quantities, person.quantities, where),
         )
+        check_pose(pose, where)
+        return pose
 
 
 def read_poses(path: str | Path) -> PosesFile:

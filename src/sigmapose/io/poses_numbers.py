@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Float, Int
 
 
 def decimals(values: Float[Array, "..."], places: int) -> Any:
@@ -29,14 +30,19 @@ def rows(values: list[Any], width: int) -> Float[Array, "joint width"]:
     return np.array(values, dtype=np.float64).reshape(-1, width)
 
 
+@cache
+def _triangle(size: int) -> tuple[Int[Array, " upper"], Int[Array, " upper"]]:
+    return np.triu_indices(size)
+
+
 def to_upper(cov: Float[Array, "... n n"]) -> Float[Array, "... upper"]:
-    row, column = np.triu_indices(cov.shape[-1])
+    row, column = _triangle(cov.shape[-1])
     return cov[..., row, column]
 
 
 def from_upper(upper: Float[Array, "... upper"], size: int) -> Float[Array, "... n n"]:
     cov = np.empty((*upper.shape[:-1], size, size))
-    row, column = np.triu_indices(size)
+    row, column = _triangle(size)
     cov[..., row, column] = upper
     cov[..., column, row] = upper
     return cov

@@ -1,66 +1,89 @@
-"""Lifts the people of a keypoint file frame by frame; those who cannot be lifted are left out and counted."""
+"""2D keypoints of a file to 3D poses, a few thousand people at a time."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from sigmapose.camera import Camera
-from sigmapose.estimate.api import lift_batch
-from sigmapose.estimate.assemble import Stature
-from sigmapose.estimate.lifter import why_not
-from sigmapose.io.keypoints import KeypointFile
+from sigmapose.estimate.api import lift_parts
+from sigmapose.estimate.assemble import PoseBatch, Stature
+from sigmapose.estimate.lift import check_height, why_not
+from sigmapose.io.keypoints import KeypointFile, KeypointPerson
 from sigmapose.pose import Frame, Pose
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """What becomes of a file of keypoints."""
+
+    frames: Iterator[Frame]
+    """Made as they are asked for; they can be gone through once."""
+    camera: Camera
+    """That all of them were seen by."""
+    people: int
+    left_out: tuple[str, ...]
+    """How many people could not be lifted, and why."""
 
 
 def lift_file(
     file: KeypointFile,
+    *,
     camera: Camera | None,
     image_size: tuple[int, int] | None,
-    *,
     fps: float,
     height_mm: float | None = None,
     calibrator: str | None = None,
     stature: Stature = "adult",
-) -> tuple[list[tuple[Frame, Camera]], list[str]]:
-    """Frames with the camera they were seen by, and in words who was left out.
+) -> Lifted:
+    """Lift everybody in a file. All options are checked here, before the first frame is asked for.
 
     Args:
-        image_size: (width, height) in pixels where there is no camera; None: unknown.
-        fps: frames per second, for the time of each frame.
-        height_mm: standing height of everybody, if known.
-        calibrator: file, or "none"; None: the shipped one.
-        stature: whose standing height is assumed where none is known.
+        file: of `read_keypoints`.
+        camera: intrinsics, if known; `image_size` (width, height), `height_mm`, `calibrator` and `stature`
+            as in `sigmapose.lift_batch`.
+        fps: gives every frame its time.
 
     Raises:
-        InputError, SkeletonError: see `sigmapose.lift_batch`.
+        SigmaposeError: a height or a calibrator that cannot be used.
     """
-    everybody = [(k, person) for k, frame in enumerate(file.frames) for person in frame.people]
-    poses: list[list[Pose]] = [[] for _ in file.frames]
-    reasons: list[str] = []
-    if everybody:
-        points = np.stack([person.points_px for _, person in everybody])
-        reasons = why_not(points, camera, file.skeleton)
-    usable = [who for who, reason in zip(everybody, reasons, strict=True) if not reason]
-    left_out = [
-        f"{reasons.count(why)} {'person' if reasons.count(why) == 1 else 'people'} {why} left out"
-        for why in dict.fromkeys(reasons)
-        if why
-    ]
+    check_height(height_mm)
+    everybody = [person for frame in file.frames for person in frame.people]
+    reasons = why_not(np.stack([p.points_px for p in everybody]), camera, file.skeleton) if everybody else []
+    usable = [person for person, reason in zip(everybody, reasons, strict=True) if not reason]
+    parts: Iterator[PoseBatch] = iter(())
     if usable:
-        batch = lift_batch(
-            np.stack([person.points_px for _, person in usable]),
-            np.stack([person.scores for _, person in usable]),
+        parts = lift_parts(
+            np.stack([person.points_px for person in usable]),
+            np.stack([person.scores for person in usable]),
             camera=camera, skeleton=file.skeleton, height_mm=height_mm, image_size=image_size,
             calibrator=calibrator, stature=stature,
         )  # fmt: skip
-        camera = batch.camera
-        for i, (k, person) in enumerate(usable):
-            poses[k].append(replace(batch[i], track=person.track))
-    camera = camera or Camera.default(*(image_size or (1, 1)))
-    frames = [
-        (Frame(frame.index, frame.index / fps, tuple(found), file.path.name), camera)
-        for frame, found in zip(file.frames, poses, strict=True)
-    ]
-    return frames, left_out
+        first = next(parts)
+        camera, parts = first.camera, chain([first], parts)
+    lifted = (batch[i] for batch in parts for i in range(len(batch)))
+    left_out = tuple(
+        f"{reasons.count(why)} {'person' if reasons.count(why) == 1 else 'people'} {why} left out"
+        for why in dict.fromkeys(reasons)
+        if why
+    )
+    return Lifted(
+        _frames(file, lifted, iter(reasons), fps),
+        camera or Camera.default(*(image_size or (1, 1))),
+        len(usable),
+        left_out,
+    )
+
+
+def _frames(
+    file: KeypointFile, lifted: Iterator[Pose], reasons: Iterator[str], fps: float
+) -> Iterator[Frame]:
+    def pose_of(person: KeypointPerson) -> Pose:
+        return replace(next(lifted), track=person.track)
+
+    for frame in file.frames:
+        poses = tuple(pose_of(person) for person in frame.people if not next(reasons))
+        yield Frame(frame.index, frame.index / fps, poses, file.path.name)

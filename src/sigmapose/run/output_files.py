@@ -93,10 +93,10 @@ class Outputs:
         """`of_inputs`: folders whose files would be read as inputs, results among them."""
         if self.folder is not None:
             check_folder(self.folder)
-        check_no_input([*self._earlier(), *of_inputs], read)
-        check_free(self._earlier(), self._overwrite)
         if self._json is not None and self._json.parent != self.folder:
             check_place(self._json, "--json")
+        check_no_input([*self._earlier(), *of_inputs], read)
+        check_free(self._earlier(), self._overwrite)
 
     def __enter__(self) -> Outputs:
         self._room = Room(self.folder)

@@ -11,7 +11,7 @@ import base64
 import html
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ class SceneWriter:
         order, self._total = self._total, self._total + 1
         if order % self._stride:
             return
-        self._kept.append(_Kept(frame, self._camera_index(frame, camera), order))
+        self._kept.append(_Kept(_of_its_own(frame), self._camera_index(frame, camera), order))
         if rgb is not None and order % self._picture_stride == 0:
             self._pictures[order] = _jpeg(rgb, self._picture_px)
             self._thin_pictures()
@@ -191,6 +191,22 @@ class SceneWriter:
             )  # fmt: skip
             first += len(frame.poses)
         return listed
+
+
+def _of_its_own(frame: Frame) -> Frame:
+    """The frame without a hold on the large arrays that its poses may be parts of, and without factors."""
+    return replace(frame, poses=tuple(_copy(pose) for pose in frame.poses))
+
+
+def _copy(pose: Pose) -> Pose:
+    regions = pose.regions
+    if regions is not None:
+        regions = replace(regions, joints=regions.joints.copy(), points=regions.points.copy())
+    return replace(
+        pose, joints_mm=pose.joints_mm.copy(), cov_mm2=pose.cov_mm2.copy(), points_px=pose.points_px.copy(),
+        cov_px2=pose.cov_px2.copy(), visibility=pose.visibility.copy(), root_mm=pose.root_mm.copy(),
+        root_cov_mm2=pose.root_cov_mm2.copy(), regions=regions, factors_mm=None,
+    )  # fmt: skip
 
 
 def write_scene(

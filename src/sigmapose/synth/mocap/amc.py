@@ -15,7 +15,7 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, text_lines
+from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, still_rotations, text_lines
 
 AMC_FPS = 30.0
 """AMC does not state its rate; this is the rate of the clips the project trains on."""
@@ -128,6 +128,8 @@ def _bone(fields: dict[str, list[str]], degrees: bool) -> AsfBone:
 
 
 def _depth_order(path: Path, bones: dict[str, AsfBone], parents: dict[str, str]) -> list[str]:
+    if "root" in parents:
+        raise DataError(f"{path}: the root hangs on a bone ({parents['root']}): check the :hierarchy section")
     order, frontier = [], ["root"]
     while frontier:
         frontier = [child for child, parent in parents.items() if parent in frontier]
@@ -215,7 +217,7 @@ def _pose(
 ) -> tuple[Float[Array, "frame joint 3 3"], Float[Array, "frame 3"]]:
     """Rotation of every bone relative to its parent, root first, and the position of the root."""
     count = len(frames)
-    turns = np.broadcast_to(np.eye(3), (count, len(skeleton.bones) + 1, 3, 3)).copy()
+    turns = still_rotations(skeleton.path, count, len(skeleton.bones) + 1)
     root = np.zeros((count, 3))
     for name, dof, axis in (
         ("root", skeleton.root_dof, np.eye(3)),

@@ -9,7 +9,7 @@ import numpy as np
 from sigmapose.errors import DataError
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, text_lines
+from sigmapose.synth.mocap.motion_clip import MotionClip, make_clip, still_rotations, text_lines
 
 _AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
 _TRANSLATIONS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
@@ -46,7 +46,7 @@ def read_bvh(path: Path) -> MotionClip:
     frames, frame_time_s, first = _read_motion_header(path, lines, motion_line)
     width = sum(len(c) for c in tree.channels)
     values = _read_values(path, lines, first, frames, width)
-    local = np.broadcast_to(np.eye(3), (frames, len(tree.joints), 3, 3)).copy()
+    local = still_rotations(path, frames, len(tree.joints))
     root = np.tile(np.asarray(tree.offsets[0]), (frames, 1))
     column = 0
     for j, channels in enumerate(tree.channels):
@@ -120,9 +120,13 @@ def _read_motion_header(path: Path, lines: list[str], start: int) -> tuple[int, 
     if not lines[rows[1]].strip().startswith("Frame Time:"):
         raise DataError(f"{path}:{rows[1] + 1}: expected 'Frame Time: seconds'")
     (frame_time_s,) = _numbers(path, rows[1] + 1, [lines[rows[1]].split(":", 1)[1]], 1)
-    if frame_time_s <= 0 or frames < 1 or frames != int(frames):
+    if not 0 < frame_time_s < np.inf or not 1 <= frames < np.inf or frames != int(frames):
         raise DataError(
             f"{path}:{rows[0] + 1}: {frames:g} frames of {frame_time_s:g} s: both must be positive"
+        )
+    if frames > len(lines):
+        raise DataError(
+            f"{path}:{rows[0] + 1}: {frames:g} frames announced in {len(lines)} lines: is the file cut off?"
         )
     return int(frames), frame_time_s, rows[1] + 1
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from sigmapose.errors import DataError
+from sigmapose.reading import guarded
 from sigmapose.synth.mocap.amc import find_asf, read_amc, read_asf
 from sigmapose.synth.mocap.bvh import read_bvh
 from sigmapose.synth.mocap.deepmimic import read_deepmimic
-from sigmapose.synth.mocap.motion_clip import DEEPMIMIC_PREFIX, MotionClip
+from sigmapose.synth.mocap.motion_clip import DEEPMIMIC_PREFIX, REMEDY, MotionClip
 
 
 def read_clip(path: Path, *, skeleton: Path | None = None) -> MotionClip:
@@ -21,12 +24,13 @@ def read_clip(path: Path, *, skeleton: Path | None = None) -> MotionClip:
         DataError: if the suffix is unknown or the file is broken, with file and line.
     """
     suffix = path.suffix.lower()
-    if suffix == ".bvh":
-        return read_bvh(path)
-    if suffix == ".amc":
-        return read_amc(path, read_asf(skeleton or find_asf(path)))
-    if suffix in (".txt", ".json"):
-        return read_deepmimic(path)
+    with guarded(path, REMEDY, DataError), np.errstate(all="ignore"):
+        if suffix == ".bvh":
+            return read_bvh(path)
+        if suffix == ".amc":
+            return read_amc(path, read_asf(skeleton or find_asf(path)))
+        if suffix in (".txt", ".json"):
+            return read_deepmimic(path)
     raise DataError(
         f"{path}: unknown motion format {suffix!r}: use .bvh, .amc (with .asf) or DeepMimic .txt/.json"
     )

@@ -15,9 +15,17 @@ import numpy as np
 
 from sigmapose.data.splits import Split, split_of
 from sigmapose.errors import DataError
+from sigmapose.reading import read_bytes
 from sigmapose.shapes import Array, Float
 
 DEEPMIMIC_PREFIX = "humanoid3d_"
+REMEDY = "give whole BVH, AMC with ASF, or DeepMimic files"
+MAX_BYTES = 512 << 20
+MAX_FPS = 1e5
+MAX_LENGTH = 1e9
+"""Of a bone or of a way, in whatever unit."""
+MAX_ROTATIONS = 1 << 23
+"""Frames times joints of one file; held in memory as 3x3 matrices, about 600 MB."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,9 +105,13 @@ def make_clip(
     """
     if len(local_rotations) == 0:
         raise DataError(f"{path}: no frames of motion: a clip needs at least one")
+    if not 0 < fps <= MAX_FPS:
+        raise DataError(f"{path}: {fps:g} frames per second, expected up to {MAX_FPS:g}: {REMEDY}")
     finite = np.isfinite(local_rotations).all(axis=(1, 2, 3)) & np.isfinite(root_positions).all(axis=1)
     if not finite.all():
         raise DataError(f"{path}: frame {int(np.argmin(finite)) + 1} holds a value that is not finite")
+    if not (np.abs(offsets) <= MAX_LENGTH).all() or not (np.abs(root_positions) <= MAX_LENGTH).all():
+        raise DataError(f"{path}: a bone or a place beyond {MAX_LENGTH:g} units, or none at all: {REMEDY}")
     subject = subject_of(path)
     return MotionClip(
         name=path.stem,
@@ -112,6 +124,15 @@ def make_clip(
         local_rotations=local_rotations,
         root_positions=root_positions,
     )
+
+
+def still_rotations(path: Path, frames: int, joints: int) -> Float[Array, "frame joint 3 3"]:
+    """Identities to be turned; DataError where they would be too many."""
+    if frames * joints > MAX_ROTATIONS:
+        raise DataError(
+            f"{path}: {frames} frames of {joints} joints, more than {MAX_ROTATIONS} together: split the file"
+        )
+    return np.broadcast_to(np.eye(3), (frames, joints, 3, 3)).copy()
 
 
 def subject_of(path: Path) -> str:
@@ -128,11 +149,6 @@ def text_lines(path: Path) -> list[str]:
     """Lines of a text file.
 
     Raises:
-        DataError: if it cannot be read or is not text.
+        DataError: if it cannot be read, is not text, or is larger than any motion file.
     """
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file: motion files are plain text") from error
+    return read_bytes(path, REMEDY, limit=MAX_BYTES, family=DataError).decode("utf-8-sig").splitlines()

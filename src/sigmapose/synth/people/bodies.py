@@ -135,7 +135,8 @@ def build_bodies(mocap_dir: Path | None, count: int, seed: int, out: Path, *, wo
     _claim(out, CorpusInfo(count, seed, len(build.clips()), RIG, SEGMENTS, PHENOTYPES))
     numbers = range(-(-count // SHARD_SIZE))
     missing = [number for number in numbers if not build.path(number).exists()]
-    with tqdm(total=len(numbers), initial=len(numbers) - len(missing), desc="bodies", unit="shard") as bar:
+    there = len(numbers) - len(missing)
+    with tqdm(total=len(numbers), initial=there, desc="bodies", unit="shard", disable=None) as bar:
         if workers > 1 and len(missing) > 1:
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(workers, context, _start_worker, (build,)) as pool:
