@@ -11,7 +11,7 @@ import numpy as np
 from sigmapose.camera import Camera
 from sigmapose.estimate.api import lift_parts
 from sigmapose.estimate.assemble import PoseBatch, Stature
-from sigmapose.estimate.lift import check_height, why_not
+from sigmapose.estimate.lifter import check_height, why_not
 from sigmapose.io.keypoints import KeypointFile, KeypointPerson
 from sigmapose.pose import Frame, Pose
 
