@@ -18,9 +18,9 @@ from sigmapose.learn.convert.convert_blazepose import cached_models, convert
 from sigmapose.learn.data.features import FeaturePlan, View, extract_features
 from sigmapose.learn.stages.teaching import TeachingPlan, make_clean_views, make_views
 from sigmapose.learn.stages.training_plan import follow
+from sigmapose.photos.photo_shards import UnlabelledPlan, make_unlabelled
 from sigmapose.synth.distributions import ANYTHING, EVERYDAY, Distribution
 from sigmapose.synth.people.bodies import build_bodies
-from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
 from sigmapose.synth.plan import SynthPlan, synthesize
 
 COUNTS: dict[Split, dict[Distribution, int]] = {

@@ -14,8 +14,8 @@ from sigmapose.learn.data.samples import load_pictures
 from sigmapose.learn.stages.teaching import TeachingPlan, annotated_pictures, make_teacher, make_views
 from sigmapose.learn.teacher.encoder_teacher import sigma_of
 from sigmapose.learn.teacher.label_quality import report
+from sigmapose.photos.photo_shards import UnlabelledPlan, make_unlabelled
 from sigmapose.synth.people.bodies import build_bodies
-from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
 from sigmapose.synth.render.appearance import BodyAtlas
 from sigmapose.synth.render.coarse import store_simplified
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.fine_tune_files import FineTunePlan, run
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.learn.convert.convert_blazepose import convert, fetch_packages, find_models
@@ -18,7 +19,6 @@ from sigmapose.learn.data.picture_choice import well_seen
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
 from sigmapose.learn.networks.blazepose import ARCHITECTURES
 from sigmapose.learn.networks.ensemble import Head
-from sigmapose.learn.stages.fine_tune_files import FineTunePlan, run
 from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator
 from sigmapose.learn.stages.heldout import lines, scorecard
 

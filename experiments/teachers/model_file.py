@@ -27,7 +27,7 @@ def teach_with_model(
 
     Args:
         model: an exported file, or the name of a shipped one.
-        samples: from `sigmapose.synth.photos.photo_shards`, or rendered with clean twins.
+        samples: from `sigmapose.photos.photo_shards`, or rendered with clean twins.
         gate: which answers are kept.
         threads: of the network.
 

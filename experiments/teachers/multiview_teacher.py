@@ -1,7 +1,7 @@
 """A teacher that sees a person from several calibrated cameras at once.
 
-Every view's 2D Gaussians come from another teacher; `sigmapose.data.locate` places the joints in the world.
-What a view shows is then known in its own crop, depth included, with a covariance.
+Every view's 2D Gaussians come from another teacher; `experiments.teachers.locate` places the joints in the
+world. What a view shows is then known in its own crop, depth included, with a covariance.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from experiments.teachers.blazepose_teacher import UNKNOWN_SIGMA
-from sigmapose.data.locate import Located, locate
+from experiments.teachers.locate import Located, locate
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import STRICT, Gates
 from sigmapose.errors import DataError

@@ -34,11 +34,6 @@ class Alignment:
         return self.scale[..., None, None] * turned + self.translation[..., None, :]
 
 
-def root_align(points: Float[Array, "*batch joint dim"], root: int) -> Float[Array, "*batch joint dim"]:
-    """Points relative to joint `root`. A NaN root makes the whole pose NaN."""
-    return points - points[..., root : root + 1, :]
-
-
 def procrustes(
     pred: Float[Array, "*batch joint 3"],
     truth: Float[Array, "*batch joint 3"],

@@ -14,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 
 from sigmapose.errors import InputError
-from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Float
 
 MAX_COV = 1e14
@@ -151,16 +150,6 @@ def semi_axes(cov: Float[Array, "*batch dim dim"], level: float = 0.9) -> Float[
     )
 
 
-def region_volume(cov: Float[Array, "*batch dim dim"], level: float = 0.9) -> Float[Array, "*batch"]:
-    """Volume of the region that holds `level`, in the unit of the covariance to the power dim / 2."""
-    dims = cov.shape[-1]
-    finite = np.asarray(np.isfinite(cov).all(axis=(-2, -1)))
-    determinant = np.linalg.det(np.where(finite[..., None, None], cov, np.eye(dims)))
-    unit_ball = math.pi ** (dims / 2) / math.gamma(dims / 2 + 1)
-    volume = unit_ball * chi2_radius(level, dims) ** dims * np.sqrt(np.maximum(determinant, 0.0))
-    return np.where(finite, volume, np.nan)
-
-
 def mahalanobis(
     residual: Float[Array, "*batch dim"], cov: Float[Array, "*batch dim dim"]
 ) -> Float[Array, "*batch"]:
@@ -218,19 +207,6 @@ def sampled(
     values = function(sample(mean, cov, count, rng))
     centre = values.mean(axis=0)
     return Gaussian(centre, symmetric((values - centre).T @ (values - centre)) / (count - 1))
-
-
-def turn_25d(
-    mean: Float[Array, "*batch joint 3"],
-    cov: Float[Array, "*batch joint 3 3"],
-    angle_rad: Float[Array, "*batch"] | float,
-) -> Gaussian:
-    """The 2.5D Gaussian of a crop that was turned in the picture, on the axes of the picture.
-
-    `angle_rad` turns the crop's x axis into the picture's, from x towards y.
-    """
-    turn = axis_rotation(2, np.asarray(angle_rad, dtype=np.float64))[..., None, :, :]
-    return Gaussian((turn @ np.asarray(mean, np.float64)[..., None])[..., 0], push_forward(cov, turn))
 
 
 def relative_from_25d(

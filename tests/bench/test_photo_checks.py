@@ -14,8 +14,8 @@ from sigmapose.bench.pose2sim import JOINTS
 from sigmapose.camera import Camera
 from sigmapose.errors import DataError
 from sigmapose.evaluate.frames import Predictions
+from sigmapose.photos.found_people import FoundPerson
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
-from sigmapose.synth.photos.found_people import FoundPerson
 from walking_person import walking_joints_mm
 
 INDEX = [BODY_26.index(name) for name in JOINTS]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from sigmapose.align import procrustes, root_align
+from sigmapose.align import procrustes
 from sigmapose.errors import InputError
 
 seeds = st.integers(0, 10_000)
@@ -137,12 +137,3 @@ def test_flat_and_straight_poses_align() -> None:
         truth = pose(rng) * keep
         np.testing.assert_allclose(procrustes(truth @ rotation.T, truth).aligned, truth, atol=1e-6)
         assert np.linalg.det(procrustes(truth @ rotation.T, truth).rotation) == pytest.approx(1.0)
-
-
-def test_root_align() -> None:
-    points = pose(np.random.default_rng(4), 3)
-    points[1, 19] = np.nan
-    relative = root_align(points, 19)
-    np.testing.assert_array_equal(relative[0, 19], 0.0)
-    np.testing.assert_allclose(relative[2] - relative[2, 5], points[2] - points[2, 5], atol=1e-9)
-    assert np.isnan(relative[1]).all()

@@ -17,9 +17,9 @@ from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.teacher.encoder_teacher import AnswerGate
 from sigmapose.learn.teacher.label_quality import errors_of
 from sigmapose.learn.teacher.lesson import Lesson
+from sigmapose.photos.found_people import PeopleFinder
+from sigmapose.photos.photo_shards import UnlabelledPlan, make_variant
 from sigmapose.skeleton import BODY_26
-from sigmapose.synth.photos.found_people import PeopleFinder
-from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_variant
 from sigmapose.synth.render.cutouts import PictureFolder
 from taught_samples import ring, true_lesson, walk
 

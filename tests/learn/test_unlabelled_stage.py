@@ -21,7 +21,7 @@ from sigmapose.learn.data.augment import Augmentation, BatchSource
 from sigmapose.learn.data.samples import FLIP, PictureFeatures
 from sigmapose.learn.stages.teaching import TeachingPlan, make_teacher, make_views, taught_pictures
 from sigmapose.learn.teacher.encoder_teacher import AnswerGate
-from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
+from sigmapose.photos.photo_shards import UnlabelledPlan, make_unlabelled
 
 pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -15,7 +15,6 @@ from sigmapose.synth.people.bodies import (
     BodyCorpus,
     build_bodies,
     load_corpus,
-    load_mesh,
     load_meshes,
 )
 from sigmapose.synth.people.body import PARTS, PHENOTYPES, SEGMENTS, load_body_model, sample_phenotypes
@@ -136,7 +135,7 @@ def test_meshes_are_rebuilt_with_the_joints_they_were_made_with(corpus: BodyCorp
     bodies = load_meshes(corpus, rows)
     np.testing.assert_allclose(bodies.joints_mm, corpus.joints_mm[rows], atol=0.01)
     model = load_body_model()
-    mesh = load_mesh(corpus, 7)
+    mesh = load_meshes(corpus, [7]).vertices_mm[0]
     assert mesh.shape == (len(model.part_labels), 3)
     np.testing.assert_allclose(mesh, bodies.vertices_mm[1], atol=0.01)
     assert model.faces.max() < len(mesh)

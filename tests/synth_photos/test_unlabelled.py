@@ -20,8 +20,8 @@ from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop import sample as cut
 from sigmapose.io.images import read_image
-from sigmapose.synth.photos.found_people import PeopleFinder, subject_of
-from sigmapose.synth.photos.photo_shards import (
+from sigmapose.photos.found_people import PeopleFinder, subject_of
+from sigmapose.photos.photo_shards import (
     MASK_FACT,
     MASK_SIDE,
     UnlabelledPlan,

@@ -30,9 +30,9 @@ from sigmapose.evaluate.frames import Predictions, Truth
 from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.paired import Ratio
 from sigmapose.evaluate.score import Scores
+from sigmapose.photos.found_people import FoundPerson
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
-from sigmapose.synth.photos.found_people import FoundPerson
 
 QUICK_PHOTOS = 24
 BATCH = 32

@@ -1,6 +1,6 @@
 """People in photos that nobody annotated, each as a clean, a covered and a mirrored crop.
 
-The photos are those that `sigmapose.synth.photos.photo_shards` keeps for validation, by the name of their
+The photos are those that `sigmapose.photos.photo_shards` keeps for validation, by the name of their
 series. The people are found once by `heavy` and kept in the user's cache; crops fit what it saw on the clean
 photo, so that nobody detects and every method sees the same pixels.
 """
@@ -28,10 +28,10 @@ from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop import sample as cut
 from sigmapose.estimate.network import cache_folder
 from sigmapose.io.images import IMAGE_SUFFIXES
+from sigmapose.photos.found_people import FoundPerson, PeopleFinder, list_files, subject_of
+from sigmapose.photos.photo_shards import UnlabelledPlan, split_of_subject
 from sigmapose.shapes import Array, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
-from sigmapose.synth.photos.found_people import FoundPerson, PeopleFinder, list_files, subject_of
-from sigmapose.synth.photos.photo_shards import UnlabelledPlan, split_of_subject
 
 VERSION = 1
 """Counted up whenever the same photos would give other crops."""

@@ -33,16 +33,6 @@ class Clusters:
             )
 
 
-def camera_time_blocks(cameras: int, frames: int, block: int) -> Clusters:
-    """Clusters of `block` consecutive frames of one camera; frames are numbered camera by camera."""
-    if block < 1:
-        raise InputError(f"a time block needs at least one frame, got {block}")
-    per_camera = -(-frames // block)
-    in_camera = np.arange(frames) // block
-    of_frame = (np.arange(cameras)[:, None] * per_camera + in_camera[None]).ravel()
-    return Clusters(of_frame, np.repeat(np.arange(cameras), per_camera))
-
-
 def resample(clusters: Clusters, rng: np.random.Generator) -> Int[Array, " m"]:
     """Frame indices of one bootstrap sample: clusters drawn with replacement within every stratum."""
     members = [np.flatnonzero(clusters.of_frame == k) for k in range(clusters.stratum.size)]

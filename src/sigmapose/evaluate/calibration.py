@@ -69,12 +69,6 @@ def regression_ece(counts: Float[Array, "*b bins"] | Int[Array, "*b bins"]) -> F
     return np.asarray(np.abs(reliability(counts) - np.arange(1, bins) / bins).mean(-1))
 
 
-def calibration_loss(counts: Float[Array, "*b bins"] | Int[Array, "*b bins"]) -> Float[Array, "*b"]:
-    """Kuleshov et al. 2018, eq. 9 as printed: sum over the levels of (observed - p)^2, all weights 1."""
-    bins = counts.shape[-1]
-    return np.asarray(((reliability(counts) - np.arange(1, bins) / bins) ** 2).sum(-1))
-
-
 def uniform_distance(pit: Float[Array, " n"]) -> float:
     """Kolmogorov-Smirnov distance of PIT values from uniform: of d^2 from chi2(3), for `pit_ellipsoid`.
 

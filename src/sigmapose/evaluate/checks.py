@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sigmapose.errors import InputError, SkeletonError
+from sigmapose.errors import InputError
 from sigmapose.evaluate.matrices import decompose, unpack
 from sigmapose.evaluate.pose_metrics import finite_joints
 from sigmapose.shapes import Array, Bool, Float, Int
@@ -55,21 +55,6 @@ def match_frames(predicted: Sequence[str], truth: Sequence[str]) -> Int[Array, "
             f"predictions hold {len(extra)} frames that the truth lacks ({_some(extra)}): leave them out"
         )
     return np.array([row[name] for name in truth], np.int64)
-
-
-def match_joints(predicted: Sequence[str], truth: Sequence[str]) -> Int[Array, " j"]:
-    """Column of the prediction for every joint of the truth, by name.
-
-    Raises:
-        SkeletonError: the prediction lacks joints: which and how many. Further joints are left out.
-    """
-    missing = [name for name in truth if name not in predicted]
-    if missing:
-        raise SkeletonError(
-            f"predictions lack {len(missing)} of {len(truth)} joints ({_some(missing)}): "
-            "convert the skeleton or score fewer joints"
-        )
-    return np.array([list(predicted).index(name) for name in truth], np.int64)
 
 
 def body_radius_mm(relative_mm: Float[Array, "n j 3"], used: Bool[Array, "n j"]) -> float:

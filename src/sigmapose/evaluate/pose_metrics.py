@@ -45,11 +45,6 @@ def joint_errors_mm(predicted: Float[Array, "*b j 3"], truth: Float[Array, "*b j
     return lengths(predicted - truth)
 
 
-def root_aligned(joints_mm: Float[Array, "*b j 3"], root: tuple[int, ...]) -> Float[Array, "*b j 3"]:
-    """Joints relative to the mean of the `root` joints (both hips, say). A NaN root makes the pose NaN."""
-    return joints_mm - joints_mm[..., list(root), :].mean(axis=-2, keepdims=True)
-
-
 def aligned_errors_mm(
     predicted: Float[Array, "*b j 3"],
     truth: Float[Array, "*b j 3"],

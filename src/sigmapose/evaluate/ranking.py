@@ -153,11 +153,6 @@ def retained_of_curve(curve: RiskCoverage, rate: float) -> float:
     return float(curve.coverage[fine[-1]]) if fine.size else 0.0
 
 
-def sparsification_curve(errors: Float[Array, " n"], order_by: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Mean error of what is left after removing the k entries with the largest `order_by`, k = 0..n-1."""
-    return risk_coverage(errors, order_by).risk[::-1]
-
-
 def ause(errors: Float[Array, " n"], uncertainty: Float[Array, " n"]) -> float:
     """Area under the sparsification error (Ilg et al. 2018): 0 when uncertainty orders the errors perfectly.
 

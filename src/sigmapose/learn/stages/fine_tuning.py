@@ -49,7 +49,7 @@ class LabelledPhotos:
 
 
 def labelled_photos(plan: TeachingPlan, teacher: EncoderTeacher) -> LabelledPhotos:
-    """Photos as `sigmapose.synth.photos.photo_shards` makes them, with features of their clean views.
+    """Photos as `sigmapose.photos.photo_shards` makes them, with features of their clean views.
 
     Raises:
         DataError: no shards or features, or the teacher keeps nothing.

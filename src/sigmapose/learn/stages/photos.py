@@ -11,7 +11,7 @@ from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.stages.teaching import TeachingPlan, make_teacher, make_views, taught_pictures
 from sigmapose.learn.stages.training_plan import TrainingPlan, follow
 from sigmapose.learn.teacher.pseudo_labels import NothingTaughtError
-from sigmapose.synth.photos.photo_shards import UnlabelledPlan, make_unlabelled
+from sigmapose.photos.photo_shards import UnlabelledPlan, make_unlabelled
 
 log = logging.getLogger(__name__)
 

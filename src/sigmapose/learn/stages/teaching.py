@@ -28,7 +28,7 @@ class TeachingPlan:
     """What a teacher and its students see of shards with clean twins."""
 
     shards: Path
-    """Folder with a folder of shards for each split, as `sigmapose.synth.photos.photo_shards` makes it."""
+    """Folder with a folder of shards for each split, as `sigmapose.photos.photo_shards` makes it."""
     out: Path
     """Folder of the features; each view of each split has its own in it."""
     encoders: Path

@@ -67,7 +67,7 @@ def of_each_person(lesson: Lesson, ids: np.ndarray) -> Lesson:
 
     Args:
         lesson: of some crops of them.
-        ids: of all crops, PERSON/VARIANT as `sigmapose.synth.photos.photo_shards` names them.
+        ids: of all crops, PERSON/VARIANT as `sigmapose.photos.photo_shards` names them.
 
     Raises:
         NothingTaughtError: the teacher stands by none of its answers.

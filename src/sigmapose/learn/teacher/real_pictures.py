@@ -1,6 +1,6 @@
 """Photos that nobody annotated, with what a fixed teacher says of them, for training Θ and Φ together.
 
-The student is shown the covered crop of a shard of :mod:`sigmapose.synth.photos.photo_shards`. The teacher
+The student is shown the covered crop of a shard of :mod:`sigmapose.photos.photo_shards`. The teacher
 (an encoder and Φ, asked about the clean crop and its mirror image) gives the pose with its covariance, the
 teacher's encoder alone the 2D landmarks that Θ is held to.
 """

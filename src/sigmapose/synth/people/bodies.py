@@ -112,11 +112,6 @@ def load_meshes(corpus: BodyCorpus, rows: Sequence[int] | Int[Array, "row"]) -> 
     return model.pose(quaternion_matrices(some.quaternions.astype(np.float64)), model.rest(some.phenotypes))
 
 
-def load_mesh(corpus: BodyCorpus, row: int) -> Float[Array, "vertex 3"]:
-    """Vertices of one body of a corpus, in millimetres."""
-    return load_meshes(corpus, [row]).vertices_mm[0]
-
-
 def build_bodies(mocap_dir: Path | None, count: int, seed: int, out: Path, *, workers: int = 1) -> BodyCorpus:
     """Make a corpus, or finish one that was interrupted.
 

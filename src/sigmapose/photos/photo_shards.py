@@ -1,6 +1,6 @@
 """Photos that nobody annotated, as shards for a teacher and a student.
 
-People are found once (`synth.photos.found_people`), then every one is stored several times: a crop as a
+People are found once (`photos.found_people`), then every one is stored several times: a crop as a
 tracker might have cut it, the photo's own pixels in it (`clean_picture`, for the teacher), and the same with
 things pasted in front of the person and a camera's faults (`picture`, for the student). A series of photos of
 one name, or a video, belongs to training or to validation, decided by its name.
@@ -29,10 +29,10 @@ from sigmapose.data.splits import Split
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import CROP_PX, Crop, extract
 from sigmapose.estimate.crop import sample as cut
+from sigmapose.photos.found_people import FoundPerson, Gate, PeopleFinder, list_files
 from sigmapose.shapes import Array, Bool, Float, Int, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, VISIBILITY, joint_map
 from sigmapose.synth.packed_pictures import PackedPictures, pack_pictures
-from sigmapose.synth.photos.found_people import FoundPerson, Gate, PeopleFinder, list_files
 from sigmapose.synth.render.cameras import STRAYED, CropJitter
 from sigmapose.synth.render.cutouts import PictureFolder, over
 from sigmapose.synth.render.degrade import CameraFaults, degrade

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from experiments.teachers.locate import locate, sides_of
 from sigmapose.camera import Camera
-from sigmapose.data.locate import locate, sides_of
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +205,3 @@ class PeopleFinder:
         return bool(
             flag >= gate.flag and peak >= gate.peak and inside >= gate.inside and crop.size_px >= gate.crop_px
         )
-
-
-def as_record(person: FoundPerson) -> dict[str, Any]:
-    """The person as JSON."""
-    return asdict(person)

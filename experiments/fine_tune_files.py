@@ -48,7 +48,7 @@ class FineTunePlan:
     """Folder of MediaPipe's model files; what is missing is fetched into it."""
     encoder: Variant = "full"
     photos: Path | None = None
-    """Folder of shards of photos, as `sigmapose.synth.photos.photo_shards` makes it."""
+    """Folder of shards of photos, as `sigmapose.photos.photo_shards` makes it."""
     photo_features: Path | None = None
     """Folder of what the teacher sees of their clean views (`sigmapose.learn.stages.teaching`)."""
     encoders: Path | None = None
