@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "follow-bed": ("experiments.following.bed:main", "how well people are followed behind things"),
     "heldout": ("experiments.networks:measure_heldout", "the shipped depth network on the test subjects"),
     "heldout-intervals": ("experiments.heldout_intervals:main", "intervals of angles and lengths on them"),
+    "person-score": ("experiments.person_or_not:main", "fit the weights of the person score"),
     "fit-calibrator": ("experiments.networks:fit", "fit the calibrator of the shipped weights"),
     "convert-blazepose": ("experiments.networks:convert_networks", "MediaPipe's files to torch and ONNX"),
     "fine-tune": ("experiments.networks:fine_tune", "an encoder with Φ, end to end, from files"),

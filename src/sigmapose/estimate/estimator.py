@@ -19,7 +19,6 @@ from sigmapose.errors import CameraError, InputError
 from sigmapose.estimate.assemble import PoseBatch, Stature, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
-from sigmapose.estimate.crop_filter import Joints
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.lifter import Lifter, check_height, check_stature
 from sigmapose.estimate.looks import Said, ask
@@ -29,6 +28,8 @@ from sigmapose.estimate.network import (
     Landmarks,
     weights_path,
 )
+from sigmapose.estimate.person_score import TrackScores, person_score
+from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter
 from sigmapose.estimate.tracker import Tracked, Tracker
 from sigmapose.estimate.tracker_config import TrackerConfig
@@ -38,8 +39,7 @@ from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33
 
 log = logging.getLogger(__name__)
-PHOTO_TRACKING = TrackerConfig(tile_rows=2)
-PHOTO_ROUNDS = 2
+PHOTO_TRACKING = TrackerConfig(tile_rows=2, one_reading=False)
 PHOTO_LOOKS, VIDEO_LOOKS = 2, 1
 """How often a person is looked at unless the user says it: a photo also in a mirror."""
 
@@ -103,21 +103,36 @@ class Estimator:
             camera: intrinsics; without them a default field of view is assumed (``pose.camera.known`` is
                 False).
             height_mm: standing height of the person or people, when known.
-            people: at most this many, the largest ones; None for the estimator's own limit.
+            people: at most this many, those first who are largest and likeliest people; None for the
+                estimator's own limit.
 
         Raises:
             InputError: not a uint8 RGB picture. CameraError: a camera made for another picture size.
         """
         camera = _checked(image_rgb, camera)
         check_height(height_mm)
-        tracker = Tracker(people or self.people, PHOTO_TRACKING)
-        poses: list[Pose] = []
-        for turn in range(PHOTO_ROUNDS):  # the last round is with crops that fit
-            looks = (self.looks or PHOTO_LOOKS) if turn == PHOTO_ROUNDS - 1 else 1
-            poses = self._look(image_rgb, tracker, camera, height_mm, looks, detect=turn == 0)
-            if not poses:
-                break
-        return poses
+        crops, said = self.candidates(image_rgb, camera)
+        if said is None:
+            return []
+        score = person_score(said, self.model)
+        rows = choose(score, readings_of(said.opinion, crops), people or self.people)
+        if not rows:
+            return []
+        chosen, tracks = [crops[row] for row in rows], tuple(range(len(rows)))
+        batch = self._assemble(said.take(np.array(rows)), chosen, camera, height_mm, score[rows], tracks)
+        return [batch[i] for i in range(len(batch))]
+
+    def candidates(self, image: Array, camera: Camera) -> tuple[list[Crop], Said | None]:
+        """Crops of a photo that perhaps show somebody and fit what they show, and what the network says of
+        them; None where there are none."""
+        tracker = Tracker(config=PHOTO_TRACKING)
+        crops = tracker.crops_for(image, self.detector)
+        if crops:
+            first = self._ask(image, crops, camera, 1)
+            seen = first.landmarks
+            tracker.update(seen.landmarks, seen.flag, seen.heat, first.prediction)
+            crops = tracker.crops_for(image)
+        return crops, self._ask(image, crops, camera, self.looks or PHOTO_LOOKS) if crops else None
 
     def video(
         self,
@@ -155,6 +170,7 @@ class Estimator:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture)."""
         check_height(height_mm)
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
+        scores = TrackScores()
         looks = self.looks or VIDEO_LOOKS
         for index, time_s, picture in frames:
             seen_by = _checked(picture, camera)
@@ -162,7 +178,7 @@ class Estimator:
             yield Frame(
                 index,
                 time_s,
-                tuple(self._look(picture, tracker, seen_by, height_mm, looks, side_swaps=side_swaps)),
+                tuple(self._look(picture, tracker, seen_by, height_mm, looks, side_swaps, scores)),
             )
 
     def in_crops(
@@ -184,12 +200,12 @@ class Estimator:
         """
         check_height(height_mm)
         inputs = [self._inputs([crop], camera) for crop, camera in zip(crops, cameras, strict=True)]
-        centre, size, rotation, context = (np.concatenate(part) for part in zip(*inputs, strict=True))
+        rotation, context = (np.concatenate(part) for part in zip(*inputs, strict=True))
         said = ask(self.network, pixels, rotation, context, self.looks or VIDEO_LOOKS)
+        score = person_score(said, self.model)
         poses = []
-        for i, camera in enumerate(cameras):
-            one = np.array([i])
-            batch = self._assemble(said.take(one), centre[one], size[one], camera, height_mm)
+        for i, (crop, camera) in enumerate(zip(crops, cameras, strict=True)):
+            batch = self._assemble(said.take(np.array([i])), [crop], camera, height_mm, score[i : i + 1])
             poses.append(batch[0])
         return poses, said.landmarks
 
@@ -200,32 +216,32 @@ class Estimator:
         camera: Camera,
         height_mm: float | None,
         looks: int,
-        *,
-        detect: bool = True,
         side_swaps: SideSwapFilter | None = None,
+        scores: TrackScores | None = None,
     ) -> list[Pose]:
-        crops = tracker.crops_for(image, self.detector if detect else None)
+        """The people of the next frame of a video."""
+        crops = tracker.crops_for(image, self.detector)
         if not crops:
             return []
-        centre, size, rotation, context = self._inputs(crops, camera)
-        said = ask(self.network, extract_batch(image, crops), rotation, context, looks)
-        prediction, landmarks = said.prediction, said.landmarks
-        joints = [
-            Joints(points, cov) for points, cov in zip(prediction.points, prediction.points_cov, strict=True)
-        ]
-        people = tracker.update(landmarks.landmarks, landmarks.flag, landmarks.heat, joints)
+        said = self._ask(image, crops, camera, looks)
+        seen = said.landmarks
+        people = tracker.update(seen.landmarks, seen.flag, seen.heat, said.prediction)
         if not people:
             return []
-        rows, tracks = np.array([p.row for p in people]), tuple(p.track for p in people)
-        batch = self._assemble(said.take(rows), centre[rows], size[rows], camera, height_mm, tracks)
+        said = said.take(np.array([p.row for p in people]))
+        score = person_score(said, self.model)
+        crops, tracks = [p.crop for p in people], tuple(p.track for p in people)
+        if scores is not None:
+            score = scores.update(tracks, score)
+        batch = self._assemble(said, crops, camera, height_mm, score, tracks)
         poses = [batch[i] for i in range(len(batch))]
         if side_swaps is not None:
             poses = [
-                self._exchange_sides(pose, person, seen, height_mm)
-                if side_swaps.exchanged(person.track, seen[:, :2], person.crop.size_px, _sureness(pose))
+                self._exchange_sides(pose, person, points, height_mm)
+                if side_swaps.exchanged(person.track, points[:, :2], person.crop.size_px, _sureness(pose))
                 else pose
-                for pose, person in zip(poses, people, strict=True)
-                for seen in (_in_picture(landmarks, person),)
+                for row, (pose, person) in enumerate(zip(poses, people, strict=True))
+                for points in (_in_picture(said.landmarks.landmarks[row], person.crop),)
             ]
         return poses
 
@@ -250,11 +266,13 @@ class Estimator:
     def _lifter(self) -> Lifter:
         return Lifter(calibrator=self.calibrator, threads=1, device=self.device, stature=self.stature)
 
-    def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array, Array, Array]:
-        seen = np.array([crop.center_px for crop in crops])
-        centre = camera.undistort(seen)
-        centre = np.where(np.isfinite(centre), centre, seen)  # a crop may reach beyond what the lens can show
-        size = np.array([crop.size_px for crop in crops])
+    def _ask(self, image: Array, crops: list[Crop], camera: Camera, looks: int) -> Said:
+        rotation, context = self._inputs(crops, camera)
+        return ask(self.network, extract_batch(image, crops), rotation, context, looks)
+
+    def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array]:
+        """Rotation and context of crops, as the network takes them."""
+        centre, size = _places(crops, camera)
         angle = np.array([crop.angle_rad for crop in crops])
         count = len(crops)
         context = crop_context(
@@ -267,17 +285,18 @@ class Estimator:
             focal_known=np.full(count, camera.known),
             encoder=[self.model] * count,
         )
-        return centre, size, np.stack((np.cos(angle), np.sin(angle)), axis=1), context
+        return np.stack((np.cos(angle), np.sin(angle)), axis=1), context
 
     def _assemble(
         self,
         said: Said,
-        centre: Array,
-        size: Array,
+        crops: list[Crop],
         camera: Camera,
         height_mm: float | None,
+        score: Float[Array, " person"],
         track: tuple[int, ...] | None = None,
     ) -> PoseBatch:
+        centre, size = _places(crops, camera)
         return assemble(
             said.prediction,
             centre_px=centre,
@@ -287,10 +306,18 @@ class Estimator:
             stature=self.stature,
             calibrator=self.calibrator,
             source=self.model,
-            score=np.asarray(said.landmarks.flag).ravel(),
+            score=score,
             track=track,
             second=said.second,
         )
+
+
+def _places(crops: Sequence[Crop], camera: Camera) -> tuple[Float[Array, "crop 2"], Float[Array, " crop"]]:
+    """Centres and sides of crops in ideal pixels."""
+    seen = np.array([crop.center_px for crop in crops])
+    centre = camera.undistort(seen)
+    centre = np.where(np.isfinite(centre), centre, seen)  # a crop may reach beyond what the lens can show
+    return centre, np.array([crop.size_px for crop in crops])
 
 
 def _sureness(pose: Pose) -> float:
@@ -298,10 +325,10 @@ def _sureness(pose: Pose) -> float:
     return float(100.0**2 / max(np.mean(pose.sigma_mm**2), 1e-6))
 
 
-def _in_picture(landmarks: Landmarks, person: Tracked) -> Float[Array, "33 3"]:
+def _in_picture(landmarks: Float[Array, "39 _"], crop: Crop) -> Float[Array, "33 3"]:
     """BlazePose's landmarks of a person: pixels and visibility."""
-    rows = landmarks.landmarks[person.row, : len(BLAZEPOSE_33)].astype(np.float64)
-    return np.column_stack((person.crop.to_image(rows[:, :2]), rows[:, 3]))
+    rows = landmarks[: len(BLAZEPOSE_33)].astype(np.float64)
+    return np.column_stack((crop.to_image(rows[:, :2]), rows[:, 3]))
 
 
 def _checked(image: Array, camera: Camera | None) -> Camera:

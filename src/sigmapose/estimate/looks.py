@@ -30,14 +30,21 @@ class Said:
     """The prediction for the mirror images, as it was given; None after one look."""
     landmarks: Landmarks
     """Of the crops as they are; `flag` is the mean of all looks."""
+    peak: Float[Array, " crop"]
+    """Mean heatmap peak of the body's landmarks, the mean of all looks."""
 
     def __repr__(self) -> str:
         return f"Said({len(self.prediction)} people, {1 if self.second is None else 2} looks)"
 
+    @property
+    def opinion(self) -> Prediction25D:
+        """What all looks say together, before any calibration."""
+        return self.prediction if self.second is None else mixture(self.prediction, mirrored(self.second))
+
     def take(self, rows: Int[Array, " some"]) -> Said:
         """Some of the crops."""
         second = None if self.second is None else self.second.take(rows)
-        return Said(self.prediction.take(rows), second, self.landmarks.take(rows))
+        return Said(self.prediction.take(rows), second, self.landmarks.take(rows), self.peak[rows])
 
 
 def ask(
@@ -50,16 +57,16 @@ def ask(
     """Show the network crops (as `ImageNetwork` takes them) once, or also in a mirror."""
     if looks == 1:
         prediction, landmarks = network(crops, rotation, context)
-        return Said(prediction, None, landmarks)
+        return Said(prediction, None, landmarks, landmarks.peak)
     prediction, landmarks = network(
         np.concatenate((crops, crops[:, :, ::-1])),
         np.concatenate((rotation, rotation * (1.0, -1.0))),
         np.concatenate((context, mirrored_context(context))),
     )
     first, second = slice(len(crops)), slice(len(crops), None)
-    seen = landmarks.take(first)
-    flag = (landmarks.flag[first] + landmarks.flag[second]) / 2
-    return Said(prediction.take(first), prediction.take(second), replace(seen, flag=flag))
+    flag, peak = ((value[first] + value[second]) / 2 for value in (landmarks.flag, landmarks.peak))
+    seen = replace(landmarks.take(first), flag=flag)
+    return Said(prediction.take(first), prediction.take(second), seen, peak)
 
 
 def mirrored(prediction: Prediction25D) -> Prediction25D:

@@ -66,6 +66,11 @@ class Landmarks:
     heat: Float[Array, "batch 39 3"]
     flag: Float[Array, " batch"]
 
+    @property
+    def peak(self) -> Float[Array, " batch"]:
+        """Mean heatmap peak of the body's 33 landmarks, the other six being helper points."""
+        return self.heat[:, :33, 2].mean(1)
+
     def take(self, rows: Int[Array, " some"] | slice) -> Landmarks:
         """Some of the crops."""
         return Landmarks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})

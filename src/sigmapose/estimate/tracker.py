@@ -14,7 +14,7 @@ ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,8 @@ import numpy as np
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection, regions_of
+from sigmapose.estimate.network import Prediction25D
+from sigmapose.estimate.same_person import Reading, readings_of, same_person
 from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.shapes import Array, Float, UInt8
 
@@ -126,12 +128,13 @@ class Tracker:
         landmarks: Float[Array, "crop 39 _"],
         flags: Float[Array, " crop"],
         heat: Float[Array, "crop 39 3"] | None = None,
-        joints: Sequence[Joints] | None = None,
+        prediction: Prediction25D | None = None,
     ) -> list[Tracked]:
         """What the network says about those crops, in their order; returns who is there, first come first.
 
         With `heat`, the encoder's heatmap statistics, mistakes of the detector are told from people far
-        better; with `joints`, what Φ says, crops keep to people who are hidden in part.
+        better; with `prediction`, what Φ says, crops keep to people who are hidden in part, and readings of
+        one person are told from two people.
         """
         assert len(landmarks) == len(flags) == len(self._crops)
         points = np.array(
@@ -139,28 +142,31 @@ class Tracker:
         ).reshape(-1, 39, 2)
         peaks = None if heat is None else heat[..., 2]
         looks = _Looks(points, np.asarray(flags).reshape(-1), peaks, self.config)
-        moved = [self._moved(row, looks, joints) for row in range(len(self._crops))]
+        moved = [self._moved(row, looks, prediction) for row in range(len(self._crops))]
         ranks = {row: rank for row, after in enumerate(moved) if (rank := self._rank(row, looks, after))}
         kept = self._without_doubles(ranks, looks, moved)
+        whose: dict[int, int] = {}
+        if prediction is not None and self.config.one_reading and len(kept) > 1:
+            kept, whose = self._surest(kept, ranks, readings_of(prediction, self._crops))
         most = self.people or self.config.most_people
         seen = sorted([row for row in kept if ranks[row][0] < PERHAPS][:most])
         perhaps = [row for row in kept if ranks[row][0] == PERHAPS][: self.config.most_perhaps]
-        waiting = self._wait(seen)
+        waiting = self._wait({*seen, *(whose.get(row, row) for row in seen)})
         self._note_mistakes(ranks)
-        tracks = [self._seen(row, looks, moved[row], waiting) for row in seen]
+        tracks = [self._seen(row, looks, moved[row], waiting, whose.get(row, row)) for row in seen]
         if self.people is not None:
             waiting = waiting[: self.people - len(tracks)]
-        self._perhaps = [self._seen(row, looks, moved[row]) for row in perhaps]
+        self._perhaps = [self._seen(row, looks, moved[row], None, row) for row in perhaps]
         self._tracks, self._waiting = tracks, waiting
         return [Tracked(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
 
-    def _moved(self, row: int, looks: _Looks, joints: Sequence[Joints] | None) -> CropFilter | None:
+    def _moved(self, row: int, looks: _Looks, prediction: Prediction25D | None) -> CropFilter | None:
         """The crop for the next frame; None where the network's answer is of no use."""
         points = looks.points_px[row]
         if not np.isfinite(points).all():
             return None
         before = self._asked[row].crop_filter if row < len(self._asked) else CropFilter(self._crops[row])
-        own = None if joints is None else joints[row]
+        own = None if prediction is None else Joints(prediction.points[row], prediction.points_cov[row])
         peaks = None if looks.peaks is None else looks.peaks[row]
         after = before.moved(points, peaks, own, self._crops[row])
         return after if after.crop.size_px >= self.config.min_crop_px else None
@@ -266,17 +272,49 @@ class Tracker:
                 kept.append(row)
         return kept
 
+    def _surest(
+        self, kept: list[int], ranks: Mapping[int, tuple[int, float]], readings: Sequence[Reading]
+    ) -> tuple[list[int], dict[int, int]]:
+        """Of several readings of one person one; and for rows that stand for somebody followed, whose row.
+
+        The person keeps the number of who was followed first. The reading is the surest; while somebody is
+        followed only one that is clearly surer takes its place, or they would jump.
+        """
+        people: list[int] = []
+        whose: dict[int, int] = {}
+        for row in kept:
+            same = next((p for p in people if same_person(readings[row], readings[p])), None)
+            if same is None:
+                people.append(row)
+                continue
+            first = min(whose.pop(same, same), row, key=self._since)
+            surer = self.config.surer if first < len(self._asked) else 1.0
+            better = readings[row].sigma < surer * readings[same].sigma and ranks[row][0] < PERHAPS
+            stays = row if better else same
+            people[people.index(same)] = stays
+            if first != stays:
+                whose[stays] = first
+        return people, whose
+
+    def _since(self, row: int) -> float:
+        """Who was followed first comes first."""
+        number = self._asked[row].number if row < len(self._asked) else -1
+        return number if number >= 0 else np.inf
+
     def _seen(
-        self, row: int, looks: _Looks, after: CropFilter | None, waiting: list[_Track] | None = None
+        self, row: int, looks: _Looks, after: CropFilter | None, waiting: list[_Track] | None, whose: int
     ) -> _Track:
-        """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them."""
+        """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them.
+
+        `whose`: the row of who they were before.
+        """
         assert after is not None
         landmarks = looks.points_px[row, BODY]
         convinced = looks.convincing(row)
-        if row >= len(self._asked):
+        if whose >= len(self._asked):
             number = -1 if waiting is None else self._number(after.crop, waiting)
             return _Track(number, after, landmarks, 1, 1, convinced)
-        before = self._asked[row]
+        before = self._asked[whose]
         number = before.number
         if number < 0 and waiting is not None:
             number = self._number(after.crop, waiting)
@@ -285,7 +323,7 @@ class Tracker:
             credit = min(before.credit + self.config.credit_per_frame, self.config.most_credit)
         return _Track(number, after, landmarks, before.frames + 1, credit, convinced or before.convinced)
 
-    def _wait(self, seen: list[int]) -> list[_Track]:
+    def _wait(self, seen: set[int]) -> list[_Track]:
         """Everybody known who is not seen and has credit left; remembers where the others were lost."""
         waiting: list[_Track] = []
         for row, track in enumerate((*self._tracks, *self._waiting)):

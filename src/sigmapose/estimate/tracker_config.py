@@ -63,6 +63,11 @@ class TrackerConfig:
     same_hips: float = 0.06
     """... and when their centres, the hips, do, however sure both are: too small a crop around somebody shows
     another pose."""
+    one_reading: bool = True
+    """Whether of several readings of one person one is kept. Not where crops do not fit yet: the surest is
+    found in those that do."""
+    surer: float = 0.8
+    """So many times the sigma of the reading that is followed must a new one have to take its place."""
     new_person: float = 0.15
     """A detection is somebody new when the crop's centre, the hips, is this far from all others."""
 
