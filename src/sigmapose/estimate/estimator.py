@@ -19,6 +19,7 @@ from sigmapose.errors import CameraError, InputError
 from sigmapose.estimate.assemble import PoseBatch, Stature, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
+from sigmapose.estimate.cuts import shots
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.lifter import Lifter, check_height, check_stature
 from sigmapose.estimate.looks import Said, ask
@@ -167,13 +168,19 @@ class Estimator:
         height_mm: float | None = None,
         people: int | None = None,
     ) -> Iterator[Frame]:
-        """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture)."""
+        """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture).
+
+        Where a cut is suspected, up to four frames are taken ahead.
+        """
         check_height(height_mm)
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
         scores = TrackScores()
         looks = self.looks or VIDEO_LOOKS
-        for index, time_s, picture in frames:
+        for (index, time_s, picture), cut in shots(_pictures(frames)):
             seen_by = _checked(picture, camera)
+            if cut:
+                tracker.new_shot()
+                side_swaps = SideSwapFilter()
             side_swaps.next_frame()
             yield Frame(
                 index,
@@ -329,6 +336,12 @@ def _in_picture(landmarks: Float[Array, "39 _"], crop: Crop) -> Float[Array, "33
     """BlazePose's landmarks of a person: pixels and visibility."""
     rows = landmarks[: len(BLAZEPOSE_33)].astype(np.float64)
     return np.column_stack((crop.to_image(rows[:, :2]), rows[:, 3]))
+
+
+def _pictures(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    for frame in frames:
+        _checked(frame[2], None)
+        yield frame
 
 
 def _checked(image: Array, camera: Camera | None) -> Camera:

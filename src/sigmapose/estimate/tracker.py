@@ -109,6 +109,11 @@ class Tracker:
         self._turn = 0
         self._next_number = 0
 
+    def new_shot(self) -> None:
+        """Forget everybody, but not which numbers are taken: the next frame shows another scene."""
+        self._tracks, self._waiting, self._perhaps, self._places = [], [], [], []
+        self._frame = -1
+
     def crops_for(self, image: UInt8[Array, "h w 3"], detect: FindPeople | None = None) -> list[Crop]:
         """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
         detected."""
