@@ -25,8 +25,8 @@ from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.person_score import Weights, evidence
 from sigmapose.estimate.same_person import Reading, readings_of
 from sigmapose.io.images import list_images, read_image
+from sigmapose.photos.found_people import subject_of
 from sigmapose.shapes import Array, Bool, Float, UInt8
-from sigmapose.synth.photos.found_people import subject_of
 from sigmapose.synth.render.cutouts import PictureFolder
 
 SPOILT_EVERY = 6
