@@ -15,17 +15,19 @@ CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
 DEMO_INPUT ?= examples/street.mp4
 DEMO_OUT ?= demo-out
 BENCH_OUT ?= bench-out
+FUZZ_SECONDS ?= 180
 STUDY ?= all
 STUDY_OUT ?= runs/study
 STUDY_ARGS ?=
 
-.PHONY: help demo test quick lint format bench study clean
+.PHONY: help demo test quick lint format fuzz bench study clean
 
 help:
 	@echo "make demo    build $(RUN) (runtime only) and find people in $(DEMO_INPUT)"
 	@echo "make test    build $(DEV) (with the training stack) and run every test"
 	@echo "make quick   the tests that take seconds"
 	@echo "make lint    ruff, import-linter, pyright"
+	@echo "make fuzz    every reader of files on damaged ones, FUZZ_SECONDS=180 each"
 	@echo "make bench   speed and accuracy on this machine"
 	@echo "make study   what each part of the method buys: FEATURES=DIR BODIES=DIR [UNLABELLED=DIR] (hours)"
 
@@ -72,6 +74,9 @@ lint: $(DEV)/.installed
 format: $(DEV)/.installed
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
+
+fuzz: $(DEV)/.installed
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(DEV)/bin/python -m pytest -q tests/io/test_fuzz.py $(PYTEST_ARGS)
 
 bench: $(DEV)/.installed
 	$(DEV)/bin/python -m pytest -m bench -s $(PYTEST_ARGS)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +74,14 @@ def _somewhere(document: Any, rng: np.random.Generator) -> tuple[Any, Any]:
 def foreign_exceptions(
     read: Callable[[Path], object], path: Path, contents: Callable[[np.random.Generator], bytes], rounds: int
 ) -> list[str]:
-    """What `read` raises besides a one-line `SigmaposeError` that names the file, over many damaged files."""
-    found = []
-    for seed in range(rounds):
+    """What `read` raises besides a one-line `SigmaposeError` that names the file, over many damaged files.
+
+    `FUZZ_SECONDS` in the environment (`make fuzz`) goes on with further seeds for so long.
+    """
+    found, end = [], time.monotonic() + float(os.environ.get("FUZZ_SECONDS", 0))
+    for seed in count():
+        if seed >= rounds and time.monotonic() >= end:
+            break
         path.write_bytes(contents(np.random.default_rng(seed)))
         try:
             read(path)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fuzz import damaged_bytes, damaged_document, foreign_exceptions
+from hostile.files import AMC, ASF, BVH
 from sigmapose.calibrate.peer import PeerCalibrator
 from sigmapose.calibrate.peer_file import load_peer, save_peer
 from sigmapose.calibrator import Calibrator, Provenance, RadiusGroup
@@ -18,8 +19,10 @@ from sigmapose.evaluate.prediction_files import read_predicted
 from sigmapose.io.camera_file import read_camera_file
 from sigmapose.io.keypoints import read_keypoints
 from sigmapose.io.poses_json import PosesWriter, read_poses
+from sigmapose.io.video import VideoReader, VideoWriter
 from sigmapose.pose import Frame
 from sigmapose.skeleton import COCO_17
+from sigmapose.synth.mocap.files import find_clips, read_clip
 from walking_person import walking_pose
 
 ROUNDS = 150
@@ -159,3 +162,38 @@ def test_predictions(tmp_path: Path) -> None:
             read, tmp_path / name, lambda rng, d=document: damaged_document(d, rng), ROUNDS
         )
         assert told == [], name
+
+
+@pytest.mark.parametrize("name", ["a.bvh", "01.asf", "01_01.amc", "humanoid3d_a.txt"])
+def test_motion(tmp_path: Path, name: str) -> None:
+    turn = [1.0, 0, 0, 0]
+    limbs = [*turn, 0.1, *turn, *turn, 0.1]
+    frame = [0.03, 0, 1, 0, *turn, *turn, *turn, *limbs, *limbs]
+    motion = json.dumps({"Frames": [frame] * 2})
+    files = {"a.bvh": BVH, "01.asf": ASF, "01_01.amc": AMC, "humanoid3d_a.txt": motion}
+    for file, content in files.items():
+        (tmp_path / file).write_text(content)
+    content = files[name].encode()
+    clip = tmp_path / name.replace("01.asf", "01_01.amc")
+    read = lambda p: read_clip(clip)  # noqa: E731
+    for found in find_clips(tmp_path):
+        read_clip(found)
+    told = foreign_exceptions(read, tmp_path / name, lambda rng: damaged_bytes(content, rng), ROUNDS)
+    # damage of a skeleton may only show in the motion that it no longer fits
+    assert [line for line in told if "01_01.amc" not in line] == []
+
+
+def test_videos(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, 30.0, (64, 48)) as writer:
+        for _ in range(12):
+            writer.write(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    content = path.read_bytes()
+
+    def read(file: Path) -> None:
+        for _ in VideoReader(file):
+            pass
+
+    told = foreign_exceptions(read, path, lambda rng: damaged_bytes(content, rng), 20)
+    assert told == []

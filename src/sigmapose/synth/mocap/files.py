@@ -28,7 +28,10 @@ def read_clip(path: Path, *, skeleton: Path | None = None) -> MotionClip:
         if suffix == ".bvh":
             return read_bvh(path)
         if suffix == ".amc":
-            return read_amc(path, read_asf(skeleton or find_asf(path)))
+            bones = skeleton or find_asf(path)
+            with guarded(bones, REMEDY, DataError):
+                told = read_asf(bones)
+            return read_amc(path, told)
         if suffix in (".txt", ".json"):
             return read_deepmimic(path)
     raise DataError(
