@@ -16,6 +16,7 @@ from sigmapose import __version__
 
 WHEEL_LIMIT_MB = 90
 LINES_LIMIT = 400
+FUNCTION_LINES_LIMIT = 60
 MODULES_OF_EVERY_PACKAGE = {"__init__", "__main__"}
 
 
@@ -42,6 +43,18 @@ def test_version_is_the_same_everywhere(repository: Path) -> None:
 def test_modules_stay_readable(repository: Path) -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in _tracked(repository, "*.py")}
     assert {path.name: n for path, n in lengths.items() if n > LINES_LIMIT} == {}
+
+
+def test_functions_do_one_thing(repository: Path) -> None:
+    """No function of the package or of the experiments is longer than a screen."""
+    lengths = {
+        f"{path.name}:{node.name}": node.end_lineno - node.lineno + 1
+        for path in _tracked(repository, "src/**.py", "experiments/**.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None
+    }
+    assert len(lengths) > 1000
+    assert {name: n for name, n in lengths.items() if n > FUNCTION_LINES_LIMIT} == {}
 
 
 def test_a_name_stands_for_one_thing(repository: Path) -> None:

@@ -46,12 +46,7 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         pose = losses.beta_nll(error, tril, recipe.beta).mean()
     trusted = 1.0 / (1.0 + torch.diagonal(teacher, dim1=-2, dim2=-1).sum(-1))
     distance = (trusted * losses.euclidean(plain_error)).mean()
-    bend = answer.relative.new_zeros(())
-    if recipe.bend_weight > 0:
-        off = losses.bend(answer.relative, LIMBS) - losses.bend(batch.relative, LIMBS)
-        bend = (batch.annotated[:, None] * off.abs()).sum() / (
-            len(LIMBS) * batch.annotated.sum().clamp_min(1)
-        )
+    bend = bend_distance(answer, batch) if recipe.bend_weight > 0 else pose.new_zeros(())
     point_error = (batch.points - answer.points) / SCALE
     if recipe.phi.covariance == "full":
         points = losses.beta_nll(point_error, answer.points_tril / SCALE, recipe.beta).mean()
@@ -89,6 +84,12 @@ def objective(recipe: Recipe, answer: Gaussian25D, batch: Batch) -> tuple[Tensor
         "stature": stature,
     }
     return total, {name: float(value.detach()) for name, value in parts.items()}
+
+
+def bend_distance(answer: Gaussian25D, batch: Batch) -> Tensor:
+    """Mean distance of the angles of knees and elbows from the true ones, radians; not of taught poses."""
+    off = losses.bend(answer.relative, LIMBS) - losses.bend(batch.relative, LIMBS)
+    return (batch.annotated[:, None] * off.abs()).sum() / (len(LIMBS) * batch.annotated.sum().clamp_min(1))
 
 
 @torch.no_grad()

@@ -8,16 +8,16 @@ import numpy as np
 
 from sigmapose.rotation import axis_rotation, vector_rotation
 from sigmapose.shapes import Array, Float
-from sigmapose.synth.people.body import PARENTS, SEGMENTS
-from sigmapose.synth.people.families import (
+from sigmapose.synth.people.angle_ranges import (
     ARMS,
-    FAMILIES,
     LIMITS_DEG,
     ROOT_ANGLES,
     SIDED_ANGLES,
     WORLD_ANGLES,
     Range,
 )
+from sigmapose.synth.people.body import PARENTS, SEGMENTS
+from sigmapose.synth.people.families import FAMILIES
 
 _AT = {name: s for s, name in enumerate(SEGMENTS)}
 
