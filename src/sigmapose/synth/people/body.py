@@ -73,7 +73,9 @@ _RIG_BONES = {
     **{"LHipJoint": "pelvis", "RHipJoint": "pelvis", "LThumb": "left_hand", "RThumb": "right_hand"},
 }
 
-PARTS = tuple(["face", "scalp", "neck", "torso", "pelvis", "upper_arm", "forearm", "hand", "thigh", "shin", "foot"])
+PARTS: tuple[str, ...] = (
+    "face", "scalp", "neck", "torso", "pelvis", "upper_arm", "forearm", "hand", "thigh", "shin", "foot"
+)  # fmt: skip
 """Part names; `BodyModel.part_labels` indexes them."""
 _PART_OF_SEGMENT = {
     **{"pelvis": "pelvis", "spine_low": "torso", "spine_mid": "torso", "chest": "torso", "collar": "torso"},
@@ -81,9 +83,10 @@ _PART_OF_SEGMENT = {
     **{name: name for name in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")},
 }
 
-PHENOTYPES = tuple(
-    ["gender", "age", "muscle", "weight", "height", "proportions", "cupsize", "firmness", "african", "asian", "caucasian"]
-)
+PHENOTYPES: tuple[str, ...] = (
+    "gender", "age", "muscle", "weight", "height", "proportions", "cupsize", "firmness", "african", "asian",
+    "caucasian"
+)  # fmt: skip
 """Shape parameters of Anny, each 0 to 1; gender 0 is male."""
 
 _FROM_ANNY = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
