@@ -10,27 +10,10 @@ import pytest
 
 from evaluate.people import LAYOUT, honest
 from sigmapose.errors import InputError, SkeletonError
-from sigmapose.evaluate import checks
 from sigmapose.evaluate.frames import LEVELS, Scored, cluster_ids
 from sigmapose.evaluate.layout import layout_of
 from sigmapose.evaluate.score import score
 from sigmapose.skeleton import BODY_26, COCO_17, H36M_17, SKELETONS
-
-
-def test_frames_are_matched_by_name_in_any_order() -> None:
-    assert checks.match_frames(["b", "c", "a"], ["a", "b", "c"]).tolist() == [2, 0, 1]
-
-
-def test_frames_that_do_not_match_are_counted_and_named() -> None:
-    truth = [f"clip/{k}" for k in range(9)]
-    with pytest.raises(
-        InputError, match=r"lack 5 of 9 frames of the truth \(clip/4, clip/5, clip/6 and 2 more\)"
-    ):
-        checks.match_frames(truth[:4], truth)
-    with pytest.raises(InputError, match=r"hold 1 frames that the truth lacks \(x\)"):
-        checks.match_frames([*truth, "x"], truth)
-    with pytest.raises(InputError, match=r"predictions hold 1 frames twice \(clip/0\)"):
-        checks.match_frames([*truth, "clip/0"], truth)
 
 
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "metres"), (0.1, "centimetres"), (1 / 25.4, "inches")])

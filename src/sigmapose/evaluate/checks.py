@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +9,9 @@ import numpy as np
 from sigmapose.errors import InputError
 from sigmapose.evaluate.matrices import decompose, unpack
 from sigmapose.evaluate.pose_metrics import finite_joints
-from sigmapose.shapes import Array, Bool, Float, Int
+from sigmapose.shapes import Array, Bool, Float
 from sigmapose.units import PLURAL, mm_per
 
-NAMED = 3
-"""So many examples a message names."""
 ASYMMETRY = 1e-3
 """Largest allowed |C_ij - C_ji| over the largest diagonal entry: float32 written as text stays far below."""
 CHUNK = 65_536
@@ -23,38 +20,6 @@ HUMAN_RADIUS_MM = (90.0, 3000.0)
 infants 150."""
 _SLACK = {"m": 3.0, "inch": 1.6, "cm": 1.6}
 """How far from the expected size people may be to be taken for people in that unit."""
-
-
-def _some(names: Sequence[object]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(str(name) for name in names[:NAMED]) + more
-
-
-def match_frames(predicted: Sequence[str], truth: Sequence[str]) -> Int[Array, " n"]:
-    """Row of the prediction for every frame of the truth, by id.
-
-    Raises:
-        InputError: ids that come twice, or that one side lacks: which and how many. A frame in which the
-            method found nobody must be there with NaN joints.
-    """
-    for side, ids in (("predictions", predicted), ("truth", truth)):
-        twice = [name for name, n in Counter(ids).items() if n > 1]
-        if twice:
-            raise InputError(f"{side} hold {len(twice)} frames twice ({_some(twice)}): keep one of each")
-    row = {name: i for i, name in enumerate(predicted)}
-    missing = [name for name in truth if name not in row]
-    if missing:
-        raise InputError(
-            f"predictions lack {len(missing)} of {len(truth)} frames of the truth ({_some(missing)}): add "
-            "them, with NaN joints where nobody was found"
-        )
-    known = set(truth)
-    extra = [name for name in predicted if name not in known]
-    if extra:
-        raise InputError(
-            f"predictions hold {len(extra)} frames that the truth lacks ({_some(extra)}): leave them out"
-        )
-    return np.array([row[name] for name in truth], np.int64)
 
 
 def body_radius_mm(relative_mm: Float[Array, "n j 3"], used: Bool[Array, "n j"]) -> float:
