@@ -32,7 +32,7 @@ Matching = Literal["all", "truth", "common"]
 a program lacks count as not found; others are left out. `common`: all of them are left out."""
 PROTOCOL = "evaluate@1"
 CONFIDENT_SCORE = 0.9
-"""A joint with a higher confidence counts as vouched for."""
+"""A joint with a higher score counts as confident."""
 MIXED_SHARE = 0.02
 """So many frames of another size than the rest are taken to be of another unit, and not just bad."""
 _UNITS = {PLURAL["m"]: 1 / mm_per("m"), PLURAL["cm"]: 1 / mm_per("cm"), "micrometres": 1e3}
@@ -259,9 +259,7 @@ def _predictions(
         score = placed(told.score[:, main])
         doubt = 1.0 - score
         confident = np.asarray(score > CONFIDENT_SCORE)
-        notes.append(
-            f"{told.name} states a score only: a joint above {CONFIDENT_SCORE} counts as vouched for"
-        )
+        notes.append(f"{told.name} states a score only: a joint above {CONFIDENT_SCORE} counts as confident")
     elif cov is None:
         notes.append(f"{told.name} states no uncertainty: only its poses are judged")
     found = placed(joints)

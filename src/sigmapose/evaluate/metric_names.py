@@ -28,15 +28,15 @@ def _by_threshold() -> dict[str, Metric]:
         result |= {
             f"wrong_rate{rate}": Metric("1", "low", f"joints more than {tau} mm wrong"),
             f"confident_rate{rate}": Metric(
-                "1", "neither", f"joints retained: 90 % radius at most {tau} mm, or vouched for"
+                "1", "neither", f"joints retained: 90 % radius at most {tau} mm, or high score"
             ),
             f"vouched_when_wrong_rate{rate}": Metric("1", "low", f"P(confident | wrong by > {tau} mm)"),
             f"false_positive_rate{rate}": Metric(
                 "1", "low", f"false positives: P(wrong by > {tau} mm | confident)"
             ),
-            f"auroc_{tau}mm": Metric("1", "high", f"doubt tells joints wrong by > {tau} mm from right ones"),
+            f"auroc_{tau}mm": Metric("1", "high", f"AUROC of the stated uncertainty for errors > {tau} mm"),
             f"fpr_95tpr_{tau}mm": Metric(
-                "1", "low", f"right joints flagged when 95 % of those wrong by > {tau} mm are"
+                "1", "low", f"false alarms when 95 % of errors > {tau} mm are flagged"
             ),
             f"aurc_{tau}mm": Metric("1", "low", f"area under share wrong by > {tau} mm against coverage"),
         }
@@ -49,7 +49,7 @@ def _motion() -> dict[str, Metric]:
         result |= {
             f"acceleration_error_mm_{per}2": Metric(f"mm/{per}^2", "low", "error of the acceleration (HMMR)"),
             f"jitter_mm_{per}3": Metric(
-                f"mm/{per}^3", "nominal", "jerk of the prediction; the truth's is right"
+                f"mm/{per}^3", "nominal", "jerk of the prediction; best when equal to the truth's"
             ),
             f"true_jitter_mm_{per}3": Metric(
                 f"mm/{per}^3", "neither", "jerk of the truth in the same frames"
@@ -82,7 +82,7 @@ def _bias() -> dict[str, Metric]:
 METRICS: dict[str, Metric] = {
     "mpjpe_mm": Metric("mm", "low", "joint error, roots aligned"),
     "n_mpjpe_mm": Metric("mm", "low", "joint error after the best scale (Rhodin 2018)"),
-    "pa_mpjpe_mm": Metric("mm", "low", "joint error after the best similarity"),
+    "pa_mpjpe_mm": Metric("mm", "low", "joint error after Procrustes alignment (similarity)"),
     "pck_150mm": Metric("1", "high", "joints nearer than 150 mm (MPI-INF-3DHP)"),
     "auc_150mm": Metric("1", "high", "mean PCK over 0, 5, ..., 150 mm (MPI-INF-3DHP)"),
     "mpjae_deg": Metric("deg", "low", "error of interior joint angles"),
@@ -129,16 +129,16 @@ METRICS: dict[str, Metric] = {
     "ause_ratio_constant_found": Metric("1", "low", "the same among the joints that were found"),
     "ause_ratio_joint_constant": Metric("1", "low", "AUSE over that of the best constant sigma per joint"),
     "aurc_mm": Metric("mm", "low", "area under risk-coverage, risk = error (Geifman 2017)"),
-    "spearman": Metric("1", "high", "rank correlation of doubt and error"),
+    "spearman": Metric("1", "high", "rank correlation of stated uncertainty and error"),
     **_by_threshold(),
     "auroc_100mm_found": Metric(
-        "1", "high", "doubt tells joints wrong by > 100 mm from right ones, of those that were found"
+        "1", "high", "AUROC of the stated uncertainty for errors > 100 mm, joints that were found"
     ),
-    "false_positive_rate_half": Metric("1", "low", "P(wrong by > 100 mm | the half with the least doubt)"),
+    "false_positive_rate_half": Metric("1", "low", "P(wrong by > 100 mm | least uncertain half)"),
     "retained_at_2_percent_wrong": Metric(
-        "1", "high", "largest share, least doubt first, of which 2 % are wrong by > 100 mm"
+        "1", "high", "largest share, least uncertain first, of which 2 % are wrong by > 100 mm"
     ),
-    "retained_at_8_percent_wrong": Metric("1", "high", "the same with 8 %"),
+    "retained_at_8_percent_wrong": Metric("1", "high", "the same for 8 % wrong"),
     "missed_rate": Metric("1", "low", "joints not found"),
     "unstated_rate": Metric("1", "low", "joints without a usable covariance"),
     "fps": Metric("1/s", "high", "frames per second"),

@@ -28,18 +28,20 @@ GROWTH = {"error": "error_growth_40", "sigma": "sigma_growth_40"}
 MEANINGS = {
     RATIOS["mpjpe_mm"]: Metric("1", "low", "joint error over that of BlazePose heavy, same frames"),
     RATIOS["pa_mpjpe_mm"]: Metric(
-        "1", "low", "joint error after the best similarity, over BlazePose heavy's"
+        "1", "low", "joint error after Procrustes alignment, over BlazePose heavy's"
     ),
     GROWTH["error"]: Metric("1", "low", "joint error at 40 % hidden over that of the same people clean"),
     GROWTH["sigma"]: Metric("1", "neither", "stated sigma at 40 % hidden over that of the same people clean"),
     "covered_mpjpe_mm": Metric(
         "mm", "low", "photos: covered, from heavy's answer on the clean photo, one size"
     ),
-    "covered_pa_mpjpe_mm": Metric("mm", "low", "the same after the best similarity"),
+    "covered_pa_mpjpe_mm": Metric("mm", "low", "the same after Procrustes alignment"),
     "covered_coverage_90": Metric(
         "1", "nominal", "share of that answer's joints inside the 90 % regions", 0.9
     ),
-    "covered_auroc_100mm": Metric("1", "high", "doubt tells joints > 100 mm from that answer"),
+    "covered_auroc_100mm": Metric(
+        "1", "high", "AUROC of the uncertainty for joints > 100 mm from that answer"
+    ),
     "mirror_mm": Metric("mm", "low", "photos: from the answer on the mirror image, mirrored back"),
     "straight_knee_deg": Metric(
         "deg", "high", "photos: median angle of knees straight in the picture, standing"
