@@ -72,13 +72,21 @@ def _somewhere(document: Any, rng: np.random.Generator) -> tuple[Any, Any]:
 
 
 def foreign_exceptions(
-    read: Callable[[Path], object], path: Path, contents: Callable[[np.random.Generator], bytes], rounds: int
+    read: Callable[[Path], object],
+    path: Path,
+    contents: Callable[[np.random.Generator], bytes],
+    rounds: int,
+    *,
+    blamed: tuple[str, ...] = (),
 ) -> list[str]:
     """What `read` raises besides a one-line `SigmaposeError` that names the file, over many damaged files.
 
-    `FUZZ_SECONDS` in the environment (`make fuzz`) goes on with further seeds for so long.
+    An error may also name one of the files `blamed`, which are read together with the damaged one.
+    `FUZZ_SECONDS` in the environment (`make fuzz`) goes on with further seeds for so long, and says
+    how many there were.
     """
-    found, end = [], time.monotonic() + float(os.environ.get("FUZZ_SECONDS", 0))
+    seconds = float(os.environ.get("FUZZ_SECONDS", 0))
+    found, end, names, refused = [], time.monotonic() + seconds, (path.name, *blamed), 0
     for seed in count():
         if seed >= rounds and time.monotonic() >= end:
             break
@@ -86,8 +94,12 @@ def foreign_exceptions(
         try:
             read(path)
         except SigmaposeError as error:
-            if path.name not in str(error) or len(str(error)) > 1000 or "Warning" in str(error):
-                found.append(f"seed {seed}: {str(error)[:300]}")
+            refused += 1
+            told = str(error)
+            if not any(name in told for name in names) or len(told) > 1000 or "Warning" in told:
+                found.append(f"seed {seed}: {told[:300]}")
         except Exception as error:
             found.append(f"seed {seed}: {type(error).__name__}: {error}"[:300])
+    if seconds:
+        print(f"\n{path.name}: {seed} damaged files, {refused} refused, {len(found)} answered wrongly")
     return found

@@ -30,6 +30,12 @@ PREDICTIONS = [
         EVALUATE,
         OK,
     ),
+    Case(
+        "predictions at infinity",
+        arrays("p.npz", joints=np.where(np.arange(17)[:, None] == 11, np.inf, JOINTS)),
+        EVALUATE,
+        "a joint is beyond",
+    ),
     Case("predictions missing", truth, EVALUATE, r"p\.npz: no such file"),
     Case("predictions random bytes", predicted("p.npz", bytes(range(256)) * 20), EVALUATE, r"p\.npz: "),
     Case("predictions cut off", predicted("p.npz", claims("(3, 17, 3)")[:-60]), EVALUATE, r"p\.npz: "),

@@ -178,9 +178,11 @@ def test_motion(tmp_path: Path, name: str) -> None:
     read = lambda p: read_clip(clip)  # noqa: E731
     for found in find_clips(tmp_path):
         read_clip(found)
-    told = foreign_exceptions(read, tmp_path / name, lambda rng: damaged_bytes(content, rng), ROUNDS)
     # damage of a skeleton may only show in the motion that it no longer fits
-    assert [line for line in told if "01_01.amc" not in line] == []
+    told = foreign_exceptions(
+        read, tmp_path / name, lambda rng: damaged_bytes(content, rng), ROUNDS, blamed=(clip.name,)
+    )
+    assert told == []
 
 
 def test_videos(tmp_path: Path) -> None:

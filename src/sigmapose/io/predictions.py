@@ -134,8 +134,10 @@ def _read(path: Path, skeleton: str | None, unit: Unit | None) -> Predictions3D:
     joints, score = _ordered(table, chosen, path)
     if not np.isfinite(joints).all(-1).any():
         raise InputError(f"{path}: no joint has three finite coordinates: nothing to read")
-    for what, values in (("joint", joints), ("score", score)):
-        if values is not None and (np.abs(values[np.isfinite(values)]) > MAX_NUMBER).any():
+    # a score may be infinite (a sigma of who knows nothing), a place may not; NaN is a missing joint
+    finite_score = None if score is None else score[np.isfinite(score)]
+    for what, values in (("joint", joints), ("score", finite_score)):
+        if values is not None and (np.abs(values) > MAX_NUMBER).any():
             raise InputError(
                 f"{path}: a {what} is beyond {MAX_NUMBER:g}, which is no person's: check the file"
             )
