@@ -10,7 +10,9 @@ Camera frame: x right, y down, z forward, millimetres. Pixel (0, 0) is the centr
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False
+"""As `typing` has it, whose import takes longer than all the rest of this file."""
 
 # ONNX Runtime 1.32 writes a device id below the user's cache and asks for a telemetry host unless this is set
 # before its import; `disable_telemetry_events()` comes too late.

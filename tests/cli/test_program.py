@@ -27,6 +27,19 @@ sys.addaudithook(refuse)
 from sigmapose.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+INTERRUPT_AT_IMPORT = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+waiting = [True]
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == {module!r} and waiting and waiting.pop():
+        {how}
+from sigmapose.cli import main
+sys.addaudithook(interrupt)
+sys.exit(main(sys.argv[1:]))
+"""
+LOADING_FAILS = 'raise ImportError("initialization failed") from KeyboardInterrupt()'
+"""What the extension of ONNX Runtime makes of an interrupt."""
 
 
 def _cpu_seconds(*words: str) -> float:
@@ -110,6 +123,17 @@ def test_ctrl_c_keeps_what_is_finished(examples: Path, tmp_path: Path) -> None:
     assert 3 <= len(found["frames"]) < 100
     assert len(list(VideoReader(out / "overlay.mp4"))) == len(found["frames"])
     assert "</html>" in (out / "scene.html").read_text()[-200:]
+
+
+@pytest.mark.parametrize("how", ["signal.raise_signal(signal.SIGINT)", LOADING_FAILS])
+@pytest.mark.parametrize("module", ["tyro", "numpy", "cv2", "onnxruntime"])
+def test_ctrl_c_during_imports(photo: Path, tmp_path: Path, module: str, how: str) -> None:
+    words = ["predict", str(photo), "--out", str(tmp_path / "out")]
+    code = INTERRUPT_AT_IMPORT.format(module=module, how=how)
+    ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 130, ran.stderr
+    assert len(ran.stderr.splitlines()) == 1 and "sigmapose: interrupted" in ran.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_reader_that_goes_away(photo: Path) -> None:

@@ -6,10 +6,14 @@ says what), 130 interrupted with Ctrl-C (what was finished is kept).
 
 from __future__ import annotations
 
+# Nothing that takes time is imported here: until `main` runs, an interrupt is a traceback.
 import os
 import sys
-from collections.abc import Sequence
 from io import TextIOWrapper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -29,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go(sys.stdout)
         return 0
     except Exception as error:
+        if _interrupted(error):
+            return _say("interrupted", EXIT_INTERRUPTED)
         from sigmapose.errors import SigmaposeError
 
         _let_go(sys.stdout)
@@ -51,6 +57,13 @@ def _run(arguments: list[str]) -> int:
     from sigmapose.cli.parser import parse
 
     return parse(arguments)()
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: a library in C that is interrupted while it loads raises ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _open_streams() -> None:
