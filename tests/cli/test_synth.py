@@ -236,3 +236,13 @@ def test_places_that_cannot_be_written(run, tmp_path: Path) -> None:
     (tmp_path / "full" / "old.tar").write_bytes(b"")
     assert "holds shards without manifest.json" in run("synth", "--out", tmp_path / "full").refusal()
     assert Manifest.load(tmp_path / "full") is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_unreadable_motion_leaves_no_corpus(run, tmp_path: Path, workers: int) -> None:
+    (tmp_path / "mocap").mkdir()
+    (tmp_path / "mocap" / "walk.bvh").write_text("HIERARCHY\nROOT Hips\n{\n")
+    out = tmp_path / "out"
+    given = ("--out", out, "--count", 4, "--mocap", tmp_path / "mocap", "--workers", workers)
+    assert "walk.bvh" in run("synth", *given).refusal()
+    assert not list(out.rglob("*"))

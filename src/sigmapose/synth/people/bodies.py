@@ -127,18 +127,21 @@ def build_bodies(mocap_dir: Path | None, count: int, seed: int, out: Path, *, wo
     from tqdm import tqdm
 
     build = _Build(mocap_dir, count, seed, out)
-    _claim(out, CorpusInfo(count, seed, len(build.clips()), RIG, SEGMENTS, PHENOTYPES))
+    info = CorpusInfo(count, seed, len(build.clips()), RIG, SEGMENTS, PHENOTYPES)
+    _refuse_other(out, info)
     numbers = range(-(-count // SHARD_SIZE))
     missing = [number for number in numbers if not build.path(number).exists()]
     there = len(numbers) - len(missing)
+    job = _prepare(build) if missing else None  # a clip that cannot be read leaves no folder behind
+    _claim(out, info)
     with tqdm(total=len(numbers), initial=there, desc="bodies", unit="shard", disable=None) as bar:
-        if workers > 1 and len(missing) > 1:
+        if job is not None and workers > 1 and len(missing) > 1:
             context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, context, _start_worker, (build,)) as pool:
+            with ProcessPoolExecutor(workers, context, _take, (job,)) as pool:
                 for _ in pool.map(_make_shard, missing):
                     bar.update()
-        elif missing:
-            _start_worker(build)
+        elif job is not None:
+            _take(job)
             for number in missing:
                 _make_shard(number)
                 bar.update()
@@ -165,14 +168,19 @@ class _Build:
         return [] if self.mocap is None else find_clips(self.mocap)
 
 
-_job: tuple[_Build, list[Motion], list[Pick]] | None = None
+_Job = tuple[_Build, list[Motion], list[Pick]]
+_job: _Job | None = None
 """What this process works on."""
 
 
-def _start_worker(build: _Build) -> None:
-    global _job
+def _prepare(build: _Build) -> _Job:
     motions = [to_motion(read_clip(path)) for path in build.clips()]
-    _job = build, motions, plan_poses(motions, build.count, np.random.default_rng([build.seed, 0]))
+    return build, motions, plan_poses(motions, build.count, np.random.default_rng([build.seed, 0]))
+
+
+def _take(job: _Job) -> None:
+    global _job
+    _job = job
 
 
 def _make_shard(number: int) -> None:
@@ -184,18 +192,21 @@ def _make_shard(number: int) -> None:
     _write(build.path(number), lambda file: np.savez_compressed(file, **fields))
 
 
+def _refuse_other(out: Path, info: CorpusInfo) -> None:
+    path = out / _INFO
+    if path.exists() and json.loads(path.read_text()) != json.loads(json.dumps(asdict(info))):
+        raise OutputError(
+            f"{out} holds a corpus made with other settings: choose another folder or delete it"
+        )
+
+
 def _claim(out: Path, info: CorpusInfo) -> None:
-    wanted = json.loads(json.dumps(asdict(info)))
     path = out / _INFO
     if path.exists():
-        if json.loads(path.read_text()) != wanted:
-            raise OutputError(
-                f"{out} holds a corpus made with other settings: choose another folder or delete it"
-            )
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(wanted, indent=1) + "\n")
+        path.write_text(json.dumps(asdict(info), indent=1) + "\n")
     except OSError as error:
         raise OutputError(f"{out}: cannot write the corpus: {error.strerror}") from error
 
