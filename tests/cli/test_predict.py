@@ -137,6 +137,26 @@ def test_exif_gives_the_focal_length(run, person_rgb: np.ndarray, tmp_path: Path
     assert "field of view 69° (by EXIF)" in ran.out
 
 
+@pytest.mark.parametrize("focal_mm", [1, 65535])
+def test_a_focal_length_of_exif_that_is_none_is_ignored(
+    run, person_rgb: np.ndarray, tmp_path: Path, focal_mm: int
+) -> None:
+    from cli_files import jpeg_with_exif
+
+    photo = jpeg_with_exif(tmp_path / "phone.jpg", person_rgb, focal_35mm=focal_mm)
+    ran = run("predict", photo, "--out", tmp_path / "out", "--people", 1, "--model", "lite")
+    assert ran.code == 0
+    assert f"{focal_mm} mm of EXIF is no focal length" in ran.out
+    (pose,) = next(iter(read_poses(tmp_path / "out" / "poses.json"))).poses
+    assert not pose.camera.known
+
+
+def test_nobody_wanted_is_refused(run, photo: Path, tmp_path: Path) -> None:
+    line = run("predict", photo, "--out", tmp_path / "out", "--people", 0).refusal()
+    assert "people must be at least 1, got 0" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_runs_give_the_same_numbers(run, photo: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         assert run("predict", photo, "--out", tmp_path / name).code == 0

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
-from sigmapose.errors import ModelError
+import sigmapose
+from sigmapose.bench.methods import own_methods
+from sigmapose.errors import InputError, ModelError
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.network import ImageNetwork, Prediction25D, weights_path
+from sigmapose.io.video import VideoFrame
 
 CUDA = "CUDAExecutionProvider" in ort.get_available_providers()
+
+NO_NETWORKS = (
+    ("random", "cannot load the network"),
+    ("text", "cannot load the network"),
+    ("empty", "cannot load the network"),
+    ("cut", "cannot load the network"),
+    ("detector", "another kind of network"),
+    ("lift", "another kind of network"),
+)
+
+
+def _no_network(kind: str) -> bytes:
+    if kind == "random":
+        return np.random.default_rng(0).bytes(5000)
+    if kind in ("text", "empty"):
+        return b"Dear Sir or Madam,\n" * (kind == "text")
+    stored = weights_path("lite" if kind == "cut" else kind).read_bytes()
+    return stored[: len(stored) // 2] if kind == "cut" else stored
 
 
 def some_people(count: int) -> Prediction25D:
@@ -33,6 +55,28 @@ def test_people_taken_in_parts_and_joined_are_the_same_people() -> None:
         expected = getattr(whole, field.name)
         np.testing.assert_array_equal(getattr(joined, field.name), expected)
         np.testing.assert_array_equal(getattr(joined.take(order), field.name), expected[order])
+
+
+@pytest.mark.parametrize(("kind", "says"), NO_NETWORKS)
+def test_files_that_hold_no_image_network(tmp_path: Path, kind: str, says: str) -> None:
+    path = tmp_path / "mine-lite.onnx"
+    path.write_bytes(_no_network(kind))
+    for load in (sigmapose.load, lambda file: own_methods((), file.parent)):
+        with pytest.raises(ModelError, match=says) as caught:
+            load(path)
+        line = str(caught.value)
+        assert str(path) in line and "sigmapose export" in line and "\n" not in line
+
+
+@pytest.mark.parametrize("people", [0, -1])
+def test_nobody_wanted_in_a_picture_or_a_video_is_refused(people: int) -> None:
+    estimator, picture = Estimator("lite"), np.zeros((64, 64, 3), np.uint8)
+    for ask in (
+        lambda: estimator(picture, people=people),
+        lambda: list(estimator.follow([VideoFrame(0, 0.0, picture)], people=people)),
+    ):
+        with pytest.raises(InputError, match=f"people must be at least 1, got {people}"):
+            ask()
 
 
 def test_every_session_refuses_a_device_that_is_not_there() -> None:

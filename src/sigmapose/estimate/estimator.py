@@ -60,8 +60,7 @@ class Estimator:
         stature: Stature = "adult",
     ) -> None:
         """See :func:`sigmapose.load`."""
-        if people is not None and people < 1:
-            raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
+        _check_people(people)
         if looks not in (None, 1, 2):
             raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
         check_stature(stature)
@@ -112,6 +111,7 @@ class Estimator:
         """
         camera = _checked(image_rgb, camera)
         check_height(height_mm)
+        _check_people(people)
         crops, said = self.candidates(image_rgb, camera)
         if said is None:
             return []
@@ -173,6 +173,7 @@ class Estimator:
         Where a cut is suspected, up to four frames are taken ahead.
         """
         check_height(height_mm)
+        _check_people(people)
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
         scores = TrackScores()
         looks = self.looks or VIDEO_LOOKS
@@ -342,6 +343,11 @@ def _pictures(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
     for frame in frames:
         _checked(frame[2], None)
         yield frame
+
+
+def _check_people(people: int | None) -> None:
+    if people is not None and people < 1:
+        raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
 
 
 def _checked(image: Array, camera: Camera | None) -> Camera:

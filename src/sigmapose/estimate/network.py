@@ -165,11 +165,16 @@ class ImageNetwork:
         if not path.is_file():
             raise ModelError(f"no network at '{path}': make one with: sigmapose export --out {path}")
         self.session = open_session(path, threads=threads or default_threads(str(model)), device=device)
+        given = {put.name for put in (*self.session.get_inputs(), *self.session.get_outputs())}
+        if not given.issuperset(GRAPH_INPUTS):
+            raise ModelError(
+                f"'{path}' is another kind of network (its inputs are not {', '.join(GRAPH_INPUTS)}): "
+                "give a file of `sigmapose export`"
+            )
         told = self.session.get_modelmeta().custom_metadata_map
         self.model = str(model) if named else _encoder_of(path, told)
         self.depth_scale = _depth_scale(path, told)
         """1/sqrt(2) where the file's depth sigma is eq1's, corrected; 1 otherwise."""
-        given = {put.name for put in (*self.session.get_inputs(), *self.session.get_outputs())}
         self._outputs = prediction_outputs(self.session)
         missing = {*GRAPH_INPUTS, *GRAPH_OUTPUTS, *LANDMARK_NAMES} - given
         if missing:

@@ -135,8 +135,9 @@ def make_model(
         shipped = weights_path(variant)
         encoder, head = encoder_in(shipped, variant), load_phi(shipped)
     else:
+        head = load_phi(phi)  # first: a wrong file is said before anything is fetched
         originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
-        encoder, head = load_encoder(originals[landmark_file(variant)], variant), load_phi(phi)
+        encoder = load_encoder(originals[landmark_file(variant)], variant)
     export_image_model(encoder, head, target)
     label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
     return target

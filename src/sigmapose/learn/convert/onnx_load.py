@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import onnx
@@ -15,7 +16,9 @@ from sigmapose.estimate.network import CONFIG_KEY
 from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
+from sigmapose.reading import guarded
 
+_REMEDY = "give weights/phi.pt of a training run, or a network that `sigmapose export` made"
 READERS = "readers."
 """Begins the names of the weights that read one encoder's image features."""
 
@@ -32,15 +35,24 @@ def load_phi(path: Path) -> Head:
     """
     if not path.is_file():
         raise ModelError(f"no such checkpoint: '{path}'")
-    config, members = PhiConfig(image=False), 1
-    if path.suffix == ".onnx":
-        config, members, state = _exported(path)
-    else:
+    with guarded(path, _REMEDY, ModelError):
+        return _phi(*(_exported(path) if path.suffix == ".onnx" else _checkpoint(path)), path)
+
+
+def _checkpoint(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:
+    """Configuration, number of members and weights of the Φ in a ``phi.pt``."""
+    try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        if "config" in stored:
-            config, members = PhiConfig(**stored["config"]), stored.get("members", 1)
-            stored = stored["weights"]
-        state = {name: value.float() for name, value in stored.items()}
+    except UnpicklingError as error:
+        raise ModelError(f"{path}: is no checkpoint of PyTorch: {_REMEDY}") from error
+    config, members = PhiConfig(image=False), 1
+    if "config" in stored:
+        config, members = PhiConfig(**stored["config"]), stored.get("members", 1)
+        stored = stored["weights"]
+    return config, members, {name: value.float() for name, value in stored.items()}
+
+
+def _phi(config: PhiConfig, members: int, state: dict[str, Tensor], path: Path) -> Head:
     heads = [DepthUncertaintyHead(config) for _ in range(members)]
     if members == 1:
         for variant in [
@@ -52,7 +64,7 @@ def load_phi(path: Path) -> Head:
         phi.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            f"'{path}' does not hold a depth-and-uncertainty network of its stated size"
+            f"{path}: holds no depth-and-uncertainty network of its stated size: {_REMEDY}"
         ) from error
     return phi.eval()
 
