@@ -126,6 +126,7 @@ def test_arrays(joints: np.ndarray, scores: np.ndarray, tmp_path: Path) -> None:
      ({"joints": np.ones((3, 26, 3)), "scores": np.ones((2, 26))}, r"'scores' must have shape \(3, 26\)"),
      ({"poses": np.ones((3, 26, 3))}, "no array 'joints' among poses"),
      ({"joints": walking_joints_mm(0.0)[None].repeat(2, 0), "ids": ["a", "a"]}, "more than once"),
+     ({"joints": np.ones((3, 26, 3)), "joint_names": ["nose"]}, "names 1 joints but holds 26"),
      ({"joints": np.ones((3, 26, 3)), "skeleton": "smpl_24"}, "unknown skeleton 'smpl_24'")],
 )  # fmt: skip
 def test_bad_arrays_are_refused(arrays: dict, complaint: str, tmp_path: Path) -> None:

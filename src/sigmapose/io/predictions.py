@@ -181,6 +181,10 @@ def _parse(path: Path) -> PredictionTable:
 
 
 def _skeleton(table: PredictionTable, wanted: str | None, path: Path) -> Skeleton:
+    if table.joints is not None and len(table.joints) != table.values.shape[1]:
+        raise InputError(
+            f"{path}: names {len(table.joints)} joints but holds {table.values.shape[1]}: one name each"
+        )
     if wanted is not None:
         return get_skeleton(wanted)
     if table.skeleton is not None:
