@@ -71,7 +71,7 @@ def reliability(results: Results) -> Figure | None:
         panels.append(chart.svg())
     caption = (
         "Of all joints whose region was promised to hold the truth with 50, 80, 90, 95 %, how many did? On "
-        "the diagonal: honest. Below: too sure of itself. Above: more cautious than needed. Dots are the "
+        "the diagonal: honest. Below: overconfident. Above: more cautious than needed. Dots are the "
         "regions as the method states them; lines read its covariance as a Gaussian, at every level. Grey "
         "band: where 95 % of honest results lie, given how alike neighbouring frames are."
     )
@@ -140,7 +140,7 @@ def pit(results: Results) -> Figure | None:
 
 
 def risk(results: Results) -> Figure | None:
-    """Error of the most certain share, and what is vouched for against how much of it is wrong."""
+    """Error of the most certain share; how many joints are confident against how many of those are wrong."""
     curves = {n: m.scores.risk for n, m in results.methods.items() if m.scores.risk is not None}
     if not curves:
         return None
@@ -173,13 +173,14 @@ def risk(results: Results) -> Figure | None:
     caption = (
         "Left: if you keep only the joints a method is most certain of, the error should fall: a curve "
         "that drops steeply to the left knows what it does not know; a flat one does not; dashed: "
-        "the best order possible. Right: how many joints it vouches for (90 % radius within 100 mm, or a "
-        "score above its threshold), and how many of those are more than 100 mm wrong: lower right is best."
+        "the best order possible. Right: how many joints it states as confident (90 % radius within 100 mm, "
+        "or a score above its threshold), and how many of those are more than 100 mm wrong: lower right is "
+        "best."
     )
-    panels = [chart.svg(), _vouched(results)]
+    panels = [chart.svg(), _confident(results)]
     head = ["error (mm) of the surest", "25 %", "50 %", "75 %", "90 %", "all"]
     return Figure(
-        "risk", "Does doubt find the mistakes?", [p for p in panels if p is not None], caption,
+        "risk", "Does the uncertainty find the mistakes?", [p for p in panels if p is not None], caption,
         Table(head, rows), Legend.of(results.methods, curves),
     )  # fmt: skip
 
@@ -188,7 +189,7 @@ def _pairs(x: Iterable[float], y: Iterable[float]) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in zip(x, y, strict=True) if np.isfinite(b)]
 
 
-def _vouched(results: Results) -> Markup | None:
+def _confident(results: Results) -> Markup | None:
     told = [
         (k, n, m)
         for k, (n, m) in enumerate(results.methods.items())
@@ -204,7 +205,7 @@ def _vouched(results: Results) -> Markup | None:
         for _, n, m in told
     )
     chart = Chart(
-        (0.0, 100.0), limits([*seen, 5.0]), "Vouched for, yet wrong", said, "joints vouched for (%)",
+        (0.0, 100.0), limits([*seen, 5.0]), "Confident but wrong", said, "confident joints (%)",
         "of these, wrong by > 100 mm (%)",
     )  # fmt: skip
     for k, name, method in told:
@@ -215,5 +216,5 @@ def _vouched(results: Results) -> Markup | None:
                 (chart.span_x if across else chart.span_y)(
                     100 * span[0], 100 * span[1], y if across else x, f"whisker m{k}"
                 )
-        chart.dot(x, y, f"m{k}", f"{name}: vouches for {x:.1f} %, of which {y:.1f} % are wrong", k, 6)
+        chart.dot(x, y, f"m{k}", f"{name}: {x:.1f} % stated as confident, of which {y:.1f} % are wrong", k, 6)
     return chart.svg()

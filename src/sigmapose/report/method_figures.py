@@ -12,7 +12,7 @@ SEVERITY_METRICS = {
     "mpjpe_mm": ("Error", "mean joint error (mm)", 1.0),
     "sigma_mm": ("Stated uncertainty", "mean stated σ (mm)", 1.0),
     "coverage_90": ("Promised 90 %, held", "joints inside (%)", 100.0),
-    "false_positive_rate": ("Vouched for, yet wrong", "wrong by > 100 mm (%)", 100.0),
+    "false_positive_rate": ("Confident but wrong", "wrong by > 100 mm (%)", 100.0),
 }
 HEADLINE = {
     "mpjpe_mm": ("Joint error, hips aligned", "mm · less is better", 1.0),
@@ -20,9 +20,9 @@ HEADLINE = {
     "crps_mm": ("CRPS: error and error bar in one", "mm · less is better", 1.0),
     "coverage_90": ("Promised 90 %, held", "% of joints · 90 is right", 100.0),
     "worst_group_coverage_90": ("The same in the worst group", "% of joints · 90 is right", 100.0),
-    "auroc_100mm": ("Does doubt find mistakes? (AUROC)", "more is better · 0.5 is chance", 1.0),
-    "false_positive_rate": ("Vouched for, yet > 100 mm wrong", "% · less is better", 100.0),
-    "confident_rate": ("Joints vouched for", "% of joints", 100.0),
+    "auroc_100mm": ("Does the uncertainty find mistakes? (AUROC)", "more is better · 0.5 is chance", 1.0),
+    "false_positive_rate": ("Confident but > 100 mm wrong", "% · less is better", 100.0),
+    "confident_rate": ("Joints stated as confident", "% of joints", 100.0),
 }
 
 

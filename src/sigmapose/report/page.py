@@ -35,7 +35,7 @@ NEAR = 0.01
 """Coverage this close to what was promised is called right, whatever the interval."""
 _TITLES = {
     "headline": "Side by side", "severity": "When more is hidden", "reliability": "Error bars",
-    "groups": "Groups", "risk": "Doubt", "joints": "Joints", "worst": "Worst frames", "truth": "Truth",
+    "groups": "Groups", "risk": "Uncertainty", "joints": "Joints", "worst": "Worst frames", "truth": "Truth",
     "all-numbers": "All numbers",
 }  # fmt: skip
 
@@ -151,7 +151,7 @@ def _facts(results: Results, main: str) -> dict[str, str]:
 
 
 def _tiles(method: MethodResult) -> list[Tile]:
-    """How far off, do promises hold, where not, and can one trust what is vouched for."""
+    """How far off, do promises hold, where not, and can one trust joints stated as confident."""
     worst_group = method.scores.worst
     name = "" if worst_group is None else words(worst_group.name)
     return [
@@ -162,9 +162,9 @@ def _tiles(method: MethodResult) -> list[Tile]:
             f"{name}; {_held(method, 'worst_group_coverage_90')}",
         ),
         _tile(
-            method, "false_positive_rate", "Vouched for, yet wrong", "%", 100.0,
-            (f"by more than 100 mm; it vouches for {number(method.get('confident_rate'), 0, 100)} "
-            "% of the joints"),
+            method, "false_positive_rate", "Confident but wrong", "%", 100.0,
+            (f"by more than 100 mm; {number(method.get('confident_rate'), 0, 100)} "
+            "% of the joints are stated as confident"),
         ),
     ]  # fmt: skip
 
@@ -185,7 +185,7 @@ def _verdict(method: MethodResult, metric: str) -> tuple[str, str]:
     target = METRICS[metric].target or 0.9
     if low <= target <= high or abs(value - target) <= NEAR:
         return "right", "as promised"
-    return ("low", "too sure of itself") if value < target else ("high", "more cautious than promised")
+    return ("low", "overconfident") if value < target else ("high", "more cautious than stated")
 
 
 def _held(method: MethodResult, metric: str) -> str:

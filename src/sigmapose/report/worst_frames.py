@@ -94,7 +94,7 @@ def _card(sample: WorstSample, layout: Layout) -> Card:
     lost = int((sample.used & ~np.isfinite(sample.predicted_mm).all(1)).sum())
     facts = [f"mean error {sample.error_mm:.0f} mm"]
     if sample.overconfident:
-        facts.append(f"{sample.overconfident} joint{'s' * (sample.overconfident > 1)} vouched for and wrong")
+        facts.append(f"{sample.overconfident} joint{'s' * (sample.overconfident > 1)} confident but wrong")
     if lost:
         whole = lost == int(sample.used.sum())
         facts.append("nobody found" if whole else f"{lost} joint{'s' * (lost > 1)} not found")
