@@ -20,6 +20,8 @@ from sigmapose.errors import DataError
 from sigmapose.evaluate.frames import Predictions
 from sigmapose.evaluate.judge import Judge
 
+pytestmark = pytest.mark.slow
+
 
 def lifted(folder: Path, name: str):
     return protocols.run(name, Options(source=folder))

@@ -17,6 +17,8 @@ from cli_files import people_in, poses_of
 from sigmapose import __version__
 from sigmapose.io.video import VideoReader
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ("predict", "lift", "view", "bench", "train", "export")
 REFUSE_NETWORK = """
 import sys

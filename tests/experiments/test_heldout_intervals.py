@@ -16,6 +16,8 @@ from sigmapose.learn.stages.fit_calibrator import fit_calibrator
 from sigmapose.quantities import KINDS
 from taught_samples import ring, walk
 
+pytestmark = pytest.mark.slow
+
 
 def walkers(count: int) -> PictureFeatures:
     pictures = walk(count, ring(1))

@@ -18,6 +18,8 @@ from sigmapose.report.chart import limits, ticks
 from sigmapose.report.page import write
 from sigmapose.report.scorecard import card_of
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
 --disable-sync --no-first-run""".split()  # noqa: SIM905

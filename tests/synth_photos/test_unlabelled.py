@@ -39,6 +39,8 @@ from sigmapose.synth.render.cutouts import PictureFolder
 from sigmapose.synth.render.flat import cover, panel, silhouette_of
 from sigmapose.synth.render.shot_geometry import GRID
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NO_CUTOUTS = PictureFolder()
 

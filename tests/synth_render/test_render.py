@@ -12,7 +12,7 @@ from sigmapose.synth.render.studio import SceneRange, Shot, Studio
 from sigmapose.synth.render.visibility import OBJECT_OCCLUDED, TRUNCATED
 from walking_person import walking_joints_mm
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 def walkers(count: int, seed: int = 0) -> np.ndarray:

@@ -19,6 +19,8 @@ from sigmapose.pose import Frame
 from sigmapose.view.scene import MAX_FRAMES, SceneWriter, write_scene
 from walking_person import CAMERA, walking_pose
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = """--no-sandbox --disable-gpu --use-angle=swiftshader --enable-unsafe-swiftshader
 --disable-background-networking --disable-component-update --disable-sync --no-first-run""".split()  # noqa: SIM905
