@@ -8,7 +8,7 @@ to go on. The same arguments give the same data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +75,9 @@ def make_film_data(plan: FilmData) -> None:
     follow(make_unlabelled(photos), None, "people in photos")
     _see(plan, Split.VAL, {"heavy": 1.0, "full": 1.0, "lite": 0.5}, ("picture", "mirrored"))
     teaching = teaching_plan(plan)
-    make: Callable[[TeachingPlan, Split], object] = make_views if plan.heavy else make_clean_views
+    make: Callable[[TeachingPlan, Split], Iterator[int]] = make_views if plan.heavy else make_clean_views
     for split in (Split.VAL, Split.TRAIN):
-        follow(make(teaching, split), None, f"photos of {split} as the teacher sees them")  # type: ignore[arg-type]
+        follow(make(teaching, split), None, f"photos of {split} as the teacher sees them")
     if plan.heavy:
         shares = {"heavy": plan.heavy, "full": min(2 * plan.heavy, 1.0), "lite": plan.heavy}
         _see(plan, Split.TRAIN, shares, ("picture",))

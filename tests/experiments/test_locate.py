@@ -6,27 +6,13 @@ import numpy as np
 import pytest
 
 from experiments.teachers.locate import locate, sides_of
-from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.errors import DataError
 from sigmapose.skeleton import BODY_26
+from taught_samples import ring
 from walking_person import walking_joints_mm
 
 FRAMES, SIGMA_PX = 12, 3.0
-
-
-def ring(count: int) -> tuple[PlacedCamera, ...]:
-    """Cameras around the origin, 3.5 m away; y points down in the world."""
-    cameras = []
-    for angle in np.linspace(0.2, 2 * np.pi + 0.2, count, endpoint=False):
-        ahead = -np.array([np.cos(angle), -0.1, np.sin(angle)])
-        ahead /= np.linalg.norm(ahead)
-        right = np.cross([0, 1.0, 0], ahead)
-        right /= np.linalg.norm(right)
-        rotation = np.stack([right, np.cross(ahead, right), ahead])
-        camera = Camera(1280, 1280, 1100.0, 1100.0, 640.0, 640.0, (-0.05, 0.1, 0.001, 0.0005))
-        cameras.append(PlacedCamera(f"c{len(cameras)}", camera, rotation, rotation @ (3500 * ahead)))
-    return tuple(cameras)
 
 
 @pytest.fixture(scope="module")
