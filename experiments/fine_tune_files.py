@@ -20,7 +20,7 @@ from sigmapose.learn.convert.convert_blazepose import (
     load_encoder,
 )
 from sigmapose.learn.convert.onnx_export import export_image_model, save_phi
-from sigmapose.learn.convert.onnx_load import load_phi
+from sigmapose.learn.convert.onnx_load import encoder_in, load_phi
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.mixing import join
 from sigmapose.learn.data.picture_choice import well_seen
@@ -41,7 +41,8 @@ class FineTunePlan:
     out: Path
     """Folder for the checkpoint, `log.csv` and the weights."""
     phi: Path
-    """Φ to start from: an earlier phi.pt or an exported ONNX file."""
+    """What to start from: an exported image model, with its Θ; or a Φ alone, an earlier phi.pt, with the
+    original Θ."""
     pictures: Path
     """Folder with a folder of shards of rendered people each for `train` and `val`."""
     originals: Path
@@ -64,6 +65,8 @@ class FineTunePlan:
     bodies: Path | None = None
     """Corpus of posed bodies, for bare keypoints."""
     recipe: str = "gaussian-pose"
+    bend: float = 0.0
+    """`Recipe.bend_weight`."""
     seed: int = 0
     threads: int = 1
     """Of the process that trains; more pay where nothing else runs."""
@@ -83,16 +86,21 @@ def run(plan: FineTunePlan) -> Path:
     phi = load_phi(plan.phi)
     if not isinstance(phi, DepthUncertaintyHead):
         raise InputError(f"{plan.phi}: an ensemble cannot be trained end to end: give one head")
-    originals = cached_models(plan.originals)
-    encoder = load_encoder(originals[landmark_file(plan.encoder)], plan.encoder)
-    start: dict[Variant, PoseEncoder] = {plan.encoder: encoder}
+    start: dict[Variant, PoseEncoder] = {plan.encoder: encoder_of(plan)}
     if plan.snapshot:
         tuned = snapshot(plan.out / "checkpoint.pt", phi, start, plan.tuning.average)
         return write(tuned, plan.out / "snapshot")
-    recipe = get_recipe(plan.recipe, seed=plan.seed)
+    recipe = get_recipe(plan.recipe, seed=plan.seed, bend_weight=plan.bend)
     photos, source = photos_of(plan), source_of(plan)
     tuned = fine_tune(recipe, plan.tuning, phi, start, source, plan.pictures, plan.out, photos)
     return write(tuned, plan.out / "weights")
+
+
+def encoder_of(plan: FineTunePlan) -> PoseEncoder:
+    """Θ to start from."""
+    if plan.phi.suffix == ".onnx":
+        return encoder_in(plan.phi, plan.encoder)
+    return load_encoder(cached_models(plan.originals)[landmark_file(plan.encoder)], plan.encoder)
 
 
 def photos_of(plan: FineTunePlan) -> LabelledPhotos | None:

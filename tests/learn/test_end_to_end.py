@@ -25,11 +25,12 @@ from sigmapose.learn.training.end_to_end import (
     PoseSystem,
     SystemBatch,
     landmark_loss,
+    steering_loss,
     system_loss,
 )
 from sigmapose.learn.training.objective import objective
 from sigmapose.learn.training.picture_batches import PictureSet, StepSampler
-from sigmapose.skeleton import BODY_26
+from sigmapose.skeleton import BODY_26, VISIBILITY
 from tiny_system import (
     COLOURS,
     StoppingSource,
@@ -42,7 +43,7 @@ from tiny_system import (
     write_people,
 )
 
-NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0, dark=0, coarse=0)
+NOTHING = PictureAugmentation(clean=0, mirrored=0, colour=0, blurred=0, dark=0, coarse=0, cut=0)
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,32 @@ def test_landmarks_pay_for_their_distance_and_nothing_when_right(shards: Path) -
     off[:, LANDMARK_OF, :2] = batch.landmarks[:, JOINT_OF] + torch.tensor([0.03, 0.04])
     costs = [float(landmark_loss(seen._replace(landmarks=marks), batch)) for marks in (right, off)]
     assert costs[1] - costs[0] == pytest.approx(0.5, abs=1e-3), "0.05 crop widths in units of 0.1"
+
+
+def test_what_steers_the_next_crop_pays_for_moving_and_the_other_landmarks_do_not(shards: Path) -> None:
+    batch = picture_set(shards, None)[next(iter(StepSampler(4, 0, 1)))]
+    with torch.no_grad():
+        seen, _ = tiny_system().see(batch)
+    moved, others = seen.landmarks.clone(), seen.landmarks.clone()
+    moved[:, 33, :2] += torch.tensor([0.03, 0.04])
+    others[:, :33] += 0.1
+    said = [seen, seen._replace(landmarks=moved), seen._replace(landmarks=others)]
+    assert [float(steering_loss(now, seen)) for now in said] == pytest.approx([0, 0.25, 0], abs=1e-3)
+    assert float(steering_loss(seen._replace(flag=seen.flag + 0.2), seen)) == pytest.approx(0.2, abs=1e-3)
+
+
+def test_joints_beyond_the_border_of_a_cut_picture_are_truncated_and_black(shards: Path) -> None:
+    always = replace(NOTHING, cut=1)
+    whole, cut = (picture_set(shards, a)[next(iter(StepSampler(24, 0, 1)))] for a in (NOTHING, always))
+    truncated = (cut.truth.visibility == VISIBILITY.index("truncated")).numpy()
+    inside = (cut.landmarks.abs() < 0.49).all(-1).numpy()
+    where = np.clip(np.rint((cut.landmarks.numpy() + 0.5) * 256 - 0.5).astype(int), 0, 255)
+    rows = np.arange(24)[:, None]
+    seen, before = (b.crops.numpy()[rows, where[..., 1], where[..., 0]].astype(int) for b in (cut, whole))
+    assert (seen[truncated & inside] == 0).all()
+    assert (seen == before)[~truncated].all()
+    assert 0.1 < truncated.mean() < 0.9
+    assert torch.equal(whole.landmarks, cut.landmarks)
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ from tiny_system import (
     write_people,
 )
 
-AS_THEY_ARE = PictureAugmentation(0, 0, 0, 0, 0, 0)
+AS_THEY_ARE = PictureAugmentation(0, 0, 0, 0, 0, 0, 0)
 
 
 @pytest.fixture(scope="module")

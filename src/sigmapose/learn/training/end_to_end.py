@@ -4,9 +4,10 @@
 through Θ, and as many samples for Φ alone (bare keypoints, cached features of the sizes of Θ that are not
 trained), so that the one Φ keeps serving all of them. A part of the pictures are photos that a fixed teacher
 labelled (`real_pictures`): what is learned from renders must not cost what Θ knows of photos. The first
-stages of Θ may stay as they are; what they give is computed once, for Θ and for the original. Two losses hold
-Θ to its other duties: its landmarks stay on the true joints, and what nobody has truth for (face, hands, the
-points that steer the next crop, the person flag) stays as it was.
+stages of Θ may stay as they are; what they give is computed once, for Θ and for the original. Three losses
+hold Θ to its other duties: its landmarks stay on the true joints, what nobody has truth for (face, hands)
+stays as it was, and so does, more firmly, what steers the next crop of a video: two helper points and the
+person flag. Where they drift somebody followed is lost, which validation on single crops cannot see.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch.utils.data import DataLoader
 
 from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import InputError
+from sigmapose.estimate.crop_filter import CENTER, OUTERMOST
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.picture_look import PictureAugmentation
 from sigmapose.learn.data.samples import IGNORE, Batch, concatenate
@@ -70,6 +72,8 @@ class FineTuning:
     landmark_weight: float = 0.3
     anchor_weight: float = 0.3
     """How firmly outputs without truth are held to those of the encoder that training started from."""
+    steering_weight: float = 3.0
+    """How firmly what steers the next crop is held to it."""
     average: float = 1.0
     """Weight of the trained encoder in the one that comes out; the rest is the original's (Wortsman et al.
     2022, arXiv:2109.01903)."""
@@ -221,22 +225,31 @@ def anchor_loss(seen: EncoderOutput, before: EncoderOutput) -> Tensor:
     )
 
 
+def steering_loss(seen: EncoderOutput, before: EncoderOutput) -> Tensor:
+    """How far the points that place the next crop and the person flag went from where they were."""
+    moved = (seen.landmarks - before.landmarks)[:, (CENTER, OUTERMOST), :2] / SCALE
+    return losses.euclidean(moved).mean() + (seen.flag - before.flag).abs().mean()
+
+
 def system_loss(
     recipe: Recipe, tuning: FineTuning, original: nn.ModuleDict, model: nn.Module, batch: SystemBatch
 ) -> tuple[Tensor, dict[str, float]]:
-    """The recipe's objective, the landmarks', and the anchor to the encoders training started from."""
+    """The recipe's objective, the landmarks', and the anchors to the encoders training started from."""
     saw: SystemOutput = model(batch)
     total, parts = objective(recipe, saw.answer, saw.told)
     landmark = landmark_loss(saw.encoder, batch.pictures)
-    anchor = saw.encoder.flag.sum() * 0.0
-    if tuning.anchor_weight > 0:
-        anchor = anchor_loss(saw.encoder, said_before(original, batch.pictures, saw.begun))
-    total = total + tuning.landmark_weight * landmark + tuning.anchor_weight * anchor
+    anchor = steering = saw.encoder.flag.sum() * 0.0
+    if max(tuning.anchor_weight, tuning.steering_weight) > 0:
+        before = said_before(original, batch.pictures, saw.begun)
+        anchor, steering = anchor_loss(saw.encoder, before), steering_loss(saw.encoder, before)
+    total = total + tuning.landmark_weight * landmark
+    total = total + tuning.anchor_weight * anchor + tuning.steering_weight * steering
     return total, {
         **parts,
         "loss": float(total.detach()),
         "landmark": float(landmark.detach()),
         "anchor": float(anchor.detach()),
+        "steering": float(steering.detach()),
     }
 
 

@@ -26,16 +26,24 @@ from sigmapose.data.shard_reader import ShardLibrary
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.crop import Crop
 from sigmapose.learn.data.features import clean_twin, crop_picture, truth_fields
-from sigmapose.learn.data.picture_look import OFTEN, PictureAugmentation, change_look
+from sigmapose.learn.data.picture_look import (
+    OFTEN,
+    PictureAugmentation,
+    beyond,
+    change_look,
+    cut_off,
+)
 from sigmapose.learn.data.samples import Batch, Features, make_batch, views_of
 from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES
 from sigmapose.learn.teacher.real_pictures import RealPictures, mirror_taught
 from sigmapose.learn.training.fixed_part import Fixed, FixedPart
 from sigmapose.shapes import Array, UInt8
+from sigmapose.skeleton import VISIBILITY
 
 log = logging.getLogger(__name__)
 MIXED_SHARDS = 8
 """Samples are shuffled within groups of this many shards, so that few shards are open at a time."""
+TRUNCATED = VISIBILITY.index("truncated")
 NEEDED = ("joints_camera_mm", "points_px", "stature_mm", "intrinsics", "image_size")
 
 
@@ -158,8 +166,11 @@ class PictureSet(Dataset[PictureBatch]):
             return picture, truth, (True, False)
         if rng.random() < a.mirrored:
             picture, truth = np.ascontiguousarray(picture[:, ::-1]), mirror_taught(truth)
-        image_known = rng.random() < a.image_known
+        cut = rng.random() < a.cut
+        image_known = not cut and rng.random() < a.image_known
         picture = change_look(rng, picture, a)
+        if cut:  # the border is not that of the stored camera picture
+            picture, truth = _cut_off(rng, picture, truth)
         focal_known = image_known and rng.random() < a.focal_known
         return picture, truth, (image_known, focal_known and not place.real)
 
@@ -197,6 +208,17 @@ class StepSampler(Sampler[Draw]):
                 earlier = (all_photos, photos) if real else (self.batch - all_photos, i - photos)
                 places.append(Place(bool(real), int(step * earlier[0] + earlier[1])))
             yield Draw(step, tuple(places))
+
+
+def _cut_off(
+    rng: np.random.Generator, picture: UInt8[Array, "256 256 3"], truth: dict[str, Array]
+) -> tuple[UInt8[Array, "256 256 3"], dict[str, Array]]:
+    """The camera's picture ends within the crop; joints beyond are truncated."""
+    x, y, size, angle = truth["crop"].astype(np.float64).tolist()
+    picture, border = cut_off(rng, picture, angle)
+    points = Crop((x, y), size, angle).to_crop(truth["points_px"].astype(np.float64))
+    visibility = np.where(beyond(points, border), TRUNCATED, truth["visibility"])
+    return picture, {**truth, "visibility": visibility.astype(truth["visibility"].dtype)}
 
 
 def picture_batch_of(
