@@ -38,6 +38,21 @@ JSON = {
                 "p2": DIST[3], "k3": DIST[4], "w": 640, "h": 480},
     "nerf": {"fl_x": 700, "fl_y": 690, "cx": 310.5, "cy": 250.25, "dist": DIST, "w": 640, "h": 480},
     "shape": {"K": K, "distortion": DIST, "img_shape": [480, 640, 3], "board_size": [9, 6]},
+    "ros, coefficients in a row": {"width": 640, "height": 480, "K": FLAT, "D": [DIST]},
+    "ros inside": {"camera_info": {"header": {"frame_id": "c"}, "height": 480, "width": 640, "K": FLAT,
+                                   "distortion_model": "plumb_bob", "D": DIST, "R": [0] * 9, "P": [0] * 12}},
+    "lens as a table": {"width": 640, "height": 480, "K": FLAT,
+                        "distortion": {"model": "plumb_bob", "coefficients": DIST}},
+    "lens by names": {"image_size": {"width": 640, "height": 480}, "K": K,
+                      "distortion": dict(zip(("k1", "k2", "p1", "p2", "k3"), DIST, strict=True))},
+    "lens among the numbers": {"width": 640, "height": 480,
+                               "intrinsics": {"fx": 700, "fy": 690, "cx": 310.5, "cy": 250.25, "dist": DIST}},
+    "size among the numbers": {"dist": DIST, "intrinsics": {"fx": 700, "fy": 690, "cx": 310.5, "cy": 250.25,
+                                                           "width": 640, "height": 480}},
+    "radial and tangential": {"K": K, "size": [640, 480], "radial": [*DIST[:2], DIST[4]],
+                              "tangential": DIST[2:4]},
+    "lens beside": {"camera": {"K": K, "width": 640, "height": 480},
+                    "distortion": {"radial": [*DIST[:2], DIST[4]], "tangential": DIST[2:4]}},
     "one inside": {"date": "today", "cameras": [{"name": "left", "K": K, "dist": [*DIST, 0, 0, 0]}]},
 }  # fmt: skip
 
@@ -174,6 +189,11 @@ def test_a_picture_of_another_size_scales_the_camera(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_text(json.dumps(JSON["our own"]))
     points = np.random.default_rng(0).uniform(0, 470, (50, 2))
+    for name in ("ros inside", "lens as a table", "size among the numbers"):
+        path.write_text(json.dumps(JSON[name]))
+        assert read_camera_file(path).at(320, 240)[0].fx == 350.0
+        with pytest.raises(CameraError, match="made for pictures of 640x480 px, this one has 480x640"):
+            read_camera_file(path).at(480, 640)
     for scale in (0.25, 0.5, 3.0):
         camera, note = read_camera_file(path).at(round(640 * scale), round(480 * scale))
         assert "scaled from 640x480" in note
@@ -203,6 +223,18 @@ REFUSED = {
     "roi": ({"roi": {"x_offset": 5}}, "roi"),
     "binning": ({"binning_x": 2}, "binning_x"),
     "skew": ({"skew": 1.5}, "skew"),
+    "fisheye table": (
+        {"distortion": {"model": "equidistant", "coefficients": [0.1] * 4}},
+        "'equidistant' lens",
+    ),
+    "fisheye by type": ({"distortion": {"type": "fisheye", "k1": 0.1}}, "'fisheye' lens"),
+    "unknown table": ({"distortion": {"lens_bulge": 0.1}}, "lens_bulge"),
+    "four radial": ({"distortion": {"radial": [0.1] * 4, "tangential": [0, 0]}}, "4 radial"),
+    "two matrices": ({"k": [[9.0, 0, 5], [0, 9, 5], [0, 0, 1]]}, "twice, and not the same"),
+    "table of another": (
+        {"intrinsics": {"fx": 9, "fy": 9, "cx": 1, "cy": 1}},
+        "two different camera matrices",
+    ),
     "rational": ({"dist": [0.1, 0.1, 0, 0, 0.1, 0.5, 0, 0]}, "more than five"),
     "two numbers": ({"dist": [0.1, 0.2]}, "2 numbers"),
     "two distortions": ({"dist": [0.1, 0, 0, 0], "D": [0.2, 0, 0, 0]}, "two different distortions"),

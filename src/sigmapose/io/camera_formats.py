@@ -7,7 +7,7 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
-from sigmapose.io.camera_keys import looks_like_camera
+from sigmapose.io.camera_keys import describes_lens_or_size, looks_like_camera
 from sigmapose.io.plain_yaml import parse_yaml
 
 MAX_CAMERAS = 1000
@@ -73,12 +73,21 @@ def _search(value: Any, key: str, found: dict[str, dict[str, Any]], depth: int) 
             raise ValueError(f"holds more than {MAX_CAMERAS} cameras")
     elif depth < MAX_NESTED and isinstance(value, dict | list):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
-        shared = {k: v for k, v in value.items() if not _holds_tables(v)} if isinstance(value, dict) else {}
+        shared = _shared(value) if isinstance(value, dict) else {}
         for name, item in inner:
             if isinstance(item, dict):
                 _search({**shared, **item}, str(name), found, depth + 1)  # a size that all cameras share
             elif isinstance(item, list):
                 _search(item, str(name), found, depth + 1)
+
+
+def _shared(table: dict[str, Any]) -> dict[str, Any]:
+    """What stands beside cameras and counts for all of them: plain values, and a lens or a size as a table."""
+    return {
+        key: value
+        for key, value in table.items()
+        if not _holds_tables(value) or (describes_lens_or_size(key) and not looks_like_camera(value))
+    }
 
 
 def _holds_tables(value: Any) -> bool:

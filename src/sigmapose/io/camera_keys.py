@@ -44,6 +44,9 @@ _MODEL = {
     "projection",
 }
 _MODEL |= {"cameratype", "projectionmodel", "projectiontype", "distortiontype"}
+_COEFFICIENTS = {"coefficients", "coefs", "parameters", "params", "values"}
+"""What the numbers are called in a table of the lens, beside the names of a distortion."""
+_RADIAL, _TANGENTIAL = {"radial", "radialdistortion"}, {"tangential", "tangentialdistortion"}
 _PLAIN = {
     "pinhole", "plumbbob", "opencv", "radtan", "radialtangential", "brown", "brownconrady", "perspective",
     "standard", "none", "normal", "rectilinear", "false", "fullopencv", "rationalpolynomial", "frame",
@@ -71,7 +74,13 @@ def intrinsics_of(told: dict[str, Any]) -> dict[str, Any]:
     Raises:
         NoCameraError: it has no matrix. ValueError: it has, but what it says cannot be used.
     """
-    found = {_plain(key): value for key, value in told.items()}
+    told = _with_tables(told)
+    found: dict[str, Any] = {}
+    for key, value in told.items():
+        plain = _plain(key)
+        if describes_lens_or_size(key) and found.get(plain, value) != value:
+            raise ValueError(f"says {str(key)[:40]!r} twice, and not the same")
+        found[plain] = value
     matrix = _matrix(found)
     _check_model(found)
     size = _size(found)
@@ -86,6 +95,35 @@ def looks_like_camera(told: Any) -> bool:
     return bool(keys & _MATRIX) or {"cx", "cy"} <= {_SCALARS.get(key, key) for key in keys}
 
 
+def describes_lens_or_size(key: Any) -> bool:
+    """Whether what stands under that key belongs to a camera."""
+    return _plain(key) in _MATRIX | _DISTORTION | _SIZE | _SHAPE | _WIDTH | _HEIGHT | _MODEL | set(_SCALARS)
+
+
+def _with_tables(told: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with what stands in tables of the matrix and of the lens as entries of its own."""
+    flat: dict[str, Any] = {}
+
+    def add(key: str, value: Any) -> None:
+        if key in flat and flat[key] != value:
+            raise ValueError(f"says {key[:40]!r} twice, and not the same")
+        flat[key] = value
+
+    for key, value in told.items():
+        plain = _plain(key)
+        table = isinstance(value, dict) and not {"data", "rows"} & set(value)
+        if table and plain in _MATRIX:
+            for name, inner in _with_tables(value).items():
+                add(name, inner)
+        elif table and plain in _DISTORTION:
+            for name, inner in value.items():
+                of_lens = {"type": "distortion_model", "name": "distortion_model"}.get(_plain(name), name)
+                add("distortion" if _plain(name) in _COEFFICIENTS else of_lens, inner)
+        else:
+            add(key, value)
+    return flat
+
+
 def _plain(key: Any) -> str:
     return re.sub(r"[\W_]", "", str(key)).lower()
 
@@ -94,8 +132,6 @@ def _matrix(found: dict[str, Any]) -> dict[str, float]:
     tables = [(k, v) for k, v in found.items() if k in _MATRIX and v is not None]
     told = []
     for key, value in tables:
-        if isinstance(value, dict) and not {"data", "rows"} & set(value):
-            value = [value.get(name) for name in ("fx", "fy", "cx", "cy")]
         numbers = _flat(value, key)
         if len(numbers) == 12 and len(tables) > 1:  # OpenPose: CameraMatrix is the camera's place
             continue
@@ -129,9 +165,23 @@ def _distortion(found: dict[str, Any]) -> tuple[float, ...]:
     names = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
     if any(name in found for name in names):
         told.append(_five(_flat([found.get(name) or 0.0 for name in names], "k1, k2, ..."), "k1, k2, ..."))
+    radial = [_flat(v, k) for k, v in found.items() if k in _RADIAL and v is not None]
+    tangential = [_flat(v, k) for k, v in found.items() if k in _TANGENTIAL and v is not None]
+    if radial or tangential:
+        told.append(_two_and_two(*(lists[0] if lists else [0.0, 0.0] for lists in (radial, tangential))))
     if any(other != told[0] for other in told):
         raise ValueError("says two different distortions")
     return told[0] if told else ()
+
+
+def _two_and_two(radial: list[float], tangential: list[float]) -> tuple[float, ...]:
+    """k1, k2[, k3] and p1, p2, as they are written apart."""
+    if len(radial) not in (2, 3) or len(tangential) not in (0, 2):
+        raise ValueError(
+            f"has {len(radial)} radial and {len(tangential)} tangential coefficients, expected k1, k2[, k3] and "
+            "p1, p2"
+        )
+    return _five([*radial[:2], *(tangential or (0.0, 0.0)), *radial[2:]], "radial and tangential")
 
 
 def _five(numbers: list[float], key: str) -> tuple[float, ...]:
@@ -182,7 +232,7 @@ def _check_model(found: dict[str, Any]) -> None:
 
 def _check_the_rest(told: dict[str, Any]) -> None:
     known = _MATRIX | _DISTORTION | _SIZE | _SHAPE | _WIDTH | _HEIGHT | _MODEL | set(_SCALARS)
-    known |= {"k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"}
+    known |= {"k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"} | _RADIAL | _TANGENTIAL
     for key, value in told.items():
         plain = _plain(key)
         if (
