@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,20 @@ def test_lift_of_frames_without_people(run, tmp_path: Path) -> None:
     (folder / "a_000000_keypoints.json").write_text(json.dumps({"people": []}))
     ran = run("lift", folder, "--json", "-", "--skeleton", "coco_17")
     assert ran.code == 0, ran.err
-    assert json.loads(ran.out)["frames"][0]["people"] == []
+    found = json.loads(ran.out)
+    assert found["frames"][0]["people"] == []
+    lines = [line for line in ran.err.splitlines() if "warning" in line]
+    assert len(lines) == 1 and "no keypoints of anybody in 1 frame" in lines[0]
+    assert found["messages"] == [lines[0].partition(f"{folder}: ")[2]]
+
+
+@pytest.mark.parametrize("document", [[], {"images": [], "annotations": []}, {"instance_info": []}])
+def test_lift_of_a_file_with_nobody_in_it_says_so(run, tmp_path: Path, document: Any) -> None:
+    (tmp_path / "in.json").write_text(json.dumps(document))
+    ran = run("lift", tmp_path / "in.json", "--out", tmp_path / "out")
+    assert ran.code == 0 and "nobody in 0 frames" in ran.out
+    (line,) = ran.err.splitlines()
+    assert "no keypoints of anybody in 0 frames, so that there is nothing to lift" in line
 
 
 def test_lift_needs_the_size_for_a_camera(run, detected: Path, tmp_path: Path) -> None:

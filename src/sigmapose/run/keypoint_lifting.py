@@ -26,7 +26,7 @@ class Lifted:
     """That all of them were seen by."""
     people: int
     left_out: tuple[str, ...]
-    """How many people could not be lifted, and why."""
+    """How many people could not be lifted, and why; also that there was nobody."""
 
 
 def lift_file(
@@ -70,6 +70,9 @@ def lift_file(
         for why in dict.fromkeys(reasons)
         if why
     )
+    if not everybody:
+        pictures = f"{len(file.frames)} {'frame' if len(file.frames) == 1 else 'frames'}"
+        left_out = (f"no keypoints of anybody in {pictures}, so that there is nothing to lift",)
     return Lifted(
         _frames(file, lifted, iter(reasons), fps),
         camera or Camera.default(*(image_size or (1, 1))),
