@@ -137,6 +137,20 @@ def test_exif_gives_the_focal_length(run, person_rgb: np.ndarray, tmp_path: Path
     assert "field of view 69° (by EXIF)" in ran.out
 
 
+def test_a_folder_says_of_how_many_photos_exif_gave_the_focal_length(
+    run, person_rgb: np.ndarray, tmp_path: Path
+) -> None:
+    from cli_files import jpeg_with_exif
+
+    (tmp_path / "in").mkdir()
+    for number, focal_mm in enumerate((26, 50, None, 1)):
+        jpeg_with_exif(tmp_path / "in" / f"{number}.jpg", person_rgb[:160, :160], focal_35mm=focal_mm)
+    ran = run("predict", tmp_path / "in", "--out", tmp_path / "out", "--no-overlay", "--model", "lite")
+    assert ran.code == 0
+    assert "in 4 photos; field of view 40° to 69° (2 photos by EXIF; 1 photo assumed, --camera" in ran.out
+    assert "1 photo assumed: 1 mm of EXIF is no focal length" in ran.out
+
+
 @pytest.mark.parametrize("focal_mm", [1, 65535])
 def test_a_focal_length_of_exif_that_is_none_is_ignored(
     run, person_rgb: np.ndarray, tmp_path: Path, focal_mm: int

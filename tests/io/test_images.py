@@ -11,7 +11,7 @@ import pytest
 
 from sigmapose.errors import InputError
 from sigmapose.io.exif import read_exif
-from sigmapose.io.images import list_images, read_exif_focal, read_image
+from sigmapose.io.images import list_images, read_image, read_photo
 
 
 def exif_tiff(orientation: int, focal_35mm: int, order: str = "<") -> bytes:
@@ -46,7 +46,7 @@ def test_exif_orientation_agrees_with_opencv(tmp_path: Path, orientation: int, o
     path.write_bytes(jpeg_with_exif(corners(), exif_tiff(orientation, 26, order)))
     expected = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     np.testing.assert_array_equal(read_image(path), expected)
-    assert read_exif_focal(path) == 26.0
+    assert read_photo(path).focal_35mm == 26.0
 
 
 def test_focal_length_from_the_sensor_when_the_35mm_tag_is_absent() -> None:
@@ -66,7 +66,7 @@ def test_focal_length_from_the_sensor_when_the_35mm_tag_is_absent() -> None:
 
 def test_a_photo_without_exif_has_no_focal_length(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "plain.jpg"), corners())
-    assert read_exif_focal(tmp_path / "plain.jpg") is None
+    assert read_photo(tmp_path / "plain.jpg").focal_35mm is None
 
 
 @pytest.mark.parametrize("cut", [0, 3, 9, 15, 25, 40])
@@ -129,7 +129,7 @@ def _palette_png(colours: list[tuple[int, int, int]], index: np.ndarray) -> byte
     [
         (b"", "the file is empty"),
         (b"this is a shopping list, not a photo\n" * 20, "not a picture"),
-        (b"\0\0\0\x18ftypheic" + bytes(64), "convert it to JPEG"),
+        (b"\0\0\0\x18ftypheic" + bytes(64), "convert it to JPEG|a damaged HEIC picture"),
         (b"\0\0\0\x18ftypisom" + bytes(64), "looks like a video"),
     ],
 )

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cli_files import jpeg_with_exif
 from films import encode, number_of, numbered
 from sigmapose.errors import InputError
 from sigmapose.io.hdr import HLG, PQ, pq_code, to_sdr
@@ -134,6 +135,26 @@ def test_heic_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="HEIC") as caught:
         open_input(path, CameraOption())
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_photo_is_the_upright_jpeg_that_it_was_made_of(tmp_path: Path, orientation: int) -> None:
+    """Stored as the phone was held, with the orientation beside it, as phones do; written by libheif."""
+    heif = pytest.importorskip("pillow_heif", reason="the extra `heic` is not installed")
+    from PIL import Image
+
+    heif.register_heif_opener()
+    photo = jpeg_with_exif(tmp_path / "phone.jpg", numbered(5), orientation=orientation, focal_35mm=26)
+    with Image.open(photo) as opened:
+        opened.save(tmp_path / "phone.heic", quality=95)
+    assert (tmp_path / "phone.heic").read_bytes()[4:12] == b"ftypheic"
+    told, right = read_photo(tmp_path / "phone.heic"), read_photo(photo)
+    assert told.rgb.shape == right.rgb.shape and told.focal_35mm == 26
+    assert np.abs(told.rgb.astype(float) - right.rgb).mean() < 4 < np.abs(told.rgb - right.rgb.mean()).mean()
+    (tmp_path / "cut.heic").write_bytes((tmp_path / "phone.heic").read_bytes()[:-200])
+    with pytest.raises(InputError, match="a damaged HEIC picture") as caught:
+        read_photo(tmp_path / "cut.heic")
+    assert "\n" not in str(caught.value)
 
 
 def animation(path: Path, count: int = 5) -> Path:

@@ -79,18 +79,13 @@ def read_photo(path: str | Path) -> Photo:
     if header is None:
         _refuse(path, data)
     check_size(header, path)
-    stored, exif = _decoded(data, header, path)
+    stored, exif, frames = _decoded(data, header, path)
     levels, note = to_8_bits(stored, path)
     notes = [] if note is None else [note]
-    if header.frames > 1:
-        of = "" if header.kind == "avif" else f" of {header.frames}"
+    if frames > 1:
+        of = "" if header.kind == "avif" else f" of {frames}"
         notes.append(f"{path}: only the first picture{of} is read")
     return Photo(_upright(_to_rgb(levels), exif.orientation), exif.focal_35mm, tuple(notes))
-
-
-def read_exif_focal(path: str | Path) -> float | None:
-    """Focal length in mm on a sensor whose longer side is 36 mm, by EXIF; None if it is silent."""
-    return read_exif(_read_bytes(Path(path))).focal_35mm
 
 
 def image_header(path: Path) -> ImageHeader | None:
@@ -149,8 +144,8 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read ({error.strerror}): check its permissions") from error
 
 
-def _decoded(data: bytes, header: ImageHeader, path: Path) -> tuple[np.ndarray, Exif]:
-    """Pixels in OpenCV's order, and EXIF facts."""
+def _decoded(data: bytes, header: ImageHeader, path: Path) -> tuple[np.ndarray, Exif, int]:
+    """Pixels in OpenCV's order, EXIF facts, and how many pictures there are."""
     if header.kind == "heic":
         return _decoded_heic(data, path)
     # JPEG keeps the colour decoder (it converts CMYK); others are read as stored, to see alpha and depth.
@@ -165,10 +160,10 @@ def _decoded(data: bytes, header: ImageHeader, path: Path) -> tuple[np.ndarray, 
         raise InputError(f"{path}: cut short, the end of the picture is missing: copy or download it again")
     if stored is None:
         raise InputError(f"{path}: a damaged {header.kind.upper()} picture: copy or download it again")
-    return stored, read_exif(data)
+    return stored, read_exif(data), header.frames
 
 
-def _decoded_heic(data: bytes, path: Path) -> tuple[np.ndarray, Exif]:
+def _decoded_heic(data: bytes, path: Path) -> tuple[np.ndarray, Exif, int]:
     try:
         import pillow_heif  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -179,10 +174,12 @@ def _decoded_heic(data: bytes, path: Path) -> tuple[np.ndarray, Exif]:
         picture = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
         pixels = np.asarray(picture)
     except (ValueError, OSError, RuntimeError, EOFError, SyntaxError) as error:
-        raise InputError(f"{path}: a damaged HEIC picture ({error}): copy or download it again") from error
+        told = " ".join(str(error).split())
+        raise InputError(f"{path}: a damaged HEIC picture ({told}): copy or download it again") from error
     focal = read_exif((picture.info.get("exif") or b"").removeprefix(b"Exif\0\0")).focal_35mm
     order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.ndim == 3 and pixels.shape[2] >= 3 else slice(None)
-    return np.ascontiguousarray(pixels[..., order]), Exif(1, focal)  # libheif has turned it upright
+    # libheif has turned it upright
+    return np.ascontiguousarray(pixels[..., order]), Exif(1, focal), len(picture)
 
 
 def _refuse(path: Path, data: bytes) -> NoReturn:

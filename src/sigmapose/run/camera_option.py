@@ -50,10 +50,10 @@ class CameraOption:
         """(width, height) of the pictures, where the file says it."""
         return self.file.size if self.file is not None else None
 
-    def at(self, width: int, height: int, photo: Path | None = None) -> tuple[Camera, str]:
+    def at(self, width: int, height: int, exif_mm: float | None = None) -> tuple[Camera, str]:
         """The camera of a picture of that size, and in words where its focal length comes from.
 
-        Without `--camera` the EXIF data of a photo are asked, then the usual field of view is assumed.
+        Without `--camera` it is what EXIF says of a photo (`Photo.focal_35mm`), else the usual field of view.
         """
         from sigmapose.camera import Camera
 
@@ -63,21 +63,12 @@ class CameraOption:
             return Camera.from_fov(width, height, self.fov_deg), "as given"
         if self.file is not None:
             return self.file.at(width, height)
-        focal_mm = _exif_focal(photo)
-        if focal_mm is not None and not EXIF_FOCAL_MM[0] <= focal_mm <= EXIF_FOCAL_MM[1]:
-            note = f"assumed: {focal_mm:g} mm of EXIF is no focal length, --camera replaces it"
+        if exif_mm is not None and not EXIF_FOCAL_MM[0] <= exif_mm <= EXIF_FOCAL_MM[1]:
+            note = f"assumed: {exif_mm:g} mm of EXIF is no focal length, --camera replaces it"
             return Camera.default(width, height), note
-        if focal_mm is not None:
-            return Camera.from_focal_mm(width, height, focal_mm), "by EXIF"
+        if exif_mm is not None:
+            return Camera.from_focal_mm(width, height, exif_mm), "by EXIF"
         return Camera.default(width, height), "assumed, --camera replaces it"
-
-
-def _exif_focal(photo: Path | None) -> float | None:
-    if photo is None:
-        return None
-    from sigmapose.io.images import read_exif_focal
-
-    return read_exif_focal(photo)
 
 
 def _number(value: str, text: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,11 +39,14 @@ class Pictures(Protocol):
     """What a reader of the result should know; filled while looking."""
     complete: bool
     """Whether everything that was to be looked at could be read; known after looking."""
-    camera_note: str
-    """Where the focal length comes from; known after the first picture."""
 
     @property
     def kind(self) -> str: ...
+    @property
+    def camera_note(self) -> str:
+        """Where the focal length comes from; known after looking."""
+        ...
+
     @property
     def count(self) -> int | None: ...
     @property
@@ -62,12 +65,20 @@ class Photos:
     """The first file, where it is read already."""
     messages: list[str] = field(default_factory=list)
     complete: bool = True
-    camera_note: str = ""
     fps: float | None = None
+    camera_notes: Counter[str] = field(default_factory=Counter)
+    """Where the focal length comes from, and of how many photos."""
 
     @property
     def kind(self) -> str:
         return "folder" if self.folder else "photo"
+
+    @property
+    def camera_note(self) -> str:
+        if len(self.camera_notes) < 2:
+            return "".join(self.camera_notes)
+        counted = self.camera_notes.most_common()
+        return "; ".join(f"{n} {'photo' if n == 1 else 'photos'} {note}" for note, n in counted)
 
     @property
     def count(self) -> int | None:
@@ -88,7 +99,8 @@ class Photos:
                 continue
             read += 1
             self.messages += photo.notes
-            camera, self.camera_note = self.camera.at(photo.rgb.shape[1], photo.rgb.shape[0], file)
+            camera, note = self.camera.at(photo.rgb.shape[1], photo.rgb.shape[0], photo.focal_35mm)
+            self.camera_notes[note] += 1
             poses = estimator(photo.rgb, camera=camera, height_mm=height_mm)
             yield PictureResult(Frame(index, 0.0, tuple(poses), legible(file.name)), photo.rgb, camera)
         if not read:

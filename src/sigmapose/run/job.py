@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -64,7 +65,8 @@ class RunSummary:
     pictures: int = 0
     poses: int = 0
     tracks: set[int] = field(default_factory=set)
-    fov_deg: float = 0.0
+    fovs_deg: tuple[float, float] = (math.inf, -math.inf)
+    """Smallest and largest."""
     seconds: float = 0.0
 
     def start(self) -> None:
@@ -80,7 +82,7 @@ class RunSummary:
         self.pictures += 1
         self.poses += len(frame.poses)
         self.tracks.update(pose.track for pose in frame.poses)
-        self.fov_deg = fov_deg
+        self.fovs_deg = min(self.fovs_deg[0], fov_deg), max(self.fovs_deg[1], fov_deg)
 
     def summary(self, pictures: Pictures) -> str:
         """People, pictures, speed, camera."""
@@ -90,5 +92,6 @@ class RunSummary:
         noun = "frame" if video else "photo"
         where = f"in {self.pictures} {noun}{'' if self.pictures == 1 else 's'}"
         speed = f", {self.pictures / self.seconds:.1f} frames/s" if video and self.seconds > 0 else ""
-        camera = f"field of view {self.fov_deg:.0f}° ({pictures.camera_note})"
+        low, high = (f"{fov:.0f}°" for fov in self.fovs_deg)
+        camera = f"field of view {low if low == high else f'{low} to {high}'} ({pictures.camera_note})"
         return f"{found} {where}{speed}; {camera}"

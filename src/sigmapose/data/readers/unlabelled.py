@@ -12,7 +12,7 @@ from sigmapose.camera import Camera
 from sigmapose.data.readers.common import Skipped
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.errors import DataError, InputError
-from sigmapose.io.images import IMAGE_SUFFIXES, read_exif_focal, read_image
+from sigmapose.io.images import IMAGE_SUFFIXES, read_photo
 from sigmapose.io.video import VIDEO_SUFFIXES, VideoReader
 from sigmapose.skeleton import BODY_26
 
@@ -70,8 +70,8 @@ def _samples(files: list[Path], root: Path, every_s: float, skipped: Skipped) ->
 
 def _of_file(file: Path, name: str, every_s: float) -> Iterator[Sample]:
     if file.suffix.lower() in IMAGE_SUFFIXES:
-        height, width = read_image(file).shape[:2]
-        focal_mm = read_exif_focal(file)
+        photo = read_photo(file)
+        (height, width), focal_mm = photo.rgb.shape[:2], photo.focal_35mm
         yield Sample(
             id=f"{SOURCE}/{name}",
             source=SOURCE,
