@@ -82,7 +82,7 @@ def _search(value: Any, key: str, found: dict[str, dict[str, Any]], depth: int) 
 
 
 def _shared(table: dict[str, Any]) -> dict[str, Any]:
-    """What stands beside cameras and counts for all of them: plain values, and a lens or a size as a table."""
+    """What counts for all cameras that it stands beside: plain values, and a lens or a size as a table."""
     return {
         key: value
         for key, value in table.items()

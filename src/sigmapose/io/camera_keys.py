@@ -178,8 +178,8 @@ def _two_and_two(radial: list[float], tangential: list[float]) -> tuple[float, .
     """k1, k2[, k3] and p1, p2, as they are written apart."""
     if len(radial) not in (2, 3) or len(tangential) not in (0, 2):
         raise ValueError(
-            f"has {len(radial)} radial and {len(tangential)} tangential coefficients, expected k1, k2[, k3] and "
-            "p1, p2"
+            f"has {len(radial)} radial and {len(tangential)} tangential coefficients, expected k1, k2[, k3] "
+            "and p1, p2"
         )
     return _five([*radial[:2], *(tangential or (0.0, 0.0)), *radial[2:]], "radial and tangential")
 
