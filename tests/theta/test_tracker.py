@@ -90,6 +90,21 @@ def test_of_two_crops_of_one_person_one_stays():
     assert [p.crop for p in people] == [crops[0], crops[2]]
 
 
+def test_somebody_followed_keeps_the_score_that_the_detector_found_them_with():
+    image = np.zeros((400, 400, 3), np.uint8)
+    upright = np.zeros((39, 5), np.float32)
+    upright[:33, 1] = np.linspace(-0.4, 0.4, 33)
+    upright[34, 1] = -0.4
+    left, right = Crop((100, 200), 100), Crop((300, 200), 100)
+    tracker = Tracker(config=TrackerConfig(search_every=1))
+    seen = {}
+    for found in ([Detection(left, 0.7, (0, 0, 1, 1))], [Detection(right, 0.6, (0, 0, 1, 1))], []):
+        crops = tracker.crops_for(image, lambda image, found=found, **_: found)
+        people = tracker.update(np.stack([upright] * len(crops)), np.ones(len(crops)))
+        seen = {p.track: (p.detected, tracker.detected[p.row]) for p in people}
+    assert seen == {0: (0.7, 0.7), 1: (0.6, 0.6)}
+
+
 def test_nobody_and_broken_landmarks_give_nobody():
     image = np.zeros((400, 400, 3), np.uint8)
 

@@ -42,6 +42,8 @@ class Tracked:
     row: int
     track: int
     crop: Crop
+    detected: float
+    """Best score of the detector of those they were found with."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class _Track:
     credit: int
     convinced: bool
     """Whether they have ever been as clear as a newcomer must be."""
+    detected: float
+    """Best score of the detector, which is not asked again about somebody followed."""
     waited: int = 0
     """For how many frames they have not been seen."""
 
@@ -105,6 +109,7 @@ class Tracker:
         self._places: list[_Place] = []
         self._asked: list[_Track] = []
         self._crops: list[Crop] = []
+        self._detected: list[float] = []
         self._frame = -1
         self._turn = 0
         self._next_number = 0
@@ -121,12 +126,19 @@ class Tracker:
         self._places = [p for p in self._places if self._frame - p.frame <= self.config.memory_frames]
         self._asked = [*self._tracks, *self._waiting, *self._perhaps]
         self._crops = [track.crop for track in self._asked]
+        self._detected = [track.detected for track in self._asked]
         regions = self._regions(image) if detect is not None else []
         if detect is not None and regions:
-            found = [d.crop for d in detect(image, regions=regions)]
             room = (self.people or self.config.most_people) - sum(track.convinced for track in self._tracks)
-            self._crops += [c for c in found if self._is_new(c)][: max(2 * room, 0)]
+            new = [d for d in detect(image, regions=regions) if self._is_new(d.crop)][: max(2 * room, 0)]
+            self._crops += [d.crop for d in new]
+            self._detected += [d.score for d in new]
         return list(self._crops)
+
+    @property
+    def detected(self) -> Float[Array, " crop"]:
+        """The detector's score of whoever each of those crops was found with, 0..1."""
+        return np.array(self._detected, dtype=np.float64)
 
     def update(
         self,
@@ -163,7 +175,9 @@ class Tracker:
             waiting = waiting[: self.people - len(tracks)]
         self._perhaps = [self._seen(row, looks, moved[row], None, row) for row in perhaps]
         self._tracks, self._waiting = tracks, waiting
-        return [Tracked(row, t.number, self._crops[row]) for row, t in zip(seen, tracks, strict=True)]
+        return [
+            Tracked(row, t.number, self._crops[row], t.detected) for row, t in zip(seen, tracks, strict=True)
+        ]
 
     def _moved(self, row: int, looks: _Looks, prediction: Prediction25D | None) -> CropFilter | None:
         """The crop for the next frame; None where the network's answer is of no use."""
@@ -315,10 +329,10 @@ class Tracker:
         """
         assert after is not None
         landmarks = looks.points_px[row, BODY]
-        convinced = looks.convincing(row)
+        convinced, detected = looks.convincing(row), max(self._detected[row], self._detected[whose])
         if whose >= len(self._asked):
             number = -1 if waiting is None else self._number(after.crop, waiting)
-            return _Track(number, after, landmarks, 1, 1, convinced)
+            return _Track(number, after, landmarks, 1, 1, convinced, detected)
         before = self._asked[whose]
         number = before.number
         if number < 0 and waiting is not None:
@@ -326,7 +340,8 @@ class Tracker:
         credit = before.credit - 1
         if looks.flags[row] >= self.config.min_flag:
             credit = min(before.credit + self.config.credit_per_frame, self.config.most_credit)
-        return _Track(number, after, landmarks, before.frames + 1, credit, convinced or before.convinced)
+        convinced = convinced or before.convinced
+        return _Track(number, after, landmarks, before.frames + 1, credit, convinced, detected)
 
     def _wait(self, seen: set[int]) -> list[_Track]:
         """Everybody known who is not seen and has credit left; remembers where the others were lost."""
