@@ -44,8 +44,9 @@ _MODEL = {
     "projection",
 }
 _MODEL |= {"cameratype", "projectionmodel", "projectiontype", "distortiontype"}
-_COEFFICIENTS = {"coefficients", "coefs", "parameters", "params", "values"}
-"""What the numbers are called in a table of the lens, beside the names of a distortion."""
+_LENS_TABLE = dict.fromkeys(("coefficients", "coefs", "parameters", "params", "values"), "distortion")
+_LENS_TABLE |= {"type": "distortion_model", "name": "distortion_model"}
+"""What entries mean in a table of the lens, beside the names that they have elsewhere."""
 _RADIAL, _TANGENTIAL = {"radial", "radialdistortion"}, {"tangential", "tangentialdistortion"}
 _PLAIN = {
     "pinhole", "plumbbob", "opencv", "radtan", "radialtangential", "brown", "brownconrady", "perspective",
@@ -114,13 +115,12 @@ def _with_tables(told: dict[str, Any]) -> dict[str, Any]:
         table = isinstance(value, dict) and not {"data", "rows"} & set(value)
         if table and plain in _MATRIX:
             for name, inner in _with_tables(value).items():
-                add(name, inner)
+                add(str(name), inner)
         elif table and plain in _DISTORTION:
             for name, inner in value.items():
-                of_lens = {"type": "distortion_model", "name": "distortion_model"}.get(_plain(name), name)
-                add("distortion" if _plain(name) in _COEFFICIENTS else of_lens, inner)
+                add(_LENS_TABLE.get(_plain(name), str(name)), inner)
         else:
-            add(key, value)
+            add(str(key), value)
     return flat
 
 
