@@ -44,8 +44,10 @@ _MODEL = {
     "projection",
 }
 _MODEL |= {"cameratype", "projectionmodel", "projectiontype", "distortiontype"}
-_LENS_TABLE = dict.fromkeys(("coefficients", "coefs", "parameters", "params", "values"), "distortion")
-_LENS_TABLE |= {"type": "distortion_model", "name": "distortion_model"}
+_LENS_TABLE: dict[str, str] = {
+    **{name: "distortion" for name in ("coefficients", "coefs", "parameters", "params", "values")},
+    **{name: "distortion_model" for name in ("type", "name")},
+}
 """What entries mean in a table of the lens, beside the names that they have elsewhere."""
 _RADIAL, _TANGENTIAL = {"radial", "radialdistortion"}, {"tangential", "tangentialdistortion"}
 _PLAIN = {
