@@ -1,6 +1,6 @@
 """Everything that a stage on people as they are filmed learns from and is chosen by, made from raw material.
 
-Folders below ``out``: `originals` and `encoders` (Θ), `bodies`, `pictures/SPLIT/DISTRIBUTION` (renders),
+Folders below ``out``: `encoders` (Θ as it ships), `bodies`, `pictures/SPLIT/DISTRIBUTION` (renders),
 `photos` (crops of people in photographs, clean and covered), `features` (what encoders see of the renders),
 `photo-features` (what the teacher's encoder sees of the clean crops). Whatever is there is kept: run it again
 to go on. The same arguments give the same data.
@@ -14,8 +14,10 @@ from pathlib import Path
 
 from sigmapose.data.splits import Split
 from sigmapose.estimate.network import weights_path
-from sigmapose.learn.convert.convert_blazepose import cached_models, convert
+from sigmapose.learn.convert.convert_blazepose import export_encoder
+from sigmapose.learn.convert.onnx_load import encoder_in
 from sigmapose.learn.data.features import FeaturePlan, View, extract_features
+from sigmapose.learn.networks.blazepose import ARCHITECTURES
 from sigmapose.learn.stages.teaching import TeachingPlan, make_clean_views, make_views
 from sigmapose.learn.stages.training_plan import follow
 from sigmapose.photos.photo_shards import UnlabelledPlan, make_unlabelled
@@ -56,9 +58,11 @@ class FilmData:
 
 def make_film_data(plan: FilmData) -> None:
     """Make what is missing, what trains first."""
-    encoders = plan.out / "encoders"
-    if not (encoders / "detector.onnx").exists():
-        convert(cached_models(plan.out / "originals"), encoders)
+    for size in ARCHITECTURES:
+        encoder = plan.out / "encoders" / f"encoder_{size}.onnx"
+        encoder.parent.mkdir(parents=True, exist_ok=True)
+        if not encoder.exists():
+            export_encoder(encoder_in(weights_path(size), size), encoder)
     build_bodies(plan.mocap, plan.bodies, plan.seed, plan.out / "bodies", workers=plan.workers)
     for split in plan.splits:
         for people, count in COUNTS[split].items():

@@ -19,7 +19,7 @@ from sigmapose.learn.convert.convert_blazepose import (
     landmark_file,
     load_encoder,
 )
-from sigmapose.learn.convert.onnx_export import export_image_model, save_phi
+from sigmapose.learn.convert.onnx_export import export_image_model, label_model, save_phi
 from sigmapose.learn.convert.onnx_load import encoder_in, load_phi
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.mixing import join
@@ -147,4 +147,5 @@ def write(tuned: Tuned, folder: Path) -> Path:
     for name, encoder in tuned.encoders.items():
         export_encoder(encoder.cpu().eval(), folder / f"encoder_{name}.onnx")
         export_image_model(encoder, phi, folder / f"{name}.onnx")
+        label_model(folder / f"{name}.onnx", name, phi, trained=True)
     return folder

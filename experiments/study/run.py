@@ -23,9 +23,8 @@ from experiments.study.keypoints_only import KeypointsOnly
 from experiments.study.study_plan import Study
 from experiments.study.variants import STUDIES, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
-from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY
 from sigmapose.learn.convert.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
-from sigmapose.learn.convert.onnx_export import export_image_model, label, save_phi
+from sigmapose.learn.convert.onnx_export import export_image_model, save_phi
 from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.samples import Batch, PictureFeatures
@@ -116,7 +115,7 @@ def make(shop: Workshop, variant: StudyVariant) -> None:
         stamp.unlink(missing_ok=True)
         head = assembled(folders, recipe)
         export_image_model(shop.encoder(encoder), head, target)
-        label(target, {ENCODER_KEY: encoder, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
+        label_model(target, encoder, head, trained=False)
         pictures = seen_by(shop.material.calibration, encoder)
         told = f"{len(pictures)} rendered pictures, calibration subjects"
         calibrator = fit_calibrator(

