@@ -219,7 +219,7 @@ def photographed_people(folder: Path, count: int, seed: int = 0) -> list[Person]
     """
     paths = sorted(p for p in folder.iterdir() if p.is_file())
     order = np.random.default_rng(seed).permutation(len(paths))
-    network, detector, people = peers.BlazePose("heavy"), Detector(weights_path("detector")), []
+    network, detector, people = peers.CropLandmarks("heavy"), Detector(weights_path("detector")), []
     for k in order:
         if len(people) == count:
             break
@@ -231,10 +231,9 @@ def photographed_people(folder: Path, count: int, seed: int = 0) -> list[Person]
         if not found:
             continue
         crop = found[0].crop
-        feed = {"crops": extract(picture, crop)[None], **network._context}
-        landmarks, flag = (np.asarray(a) for a in network.session.run(("landmarks", "flag"), feed))
-        if float(flag.ravel()[0]) >= PERSON_SURE:
-            points = crop.to_image(landmarks[0, :33, :2].astype(float))
+        said = network(extract(picture, crop)[None])
+        if float(said.flag.ravel()[0]) >= PERSON_SURE:
+            points = crop.to_image(said.landmarks[0, :33, :2].astype(float))
             people.append(_cut(np.random.default_rng([seed, int(k)]), picture, points, paths[k].stem)[1])
     if not people:
         raise DataError(f"no photo with a person in {folder}: give another folder")
