@@ -16,13 +16,14 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError, InputError
-from sigmapose.estimate.assemble import PoseBatch, Stature, assemble
+from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.cuts import shots
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.lifter import Lifter, check_height, check_stature
 from sigmapose.estimate.looks import Said, ask
+from sigmapose.estimate.lost import LOST, unbounded
 from sigmapose.estimate.network import (
     DEFAULT_MODEL,
     ImageNetwork,
@@ -239,9 +240,12 @@ class Estimator:
         said = said.take(np.array([p.row for p in people]))
         score = person_score(said, self.model)
         crops, tracks = [p.crop for p in people], tuple(p.track for p in people)
+        lost = score < LOST
         if scores is not None:
             score = scores.update(tracks, score)
         batch = self._assemble(said, crops, camera, height_mm, score, tracks)
+        size = np.array([crop.size_px for crop in crops])
+        batch = unbounded(batch, lost, height_mm or STATURES_MM[self.stature][0], size)
         poses = [batch[i] for i in range(len(batch))]
         if side_swaps is not None:
             poses = [
