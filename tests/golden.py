@@ -10,6 +10,7 @@ import numpy as np
 
 from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.estimate.network import ImageNetwork, LiftNetwork, Prediction25D
+from sigmapose.estimate.thunder import Keypoints, Thunder
 from sigmapose.shapes import Array, UInt8
 
 GOLDEN_MODELS = ("lite", "full", "heavy")
@@ -37,11 +38,13 @@ def answers(crop: UInt8[Array, "256 256 3"]) -> dict[str, Array]:
     """Everything the installed networks say about the golden inputs, by ``model/field``."""
     said = {"lift": LiftNetwork(threads=1)(*lift_inputs())}
     said |= {model: ImageNetwork(model, threads=1)(*image_inputs(crop))[0] for model in GOLDEN_MODELS}
+    crops, rotation, _ = image_inputs(crop)
+    seen = Thunder(threads=1)(crops, rotation)
     return {
         f"{model}/{f.name}": getattr(answer, f.name)
         for model, answer in said.items()
         for f in fields(Prediction25D)
-    }
+    } | {f"thunder/{f.name}": getattr(seen, f.name) for f in fields(Keypoints)}
 
 
 def write_golden(crop: UInt8[Array, "256 256 3"], path: Path) -> None:

@@ -118,7 +118,7 @@ def photo_clip(
             np.array([crop.center_px]), np.array([crop.size_px]),
             image_size=np.array([[float(photo.shape[1]), float(photo.shape[0])]]),
             principal_px=np.array([[photo.shape[1] / 2, photo.shape[0] / 2]]), focal_px=np.array([600.0]),
-            image_known=np.ones(1, bool), focal_known=np.zeros(1, bool), encoder=[estimator.model],
+            image_known=np.ones(1, bool), focal_known=np.zeros(1, bool), encoder=[estimator.encoder],
         )  # fmt: skip
         rotation = np.array([[np.cos(crop.angle_rad), np.sin(crop.angle_rad)]])
         _, seen = estimator.network(extract_batch(photo, [crop]), rotation, context)

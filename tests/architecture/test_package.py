@@ -95,7 +95,15 @@ def test_wheel_holds_weights_and_page_and_is_small(repository: Path, tmp_path: P
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.stat().st_size <= WHEEL_LIMIT_MB * 1e6
     names = {name.removeprefix("sigmapose/") for name in zipfile.ZipFile(wheel).namelist()}
-    weights = ("lite.onnx", "full.onnx", "heavy.onnx", "lift.onnx", "detector.onnx", "calibrator.json")
+    weights = (
+        "lite.onnx",
+        "full.onnx",
+        "heavy.onnx",
+        "lift.onnx",
+        "detector.onnx",
+        "thunder.onnx",
+        "calibrator.json",
+    )
     assert {f"weights/{name}" for name in weights} <= names
     assert {
         "view/assets/scene.html",

@@ -34,6 +34,20 @@ def test_a_photo_becomes_three_files(run, photo: Path, tmp_path: Path) -> None:
     assert drawn.shape[1] == picture.shape[1] and drawn.shape[0] > picture.shape[0]
 
 
+def test_best_asks_a_second_network_about_the_same_person(run, photo: Path, tmp_path: Path) -> None:
+    for model in ("heavy", "best"):
+        ran = run(
+            "predict", photo, "--out", tmp_path / model, "--people", 1, "--model", model, "--no-overlay"
+        )
+        assert ran.code == 0, ran.err
+    (heavy,), (best,) = (people_in(tmp_path / model) for model in ("heavy", "best"))
+    assert best["score"] == heavy["score"]
+    moved = np.linalg.norm(np.subtract(best["points_px"], heavy["points_px"]), axis=-1)
+    assert 0.1 < np.median(moved[:17]) < 40
+    assert "MoveNet Thunder" in run("predict", "--help").out
+    assert "best" in run("predict", photo, "--model", "better").err
+
+
 def test_the_drawing_changes_the_picture_where_the_person_is(run, photo: Path, tmp_path: Path) -> None:
     run("predict", photo, "--out", tmp_path / "out", "--people", 1)
     before = cv2.imread(str(photo)).astype(float)

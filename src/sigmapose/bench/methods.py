@@ -22,7 +22,7 @@ from sigmapose.bench.stated_quantities import intervals_of
 from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError
 from sigmapose.estimate.estimator import Estimator
-from sigmapose.estimate.network import ImageNetwork, Landmarks, Prediction25D, weights_path
+from sigmapose.estimate.network import ImageNetwork, Landmarks, Prediction25D, networks_of, weights_path
 from sigmapose.evaluate.frames import LEVELS, Predictions
 from sigmapose.gaussian import chi2_radius
 from sigmapose.pose import Pose
@@ -54,7 +54,8 @@ def own_methods(models: Sequence[str], heads: Path | None = None, looks: int = 1
 
     rows = []
     for k, model in enumerate(models):
-        weights_path(model)
+        for network in networks_of(model):
+            weights_path(network)
         make = _loader(sigmapose.load, model)
         rows.append(Method("sigmapose" if k == 0 else f"sigmapose/{model}", make))
         if k == 0:

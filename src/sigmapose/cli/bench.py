@@ -32,8 +32,8 @@ class Bench:
     folder of the data set."""
     photos: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Photos of people, for the label-free checks of real-val."""
-    models: tuple[Literal["lite", "full", "heavy"], ...] = ()
-    """Model sizes to evaluate; the first is the row `sigmapose`. By default heavy and full."""
+    models: tuple[Literal["lite", "full", "heavy", "best"], ...] = ()
+    """Models to evaluate; the first is the row `sigmapose`. By default heavy and full."""
     looks: Literal[1, 2] = 1
     """2: also evaluate the first model averaged over each picture and its mirror image, as the row
     `sigmapose/2-looks`."""

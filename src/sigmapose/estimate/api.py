@@ -35,12 +35,13 @@ def load(
 
     Args:
         model: ``heavy`` for photos and files, ``full`` for live use, ``lite`` where neither is fast enough;
-            or an ``.onnx`` file that ``sigmapose export`` made.
+            ``best`` for ``heavy`` and a second network's opinion of where joints are in the picture; or an
+            ``.onnx`` file that ``sigmapose export`` made.
         calibrator: another calibrator than the shipped one, or its file; ``"none"`` for raw covariances, as
             an ``.onnx`` file has them unless it is given a calibrator of its own.
         device: ``cpu``, or ``cuda`` with onnxruntime-gpu.
         people: at most this many people per picture; None for all.
-        threads: CPU threads of the network; None for half of the processors (all for ``heavy``).
+        threads: CPU threads of the network; None for half of the processors (all for ``heavy`` and ``best``).
         looks: 2 to look at every person in a mirror too and average both answers, for twice the network's
             time; 1 for one look; None for 2 on photos and 1 on video.
         stature: whose standing height is assumed where ``height_mm`` is not given: ``adult``, ``child`` (3 to

@@ -11,6 +11,8 @@ from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera, root_depth_from_length
 from sigmapose.estimate.looks import mirrored, mixture
 from sigmapose.estimate.network import Prediction25D
+from sigmapose.estimate.second_opinion import with_second_opinion
+from sigmapose.estimate.thunder import Keypoints
 from sigmapose.gaussian import (
     SIGMA_FLOOR_PX,
     CoupledGaussian,
@@ -112,23 +114,28 @@ def assemble(
     score: Float[Array, " person"],
     track: tuple[int, ...] | None = None,
     second: Prediction25D | None = None,
+    keypoints: Keypoints | None = None,
 ) -> PoseBatch:
     """Calibrate, then carry means and covariances into the camera.
 
     Calibrators are fitted on single looks. With a second look each is scaled as it was given, by its own
     sides and visibility classes, and then both are mixed; measured radii are those of the mixed visibility.
+    A second opinion about places in the picture comes after that, so that what is calibrated is Φ.
 
     Args:
         centre_px, size_px: the crops, in ideal pixels.
         height_mm: standing height when the user knows it; else ``stature`` says what is assumed.
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
         second: what the network says of the same people in a mirror.
+        keypoints: what another network says of the same people.
     """
     if calibrator is not None:
         source = calibrator.source_for(source, camera.known)
     prediction = _calibrated(prediction, calibrator, source)
     if second is not None:
         prediction = mixture(prediction, mirrored(_calibrated(second, calibrator, source)))
+    if keypoints is not None:
+        prediction = with_second_opinion(prediction, keypoints)
     levels, joint_radii, point_radii = _radii(prediction, calibrator, source)
     known = STATURES_MM[stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
     size = np.asarray(size_px, dtype=np.float64)

@@ -25,14 +25,18 @@ from sigmapose.estimate.lifter import Lifter, check_height, check_stature
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.lost import LOST, unbounded
 from sigmapose.estimate.network import (
+    BEST,
     DEFAULT_MODEL,
     ImageNetwork,
     Landmarks,
+    default_threads,
+    networks_of,
     weights_path,
 )
 from sigmapose.estimate.person_score import TrackScores, person_score
 from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter
+from sigmapose.estimate.thunder import Thunder, closer, middle_of
 from sigmapose.estimate.tracker import Tracked, Tracker
 from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.io.video import VideoFrame, VideoReader
@@ -65,13 +69,17 @@ class Estimator:
         if looks not in (None, 1, 2):
             raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
         check_stature(stature)
-        self.network = ImageNetwork(model, threads=threads, device=device)
+        best = str(model) == BEST
+        threads = threads or (default_threads(BEST) if best else None)
+        self.network = ImageNetwork(networks_of(BEST)[0] if best else model, threads=threads, device=device)
+        self.thunder = Thunder(threads=threads, device=device) if best else None
         self.detector = Detector(weights_path("detector"), threads=threads, device=device)
         if calibrator is not None:
             # refuses what it was not fitted for now, rather than in a picture
             calibrator.scales_for(self.network.model)
         self.calibrator = calibrator
-        self.model = self.network.model
+        self.encoder = self.network.model
+        self.model = BEST if best else self.encoder
         self.people = people
         self.looks = looks
         self.stature: Stature = stature
@@ -86,7 +94,7 @@ class Estimator:
         """What one isotropic sigma of all joints would be on the calibration people: the baseline to beat."""
         if self.calibrator is None:
             return None
-        sigma = self.calibrator.scales_for(self.model).constant_sigma_mm
+        sigma = self.calibrator.scales_for(self.encoder).constant_sigma_mm
         return float(np.sqrt(np.mean(sigma[sigma > 0] ** 2)))
 
     def __call__(
@@ -116,12 +124,13 @@ class Estimator:
         crops, said = self.candidates(image_rgb, camera)
         if said is None:
             return []
-        score = person_score(said, self.model)
+        score = person_score(said, self.encoder)
         rows = choose(score, readings_of(said.opinion, crops), people or self.people)
         if not rows:
             return []
         chosen, tracks = [crops[row] for row in rows], tuple(range(len(rows)))
-        batch = self._assemble(said.take(np.array(rows)), chosen, camera, height_mm, score[rows], tracks)
+        said = self._with_keypoints(said.take(np.array(rows)), image_rgb, chosen, self.looks or PHOTO_LOOKS)
+        batch = self._assemble(said, chosen, camera, height_mm, score[rows], tracks)
         return [batch[i] for i in range(len(batch))]
 
     def candidates(self, image: Array, camera: Camera) -> tuple[list[Crop], Said | None]:
@@ -210,8 +219,11 @@ class Estimator:
         check_height(height_mm)
         inputs = [self._inputs([crop], camera) for crop, camera in zip(crops, cameras, strict=True)]
         rotation, context = (np.concatenate(part) for part in zip(*inputs, strict=True))
-        said = ask(self.network, pixels, rotation, context, self.looks or VIDEO_LOOKS)
-        score = person_score(said, self.model)
+        looks = self.looks or VIDEO_LOOKS
+        said = ask(self.network, pixels, rotation, context, looks)
+        if self.thunder is not None:
+            said = replace(said, keypoints=self.thunder(middle_of(pixels), rotation, looks))
+        score = person_score(said, self.encoder)
         poses = []
         for i, (crop, camera) in enumerate(zip(crops, cameras, strict=True)):
             batch = self._assemble(said.take(np.array([i])), [crop], camera, height_mm, score[i : i + 1])
@@ -238,9 +250,10 @@ class Estimator:
         if not people:
             return []
         said = said.take(np.array([p.row for p in people]))
-        score = person_score(said, self.model)
+        score = person_score(said, self.encoder)
         crops, tracks = [p.crop for p in people], tuple(p.track for p in people)
         lost = score < LOST
+        said = self._with_keypoints(said, image, crops, looks)
         if scores is not None:
             score = scores.update(tracks, score)
         batch = self._assemble(said, crops, camera, height_mm, score, tracks)
@@ -282,10 +295,16 @@ class Estimator:
         rotation, context = self._inputs(crops, camera)
         return ask(self.network, extract_batch(image, crops), rotation, context, looks)
 
+    def _with_keypoints(self, said: Said, image: Array, crops: list[Crop], looks: int) -> Said:
+        """The same people with Thunder's keypoints, where the model has it."""
+        if self.thunder is None:
+            return said
+        pixels = extract_batch(image, [closer(crop) for crop in crops])
+        return replace(said, keypoints=self.thunder(pixels, _turns(crops), looks))
+
     def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array]:
         """Rotation and context of crops, as the network takes them."""
         centre, size = _places(crops, camera)
-        angle = np.array([crop.angle_rad for crop in crops])
         count = len(crops)
         context = crop_context(
             centre,
@@ -295,9 +314,9 @@ class Estimator:
             focal_px=np.full(count, camera.focal_px),
             image_known=np.ones(count, dtype=bool),
             focal_known=np.full(count, camera.known),
-            encoder=[self.model] * count,
+            encoder=[self.encoder] * count,
         )
-        return np.stack((np.cos(angle), np.sin(angle)), axis=1), context
+        return _turns(crops), context
 
     def _assemble(
         self,
@@ -317,11 +336,18 @@ class Estimator:
             height_mm=height_mm,
             stature=self.stature,
             calibrator=self.calibrator,
-            source=self.model,
+            source=self.encoder,
             score=score,
             track=track,
             second=said.second,
+            keypoints=said.keypoints,
         )
+
+
+def _turns(crops: Sequence[Crop]) -> Float[Array, "crop 2"]:
+    """(cos, sin) of each crop's angle."""
+    angle = np.array([crop.angle_rad for crop in crops])
+    return np.stack((np.cos(angle), np.sin(angle)), axis=1)
 
 
 def _places(crops: Sequence[Crop], camera: Camera) -> tuple[Float[Array, "crop 2"], Float[Array, " crop"]]:

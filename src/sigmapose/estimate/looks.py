@@ -14,6 +14,7 @@ import numpy as np
 
 from sigmapose.estimate.context import mirrored_context
 from sigmapose.estimate.network import ImageNetwork, Landmarks, Prediction25D
+from sigmapose.estimate.thunder import Keypoints
 from sigmapose.gaussian import mirror_covariance
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
@@ -32,6 +33,8 @@ class Said:
     """Of the crops as they are; `flag` is the mean of all looks."""
     peak: Float[Array, " crop"]
     """Mean heatmap peak of the body's landmarks, the mean of all looks."""
+    keypoints: Keypoints | None = None
+    """What Thunder says of the same people, the mean of all looks; None where it was not asked."""
 
     def __repr__(self) -> str:
         return f"Said({len(self.prediction)} people, {1 if self.second is None else 2} looks)"
@@ -44,7 +47,8 @@ class Said:
     def take(self, rows: Int[Array, " some"]) -> Said:
         """Some of the crops."""
         second = None if self.second is None else self.second.take(rows)
-        return Said(self.prediction.take(rows), second, self.landmarks.take(rows), self.peak[rows])
+        keypoints = None if self.keypoints is None else self.keypoints.take(rows)
+        return Said(self.prediction.take(rows), second, self.landmarks.take(rows), self.peak[rows], keypoints)
 
 
 def ask(

@@ -21,7 +21,10 @@ from sigmapose.shapes import Array, Bool, Float, Int
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-MODELS = ("lite", "full", "heavy")
+SIZES_OF_THETA = ("lite", "full", "heavy")
+BEST = "best"
+"""`heavy`, and MoveNet Thunder as a second opinion in the picture plane."""
+MODELS = (*SIZES_OF_THETA, BEST)
 DEFAULT_MODEL = "heavy"
 LOGIT_CLIP = 8.0
 
@@ -84,7 +87,7 @@ LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
 
 
 def weights_path(name: str) -> Path:
-    """File of an embedded network: ``lite``, ``full``, ``heavy``, ``lift``, ``detector``.
+    """File of an embedded network: ``lite``, ``full``, ``heavy``, ``lift``, ``detector``, ``thunder``.
 
     A folder named by ``$SIGMAPOSE_MODELS`` comes before the package.
     """
@@ -97,6 +100,11 @@ def weights_path(name: str) -> Path:
     raise ModelError(f"model '{name}' is not installed ({file} not found): reinstall sigmapose")
 
 
+def networks_of(model: str) -> tuple[str, ...]:
+    """The embedded networks that look at people for a model."""
+    return ("heavy", "thunder") if model == BEST else (model,)
+
+
 def cache_folder() -> Path:
     """Where downloads and rendered pictures are kept: ``$XDG_CACHE_HOME/sigmapose`` or
     ``~/.cache/sigmapose``."""
@@ -105,12 +113,13 @@ def cache_folder() -> Path:
 
 
 def default_threads(model: str | None = None) -> int:
-    """Half of the processors, since decoding, drawing and writing want the other half; all for ``heavy``.
+    """Half of the processors, since decoding, drawing and writing want the other half; all for ``heavy``
+    and ``best``.
 
     Measured on two: ``full`` 50 frames/s with one thread, 48 with two; ``heavy`` 16 and 21.
     """
     processors = os.cpu_count() or 2
-    return processors if model == "heavy" else max(1, processors // 2)
+    return processors if model in ("heavy", BEST) else max(1, processors // 2)
 
 
 def open_session(
@@ -158,7 +167,7 @@ class ImageNetwork:
     def __init__(
         self, model: str | Path = DEFAULT_MODEL, *, threads: int | None = None, device: str = "cpu"
     ) -> None:
-        named = str(model) in MODELS
+        named = str(model) in SIZES_OF_THETA
         if not named and Path(model).suffix != ".onnx":
             raise ModelError(
                 f"unknown model '{model}': choose one of {', '.join(MODELS)}, or the .onnx file of one"
@@ -214,10 +223,10 @@ def _depth_scale(path: Path, told: Mapping[str, str]) -> float:
 def _encoder_of(path: Path, told: Mapping[str, str]) -> str:
     """Size of the encoder inside a file: what it says, else the last word of its name (`run7-heavy.onnx`)."""
     found = told.get(ENCODER_KEY, path.stem.rpartition("-")[2])
-    if found not in MODELS:
+    if found not in SIZES_OF_THETA:
         raise ModelError(
             f"'{path}' does not say which encoder it holds: make it with `sigmapose export`, or let its name "
-            f"end in -{', -'.join(MODELS)}"
+            f"end in -{', -'.join(SIZES_OF_THETA)}"
         )
     return found
 
