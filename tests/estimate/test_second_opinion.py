@@ -1,4 +1,4 @@
-"""A second opinion in the picture plane: what agreement, disagreement and doubt do to a Gaussian."""
+"""A second opinion in the picture plane: conditioning against a dense Kalman filter, and what holds of it.
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import numpy as np
 import pytest
 
 from sigmapose.estimate.network import Prediction25D
-from sigmapose.estimate.second_opinion import ROOT, SIGMA, with_second_opinion
+from sigmapose.estimate.second_opinion import DISAGREEMENT, ROOT, SIGMA, with_second_opinion
 from sigmapose.estimate.thunder import Keypoints
+from sigmapose.shapes import Array
+from sigmapose.skeleton import BODY_26
 
 OTHERS = [joint for joint in range(26) if joint != ROOT]
+ANKLE, TOE, WRIST = (BODY_26.index(f"left_{name}") for name in ("ankle", "big_toe", "wrist"))
 
 
-def some_answer(rng: np.random.Generator, people: int = 2) -> Prediction25D:
-    factors = rng.normal(0.0, 0.02, (people, 26, 3, 2))
+def some_answer(
+    rng: np.random.Generator, people: int = 2, shared: float = 0.02, root_sigma: float = 0.02
+) -> Prediction25D:
+    """Φ's answer about made-up people whose joints and root lie where the pose says."""
+    factors = rng.normal(0.0, shared, (people, 26, 3, 2))
     spread = rng.normal(0.0, 0.03, (people, 26, 3, 3))
     relative = rng.normal(0.0, 0.2, (people, 26, 3))
-    root = rng.normal(0.0, 0.05, (people, 1, 2))
     relative[:, ROOT] = factors[:, ROOT] = spread[:, ROOT] = 0.0
-    flat = rng.normal(0.0, 0.03, (people, 26, 2, 2))
-    points = relative[..., :2] + root
-    points[:, ROOT] = points[:, 11:13].mean(1)
+    cov = spread @ np.swapaxes(spread, -1, -2) + factors @ np.swapaxes(factors, -1, -2)
     return Prediction25D(
-        points=points,
-        points_cov=flat @ np.swapaxes(flat, -1, -2) + 1e-4 * np.eye(2),
+        points=relative[..., :2] + rng.normal(0.0, 0.05, (people, 1, 2)),
+        points_cov=cov[..., :2, :2] + root_sigma**2 * np.array([[1.0, 0.3], [0.3, 0.5]]),
         relative=relative,
-        relative_cov=(spread @ np.swapaxes(spread, -1, -2)) + factors @ np.swapaxes(factors, -1, -2),
+        relative_cov=cov,
         visibility=np.full((people, 26, 4), 0.25),
         log_stature=np.zeros((people, 2)),
         relative_factors=factors,
@@ -39,98 +42,157 @@ def told(answer: Prediction25D, shift: object, score: float = 0.8) -> Keypoints:
     return Keypoints(answer.points[:, :17] + shift, np.full((len(answer), 17), score))
 
 
-def test_the_same_opinion_moves_nothing_and_narrows_no_less_than_it_should() -> None:
-    answer = some_answer(np.random.default_rng(0))
+def only(joint: int, shift: tuple[float, float]) -> Array:
+    """A shift of one joint."""
+    shifts = np.zeros((1, 17, 2))
+    shifts[0, joint] = shift
+    return shifts
+
+
+def area(both: Prediction25D) -> Array:
+    return np.linalg.det(both.points_cov)
+
+
+def dense(answer: Prediction25D, keypoints: Keypoints) -> tuple[Array, Array]:
+    """All joints and the root's place as one Kalman update: mean and covariance of the 78 + 2 numbers."""
+    shared = answer.relative_factors[0].reshape(78, -1)
+    cov = np.zeros((80, 80))
+    cov[:78, :78] = shared @ shared.T
+    for j in range(26):
+        cov[3 * j : 3 * j + 3, 3 * j : 3 * j + 3] = answer.relative_cov[0, j]
+    cov[78:, 78:] = answer.points_cov[0, ROOT]
+    see = np.zeros((34, 80))
+    for j in range(17):
+        for axis in (0, 1):
+            see[2 * j + axis, [3 * j + axis, 78 + axis]] = 1.0
+    noise = np.diag(np.repeat((SIGMA / keypoints.scores[0]) ** 2, 2))
+    mean = np.concatenate([answer.relative[0].reshape(-1), answer.points[0, ROOT]])
+    gain = np.linalg.solve(see @ cov @ see.T + noise, see @ cov).T
+    mean = mean + gain @ (keypoints.points[0].reshape(-1) - see @ mean)
+    return mean, cov - gain @ see @ cov
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.02])
+def test_it_is_a_kalman_update_of_the_whole_pose_widened_by_disagreement(shared: float) -> None:
+    rng = np.random.default_rng(0)
+    answer = some_answer(rng, people=1, shared=shared)
+    keypoints = Keypoints(
+        answer.points[:, :17] + rng.normal(0, 0.01, (1, 17, 2)), rng.uniform(0.3, 1, (1, 17))
+    )
+    both = with_second_opinion(answer, keypoints)
+    mean, cov = dense(answer, keypoints)
+    np.testing.assert_allclose(both.relative[0].reshape(-1), mean[:78], atol=1e-7)
+    np.testing.assert_allclose(both.points[0, ROOT], mean[78:], atol=1e-7)
+    moved = both.relative[0] - answer.relative[0]
+    for j in OTHERS:
+        block = cov[3 * j : 3 * j + 3, 3 * j : 3 * j + 3] + DISAGREEMENT * np.outer(moved[j], moved[j])
+        np.testing.assert_allclose(both.relative_cov[0, j], block, atol=1e-9)
+    between = both.relative_factors[0, ANKLE] @ both.relative_factors[0, WRIST].T
+    rows, columns = (slice(3 * j, 3 * j + 3) for j in (ANKLE, WRIST))
+    np.testing.assert_allclose(between, cov[rows, columns], atol=1e-9)
+
+
+def test_the_same_opinion_moves_nothing_and_narrows_what_it_sees() -> None:
+    answer = some_answer(np.random.default_rng(1))
     both = with_second_opinion(answer, told(answer, 0.0))
     np.testing.assert_allclose(both.points, answer.points, atol=1e-12)
     np.testing.assert_allclose(both.relative, answer.relative, atol=1e-12)
-    before, after = (np.trace(a.points_cov, axis1=2, axis2=3) for a in (answer, both))
-    assert (after[before > 2 * (SIGMA / 0.8) ** 2] < before[before > 2 * (SIGMA / 0.8) ** 2]).all()
+    less = np.linalg.eigvalsh(answer.points_cov - both.points_cov)
+    assert less.min() > -1e-10 and (less[:, :17].min(-1) > 0).all()
 
 
-def test_a_shifted_person_is_met_on_the_way_without_a_change_of_pose() -> None:
-    answer = some_answer(np.random.default_rng(1))
+def test_a_person_who_stands_elsewhere_is_placed_elsewhere_in_the_same_pose() -> None:
+    answer = some_answer(np.random.default_rng(2), root_sigma=1.0)
     shift = np.array([0.1, -0.05])
     both = with_second_opinion(answer, told(answer, shift))
-    np.testing.assert_allclose(both.relative, answer.relative, atol=1e-9)
-    share = (both.points - answer.points) / shift
-    np.testing.assert_allclose(share[..., 0], share[..., 1])
-    assert ((share > 0) & (share < 1)).all()
+    np.testing.assert_allclose(both.points - answer.points, np.broadcast_to(shift, (2, 26, 2)), atol=2e-3)
+    np.testing.assert_allclose(both.relative, answer.relative, atol=2e-3)
 
 
-def test_who_is_surer_decides() -> None:
-    answer = some_answer(np.random.default_rng(2))
-    shift = np.random.default_rng(3).normal(0.0, 0.03, (2, 17, 2))
-    sure, unsure = (with_second_opinion(answer, told(answer, shift, score)) for score in (0.9, 0.1))
-    moved = [np.linalg.norm(both.points - answer.points, axis=-1) for both in (sure, unsure)]
-    assert (moved[0] > moved[1]).all()
-    doubtful = replace(answer, points_cov=9 * answer.points_cov)
-    further = with_second_opinion(doubtful, told(answer, shift, 0.1)).points - answer.points
-    assert (np.linalg.norm(further, axis=-1) > moved[1]).all()
+def test_points_stay_where_root_and_pose_say() -> None:
+    rng = np.random.default_rng(3)
+    answer = some_answer(rng)
+    both = with_second_opinion(answer, told(answer, rng.normal(0.0, 0.05, (2, 17, 2))))
+    np.testing.assert_allclose(both.points, both.points[:, ROOT, None] + both.relative[..., :2], atol=1e-12)
+    assert not np.allclose(both.points[:, ROOT], answer.points[:, ROOT])
 
 
-def test_disagreement_is_uncertainty() -> None:
-    answer = some_answer(np.random.default_rng(4))
-    direction = np.array([0.6, 0.8])
-    widths = [
-        np.trace(with_second_opinion(answer, told(answer, far * direction)).points_cov, axis1=2, axis2=3)
-        for far in (0.0, 0.02, 0.2)
+def test_the_surer_one_decides() -> None:
+    answer = some_answer(np.random.default_rng(4), people=1)
+    shift = only(WRIST, (0.03, 0.02))
+    moved = [
+        np.linalg.norm(
+            (with_second_opinion(answer, told(answer, shift, score)).points - answer.points)[0, WRIST]
+        )
+        for score in (0.05, 0.2, 0.8)
     ]
-    assert (widths[0] < widths[1]).all() and (widths[1] < widths[2]).all()
-
-
-def test_points_have_the_moments_of_draws_from_the_mixture() -> None:
-    rng = np.random.default_rng(5)
-    answer, score = some_answer(rng, people=1), 0.5
-    keypoints = told(answer, rng.normal(0.0, 0.05, (1, 17, 2)), score)
-    both = with_second_opinion(answer, keypoints)
-    for joint in (0, 9, 15):
-        own_cov, other_cov = answer.points_cov[0, joint], (SIGMA / score) ** 2 * np.eye(2)
-        share = np.trace(own_cov) / np.trace(own_cov + other_cov)
-        count = round(400_000 * share)
-        draws = np.concatenate([
-            rng.multivariate_normal(answer.points[0, joint], own_cov, 400_000 - count),
-            rng.multivariate_normal(keypoints.points[0, joint], other_cov, count),
-        ])  # fmt: skip
-        np.testing.assert_allclose(both.points[0, joint], draws.mean(0), atol=4e-4)
-        np.testing.assert_allclose(both.points_cov[0, joint], np.cov(draws.T), atol=4e-5)
+    assert 0 < moved[0] < moved[1] < moved[2] < np.linalg.norm(shift)
+    doubtful = replace(answer, relative_cov=answer.relative_cov + 0.05**2 * np.eye(3))
+    further = with_second_opinion(doubtful, told(answer, shift)).points - answer.points
+    assert np.linalg.norm(further[0, WRIST]) > moved[2]
 
 
 def test_depth_follows_the_place_by_phis_own_regression() -> None:
-    answer = some_answer(np.random.default_rng(6), people=1)
-    shift = np.zeros((1, 17, 2))
-    shift[0, 9] = (0.04, -0.02)
-    both = with_second_opinion(answer, told(answer, shift))
+    answer = some_answer(np.random.default_rng(5), people=1, shared=0.0, root_sigma=0.0)
+    both = with_second_opinion(answer, told(answer, only(WRIST, (0.04, -0.02))))
     moved = (both.relative - answer.relative)[0]
-    cov = answer.relative_cov[0, 9]
+    cov = answer.relative_cov[0, WRIST]
     slope = np.linalg.lstsq(cov[:2, :2], cov[:2, 2], rcond=None)[0]
-    assert moved[9, 2] == pytest.approx(slope @ moved[9, :2], rel=1e-3)
-    np.testing.assert_allclose(np.delete(moved, 9, 0), 0.0, atol=1e-12)
-    independent = answer.relative_cov.copy()
-    independent[..., 2, :2] = independent[..., :2, 2] = 0.0
-    alone = replace(answer, relative_cov=independent, relative_factors=np.zeros((1, 26, 3, 0)))
-    np.testing.assert_allclose(
-        with_second_opinion(alone, told(answer, shift)).relative[..., 2], answer.relative[..., 2]
+    assert moved[WRIST, 2] == pytest.approx(slope @ moved[WRIST, :2], rel=1e-6)
+    np.testing.assert_allclose(np.delete(moved, WRIST, 0), 0.0, atol=1e-6)
+
+
+def test_joints_that_nobody_else_sees_follow_those_they_err_with() -> None:
+    answer = some_answer(np.random.default_rng(6), people=1, shared=0.0, root_sigma=1e-3)
+    factors = np.zeros((1, 26, 3, 1))
+    factors[0, [ANKLE, TOE], 0] = 0.1
+    coupled = answer.relative_cov + factors @ np.swapaxes(factors, -1, -2)
+    answer = replace(answer, relative_cov=coupled, relative_factors=factors)
+    shift = only(ANKLE, (0.06, 0.0))
+    moved = (with_second_opinion(answer, told(answer, shift)).relative - answer.relative)[0]
+    assert 0.03 < moved[TOE, 0] < 0.06 and abs(moved[TOE, 1]) < 1e-3
+
+
+def test_a_keypoint_far_off_pulls_less_than_one_that_can_be_explained() -> None:
+    answer = some_answer(np.random.default_rng(7), people=1)
+    moved = [
+        np.linalg.norm(
+            (with_second_opinion(answer, told(answer, only(WRIST, (far, 0)))).points - answer.points)[
+                0, WRIST
+            ]
+        )
+        for far in (0.1, 0.5, 2.0)
+    ]
+    assert moved[2] < moved[1] and moved[2] < moved[0]
+
+
+def test_disagreement_is_uncertainty() -> None:
+    answer = some_answer(np.random.default_rng(8))
+    same, near, apart = (
+        area(with_second_opinion(answer, told(answer, far * np.array([0.6, 0.8])))) for far in (0, 0.05, 0.15)
     )
+    assert (same <= near).all() and (near[:, :17] < apart[:, :17]).all()
 
 
 @pytest.mark.parametrize("far", [0.0, 0.02, 0.5])
-def test_what_a_joint_errs_by_alone_remains_a_covariance(far: float) -> None:
-    rng = np.random.default_rng(7)
-    answer = some_answer(rng)
+@pytest.mark.parametrize("root_sigma", [0.0, 0.3])
+def test_what_a_joint_errs_by_alone_remains_a_covariance(far: float, root_sigma: float) -> None:
+    rng = np.random.default_rng(9)
+    answer = some_answer(rng, root_sigma=root_sigma)
     keypoints = Keypoints(answer.points[:, :17] + rng.normal(0.0, far, (2, 17, 2)), rng.random((2, 17)))
     both = with_second_opinion(answer, keypoints)
     shared = both.relative_factors @ np.swapaxes(both.relative_factors, -1, -2)
     assert np.linalg.eigvalsh((both.relative_cov - shared)[:, OTHERS]).min() > -1e-12
     assert np.linalg.eigvalsh(both.points_cov).min() > 0
+    for name in ("relative", "relative_cov", "relative_factors"):
+        assert (getattr(both, name)[:, ROOT] == 0).all()
 
 
-def test_the_root_is_the_origin_and_the_answer_given_stays_as_it_was() -> None:
-    rng = np.random.default_rng(8)
+def test_the_answer_given_stays_as_it_was() -> None:
+    rng = np.random.default_rng(10)
     answer = some_answer(rng)
-    copy = replace(answer, **{n: getattr(answer, n).copy() for n in ("points", "relative_cov", "relative")})
-    both = with_second_opinion(answer, told(answer, rng.normal(0.0, 0.03, (2, 17, 2))))
-    assert (both.relative[:, ROOT] == 0).all() and (both.relative_cov[:, ROOT] == 0).all()
-    assert not np.allclose(both.points[:, ROOT], answer.points[:, ROOT])
-    for name in ("points", "relative_cov", "relative"):
-        np.testing.assert_array_equal(getattr(answer, name), getattr(copy, name))
+    names = ("points", "points_cov", "relative", "relative_cov", "relative_factors")
+    before = {name: getattr(answer, name).copy() for name in names}
+    with_second_opinion(answer, told(answer, rng.normal(0.0, 0.03, (2, 17, 2))))
+    for name, value in before.items():
+        np.testing.assert_array_equal(getattr(answer, name), value)

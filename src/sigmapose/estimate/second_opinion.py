@@ -1,10 +1,18 @@
-"""A second opinion about where joints are in the picture: Φ's Gaussian and other keypoints as one.
+"""A second opinion about where joints are in the picture: Φ's Gaussian, conditioned on other keypoints.
 
-Both are taken as two halves of a mixture, each joint's weights by how sure the two are of it, stated by its
-moments: the mean lies between the two, nearer to the surer one; the covariance is the weighted mean of both
-plus what the two are apart, so that disagreement is uncertainty and agreement of two networks that err
-together is not taken for proof. Depth follows by Φ's own regression of a joint's depth on its place
-(conditional Gaussian): as far as its covariance couples them, and no farther.
+Φ's Gaussian of the whole pose and of the root's place in the crop is the prior, COCO's joints as another
+network sees them are measurements of places in the crop. The prior has a low rank: with a latent z ~ N(0, I)
+joint j lies at m_j + F_j z + e_j, e_j ~ N(0, D_j), F of what joints err by together and of the root's place.
+It keeps that form when keypoints y_j = H (m_j + F_j z + e_j) + n_j are known, n_j ~ N(0, S_j):
+
+    z | y      precision I + sum F_j' H' V_j^-1 H F_j, V_j = H D_j H' + S_j
+    e_j | y, z mean G_j (y_j - H m_j - H F_j z), covariance D_j - G_j H D_j, G_j = D_j H' V_j^-1
+
+Depth, the root and joints that COCO lacks follow as far as Φ couples them to what was seen, and hips that
+nobody sees move the rest no more than they are trusted. (One joint at a time, relative to the other
+network's hips, is nearer to the truth in the picture and further from it in space: experiments/log.md.)
+The other network's errors are not Φ's to know, so two things are added: a keypoint farther from Φ's place
+than both can explain is trusted less, and where the opinions differ the covariance grows.
 
 Upright crop frame, crop widths.
 """
@@ -17,90 +25,92 @@ import numpy as np
 
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.thunder import Keypoints
+from sigmapose.gaussian import symmetric
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26, COCO_17
 
-SIGMA = 0.012
-"""Thunder's error along an axis at a score of one, crop widths; it grows with 1 / score."""
+SIGMA = 0.03
+"""Of a keypoint with a score of one along an axis, crop widths; it grows with 1 / score."""
 LEAST_SCORE = 0.05
+SURPRISE = 9.21
+"""Squared Mahalanobis distance of a keypoint from Φ's place, 99 % of honest ones are nearer; the variance of
+one farther grows as much."""
+DISAGREEMENT = 0.25
+"""Share of a joint's squared shift that its covariance grows by."""
 SIGMA_LEAST = 1e-6
-"""Of Φ's place along an axis, crop widths: what is less is none, and divides nothing."""
+"""Added to Φ's sigma of the root's place, crop widths, so that its Cholesky factor exists."""
 SEEN = len(COCO_17)
 """The first joints of body_26 are those of COCO."""
 ROOT = BODY_26.index("mid_hip")
-_FOLLOWS = {
-    "head_top": ("nose", "left_ear", "right_ear"),
-    "neck": ("left_shoulder", "right_shoulder"),
-    "mid_hip": ("left_hip", "right_hip"),
-    **{
-        f"{side}_{part}": (f"{side}_ankle",)
-        for side in ("left", "right")
-        for part in ("big_toe", "small_toe", "heel")
-    },
-}
-"""Joints that COCO lacks move with these."""
-_ROWS = [[joint] for joint in range(SEEN)] + [
-    [BODY_26.index(name) for name in _FOLLOWS[joint]] for joint in BODY_26.joints[SEEN:]
-]
 
 
 def with_second_opinion(answer: Prediction25D, keypoints: Keypoints) -> Prediction25D:
     """Φ's answer, calibrated, with a second opinion about the joints' places in the picture.
 
-    Where the other network puts the whole person elsewhere, all joints and the root move alike, and the pose
-    relative to the root stays as it is. Visibility and stature stay Φ's.
+    Two factors are added: where the root is in the picture is now known together with the pose. Visibility
+    and stature stay Φ's.
     """
-    own = np.asarray(answer.points, dtype=np.float64)
-    shift = _for_all_joints(keypoints.points - own[:, :SEEN])
-    variance = _for_all_joints((SIGMA / np.clip(keypoints.scores, LEAST_SCORE, 1.0)) ** 2)
-    points, points_cov, _ = _fused(own, answer.points_cov, shift, variance, np.zeros((*own.shape, 0)))
-    relative, relative_cov, factors = _fused(
-        answer.relative,
-        answer.relative_cov,
-        shift - shift[:, ROOT, None],
-        variance + variance[:, ROOT, None],
-        answer.relative_factors,
+    relative, cov, shared = (
+        np.asarray(a, dtype=np.float64)
+        for a in (answer.relative, answer.relative_cov, answer.relative_factors)
     )
-    relative_cov[:, ROOT] = answer.relative_cov[:, ROOT]
+    root = np.zeros((*relative.shape, 2))
+    root_cov = answer.points_cov[:, ROOT].astype(np.float64) + SIGMA_LEAST**2 * np.eye(2)
+    root[:, :, :2] = np.linalg.cholesky(root_cov)[:, None]
+    mean = relative.copy()
+    mean[..., :2] += answer.points[:, ROOT, None]
+    alone = cov - shared @ np.swapaxes(shared, -1, -2)
+    after, alone, factors = _conditioned(mean, alone, np.concatenate((shared, root), axis=-1), keypoints)
+    moved = after - mean
+    doubt = DISAGREEMENT * _outer(moved[..., :2])
+    whole = symmetric(alone + factors @ np.swapaxes(factors, -1, -2))
+    points_cov = whole[..., :2, :2] + doubt
+
+    rooted = after.copy()
+    rooted[..., :2] -= after[:, ROOT, None, :2]
+    factors = factors - factors[:, ROOT, None]
+    own = alone + DISAGREEMENT * _outer(rooted - relative)
+    own[:, ROOT] = 0.0
     return replace(
         answer,
-        points=points,
+        points=after[..., :2],
         points_cov=points_cov,
-        relative=relative,
-        relative_cov=relative_cov,
+        relative=rooted,
+        relative_cov=symmetric(own + factors @ np.swapaxes(factors, -1, -2)),
         relative_factors=factors,
     )
 
 
-def _for_all_joints(of_coco: Float[Array, "batch 17 *rest"]) -> Float[Array, "batch 26 *rest"]:
-    """Values of COCO's joints for all of body_26."""
-    return np.stack([of_coco[:, row].mean(1) for row in _ROWS], axis=1)
+def _conditioned(
+    mean: Float[Array, "batch 26 3"],
+    alone: Float[Array, "batch 26 3 3"],
+    factors: Float[Array, "batch 26 3 rank"],
+    keypoints: Keypoints,
+) -> tuple[Float[Array, "batch 26 3"], Float[Array, "batch 26 3 3"], Float[Array, "batch 26 3 rank"]]:
+    """Joints in the crop after the keypoints are known, see the module: means, D and F."""
+    sight = factors[:, :SEEN, :2]
+    own = alone[:, :SEEN, :2, :2]
+    surprise = keypoints.points - mean[:, :SEEN, :2]
+    variance = (SIGMA / np.clip(keypoints.scores, LEAST_SCORE, 1.0)) ** 2
+    noise = variance[..., None, None] * np.eye(2)
+    expected = own + sight @ np.swapaxes(sight, -1, -2) + noise
+    distance = np.einsum("...i,...i", surprise, np.linalg.solve(expected, surprise[..., None])[..., 0])
+    noise = noise * np.maximum(1.0, distance / SURPRISE)[..., None, None]
+
+    weight = np.linalg.inv(own + noise)
+    weighed = np.swapaxes(sight, -1, -2) @ weight
+    precision = np.eye(factors.shape[-1]) + (weighed @ sight).sum(1)
+    latent = np.linalg.solve(precision, (weighed @ surprise[..., None]).sum(1))[:, None]
+    gain = np.zeros((*mean.shape, 2))
+    gain[:, :SEEN] = alone[:, :SEEN, :, :2] @ weight
+    seen = np.zeros((*mean.shape[:2], 2))
+    seen[:, :SEEN] = surprise
+    kept = factors - gain @ factors[..., :2, :]
+    after = mean + (gain @ seen[..., None] + kept @ latent)[..., 0]
+    # L' of the precision L L' turns N(0, I) into the latent's remaining error
+    spread = np.swapaxes(np.linalg.inv(np.linalg.cholesky(precision)), -1, -2)
+    return after, symmetric(alone - gain @ alone[..., :2, :]), kept @ spread[:, None]
 
 
-def _fused(
-    mean: Float[Array, "batch 26 dim"],
-    cov: Float[Array, "batch 26 dim dim"],
-    shift: Float[Array, "batch 26 2"],
-    variance: Float[Array, "batch 26"],
-    factors: Float[Array, "batch 26 dim rank"],
-) -> tuple[Float[Array, "batch 26 dim"], Float[Array, "batch 26 dim dim"], Float[Array, "batch 26 dim rank"]]:
-    """Mean, covariance and factors with another opinion about the first two axes.
-
-    The fused error is (1 - w) of the own and w of the other one's, along those axes; the rest of a joint's
-    error stays as it is. What remains of `cov` beside the factors is positive semi-definite, as before.
-
-    Args:
-        shift: from the own place to the other's.
-        variance: of the other's place along an axis.
-    """
-    mean, cov, factors = (np.asarray(a, dtype=np.float64) for a in (mean, cov, factors))
-    place = cov[..., :2, :2] + SIGMA_LEAST**2 * np.eye(2)
-    gain = cov[..., :, :2] @ np.linalg.inv(place)  # the regression of every axis on the place
-    trust = 2 * variance / (2 * variance + np.trace(place, axis1=-2, axis2=-1))
-    w = (1 - trust)[..., None]
-    moved = (gain @ (w * shift)[..., None])[..., 0]
-    w = w[..., None]
-    apart = shift[..., :, None] * shift[..., None, :]
-    change = w * (variance[..., None, None] * np.eye(2) - place) + w * (1 - w) * apart
-    fused = cov + gain @ change @ np.swapaxes(gain, -1, -2)
-    return mean + moved, fused, factors - gain @ (w * factors[..., :2, :])
+def _outer(vectors: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim dim"]:
+    return vectors[..., :, None] * vectors[..., None, :]
