@@ -1,4 +1,4 @@
-"""A second opinion in the picture plane: conditioning against a dense Kalman filter, and what holds of it.
+"""A second opinion in the picture plane: conditioning against a dense Kalman filter, and what holds of it."""
 
 from __future__ import annotations
 
