@@ -20,8 +20,8 @@ class Predict:
     """Folder for poses.json, the annotated picture or video, and scene.html; created if missing."""
     model: Literal["lite", "full", "heavy", "best"] = "heavy"
     """full is for live use, lite for slow machines; heavy is more accurate than both. best also asks a second
-    network (MoveNet Thunder) where joints are in the picture: 3 %% more accurate and 10 %% shorter error bars
-    in our validation videos, for 1.5 times the time of heavy; for photos and files."""
+    network (MoveNet Thunder) where joints are in the picture: errors a little smaller and error bars a tenth
+    shorter in our validation videos, 1.5 times the time of heavy; for photos and files."""
     looks: Annotated[Literal[1, 2] | None, tyro.conf.arg(metavar="1|2")] = None
     """2: average the predictions for each person and their mirror image; slower, more accurate. By default 2
     for photos and 1 for video."""

@@ -118,10 +118,6 @@ def assemble(
 ) -> PoseBatch:
     """Calibrate, then carry means and covariances into the camera.
 
-    Calibrators are fitted on single looks. With a second look each is scaled as it was given, by its own
-    sides and visibility classes, and then both are mixed; measured radii are those of the mixed visibility.
-    A second opinion about places in the picture comes after that, so that what is calibrated is Φ.
-
     Args:
         centre_px, size_px: the crops, in ideal pixels.
         height_mm: standing height when the user knows it; else ``stature`` says what is assumed.
@@ -131,11 +127,7 @@ def assemble(
     """
     if calibrator is not None:
         source = calibrator.source_for(source, camera.known)
-    prediction = _calibrated(prediction, calibrator, source)
-    if second is not None:
-        prediction = mixture(prediction, mirrored(_calibrated(second, calibrator, source)))
-    if keypoints is not None:
-        prediction = with_second_opinion(prediction, keypoints)
+    prediction = _all_together(prediction, second, keypoints, calibrator, source)
     levels, joint_radii, point_radii = _radii(prediction, calibrator, source)
     known = STATURES_MM[stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
     size = np.asarray(size_px, dtype=np.float64)
@@ -164,6 +156,25 @@ def assemble(
         factors_mm=relative.factors,
         quantities=_quantities(calibrator, source),
     )
+
+
+def _all_together(
+    prediction: Prediction25D,
+    second: Prediction25D | None,
+    keypoints: Keypoints | None,
+    calibrator: Calibrator | None,
+    source: str,
+) -> Prediction25D:
+    """What all looks and the second opinion say together, calibrated.
+
+    Calibrators are fitted on single looks. With a second look each is scaled as it was given, by its own
+    sides and visibility classes, and then both are mixed; measured radii are those of the mixed visibility.
+    A second opinion about places in the picture comes after that, so that what is calibrated is Φ.
+    """
+    prediction = _calibrated(prediction, calibrator, source)
+    if second is not None:
+        prediction = mixture(prediction, mirrored(_calibrated(second, calibrator, source)))
+    return prediction if keypoints is None else with_second_opinion(prediction, keypoints)
 
 
 def _in_camera(
