@@ -1,8 +1,9 @@
 """Does a small transformer over joint tokens lift better than the residual network, at equal time?
 
 Both heads have the same inputs, outputs, losses and data: bare keypoints as detectors make them, of bodies
-before cameras. Validation: bodies of the validation subjects with the same noise, and, where there are
-features, what an encoder saw of validation renders. The winner is exported for `bench real-val --heads`.
+before cameras. Validation: bodies of the validation subjects with the same noise, those of `everyday` and of
+`anything` apart, and, where there are features, what an encoder saw of validation renders. The head is
+exported for `bench real-val`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.learn.convert.onnx_export import export_lift_model
 from sigmapose.learn.data.augment import Augmentation, BatchSource
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
-from sigmapose.learn.data.sources import bodies_before_cameras
+from sigmapose.learn.data.sources import EVERYDAY_SHARE, bodies_before_cameras
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.networks.tokens import JOINTS, TOKEN_FEATURES
 from sigmapose.learn.stages.head import validation_batches
@@ -50,6 +51,8 @@ class JointTransformer:
     features: Path | None = None
     """Feature shards of rendered people: a quarter of every batch, and validation."""
     seed: int = 1
+    everyday: float = EVERYDAY_SHARE
+    """Share of the bodies that stand before cameras as people are filmed; the rest is `anything`."""
 
 
 class JointTokens(nn.Module):
@@ -155,13 +158,16 @@ def compare(options: JointTransformer) -> None:
     pictures = None
     if options.features is not None:
         pictures = replace(load_pictures(options.features / Split.TRAIN, Split.TRAIN), image={})
-    source = BatchSource.create(
-        pictures, bodies_before_cameras(options.bodies, Split.TRAIN), recipe.augmentation
-    )
-    held_out = BatchSource.create(
-        None, bodies_before_cameras(options.bodies, Split.VAL), replace(recipe.augmentation, focal_known=0.0)
-    )
-    validation = {"bodies": held_out.draw(np.random.default_rng(0), VALIDATION_BODIES)}
+    bodies = bodies_before_cameras(options.bodies, Split.TRAIN, everyday_share=options.everyday)
+    source = BatchSource.create(pictures, bodies, recipe.augmentation)
+    validation = {
+        name: BatchSource.create(
+            None,
+            bodies_before_cameras(options.bodies, Split.VAL, everyday_share=share),
+            replace(recipe.augmentation, focal_known=0.0),
+        ).draw(np.random.default_rng(0), VALIDATION_BODIES)
+        for name, share in (("everyday", 1.0), ("anything", 0.0))
+    }
     if options.features is not None:
         seen = load_pictures(options.features / Split.VAL, Split.VAL, least_flag=ANSWERED_FLAG)
         validation["renders"] = validation_batches(seen)["none"]
