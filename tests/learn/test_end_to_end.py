@@ -160,7 +160,19 @@ def test_what_steers_the_next_crop_pays_for_moving_and_the_other_landmarks_do_no
     others[:, :33] += 0.1
     said = [seen, seen._replace(landmarks=moved), seen._replace(landmarks=others)]
     assert [float(steering_loss(now, seen)) for now in said] == pytest.approx([0, 0.25, 0], abs=1e-3)
-    assert float(steering_loss(seen._replace(flag=seen.flag + 0.2), seen)) == pytest.approx(0.2, abs=1e-3)
+    peaks = seen.heat + torch.tensor([0.5, 0.5, 0.1])
+    assert float(steering_loss(seen._replace(heat=peaks), seen)) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_a_flag_that_is_wrongly_sure_is_pulled_back(shards: Path) -> None:
+    batch = picture_set(shards, None)[next(iter(StepSampler(4, 0, 1)))]
+    with torch.no_grad():
+        seen, _ = tiny_system().see(batch)
+    before = seen._replace(flag=torch.full((4,), 0.6))
+    logit = torch.full((4,), 9.0, requires_grad=True)
+    steering_loss(seen._replace(flag=torch.sigmoid(logit)), before).backward()
+    assert logit.grad is not None
+    torch.testing.assert_close(logit.grad, torch.full((4,), 0.1), atol=2e-3, rtol=0)
 
 
 def test_joints_beyond_the_border_of_a_cut_picture_are_truncated_and_black(shards: Path) -> None:

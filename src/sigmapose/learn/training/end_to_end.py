@@ -6,8 +6,8 @@ trained), so that the one Φ keeps serving all of them. A part of the pictures a
 labelled (`real_pictures`): what is learned from renders must not cost what Θ knows of photos. The first
 stages of Θ may stay as they are; what they give is computed once, for Θ and for the original. Three losses
 hold Θ to its other duties: its landmarks stay on the true joints, what nobody has truth for (face, hands)
-stays as it was, and so does, more firmly, what steers the next crop of a video: two helper points and the
-person flag. Where they drift somebody followed is lost, which validation on single crops cannot see.
+stays as it was, and so does, more firmly, what following in a video goes by: two helper points, the person
+flag and the heatmaps' peaks. Where they drift somebody is lost, which validation on single crops cannot see.
 """
 
 from __future__ import annotations
@@ -226,9 +226,15 @@ def anchor_loss(seen: EncoderOutput, before: EncoderOutput) -> Tensor:
 
 
 def steering_loss(seen: EncoderOutput, before: EncoderOutput) -> Tensor:
-    """How far the points that place the next crop and the person flag went from where they were."""
+    """How far what follows people in a video went from where it was: the points that place the next crop, the
+    person flag and the heatmaps' peaks.
+
+    The flag's is a relative entropy: a distance of probabilities has no gradient once the flag is sure.
+    """
     moved = (seen.landmarks - before.landmarks)[:, (CENTER, OUTERMOST), :2] / SCALE
-    return losses.euclidean(moved).mean() + (seen.flag - before.flag).abs().mean()
+    flag = F.binary_cross_entropy(seen.flag, before.flag) - F.binary_cross_entropy(before.flag, before.flag)
+    peaks = (seen.heat - before.heat)[..., 2].abs()
+    return losses.euclidean(moved).mean() + flag + peaks.mean()
 
 
 def system_loss(
