@@ -34,6 +34,7 @@ def test_a_photo_becomes_three_files(run, photo: Path, tmp_path: Path) -> None:
     assert drawn.shape[1] == picture.shape[1] and drawn.shape[0] > picture.shape[0]
 
 
+@pytest.mark.slow
 def test_best_asks_a_second_network_about_the_same_person(run, photo: Path, tmp_path: Path) -> None:
     for model in ("heavy", "best"):
         ran = run(

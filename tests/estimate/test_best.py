@@ -59,6 +59,7 @@ def check_covariances(pose: Pose) -> None:
         assert np.linalg.eigvalsh(cov).min() > 0
 
 
+@pytest.mark.slow
 def test_both_models_find_the_same_people_and_best_moves_joints_towards_thunder(photo: Array) -> None:
     heavy, best = (estimator(model, 1)(photo) for model in ("heavy", BEST))
     assert len(heavy) == len(best) >= 1
@@ -115,6 +116,7 @@ def test_the_middle_of_a_crop_is_what_is_cut_from_the_photo(photo: Array) -> Non
     assert np.abs(cut - middle).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_a_video_gives_the_photos_people_and_two_looks_give_other_answers(photo: Array) -> None:
     film = [VideoFrame(k, k / 30, photo) for k in range(3)]
     frames = list(estimator(BEST).follow(film))

@@ -101,6 +101,19 @@ def test_the_same_opinion_moves_nothing_and_narrows_what_it_sees() -> None:
     assert less.min() > -1e-10 and (less[:, :17].min(-1) > 0).all()
 
 
+def test_a_place_that_phi_states_more_surely_than_root_and_pose_do_keeps_some_of_that() -> None:
+    answer = some_answer(np.random.default_rng(11), root_sigma=0.2)
+    agreed = told(answer, 0.0, 0.05)
+    wide = with_second_opinion(answer, agreed).points_cov
+    sure = with_second_opinion(replace(answer, points_cov=0.04 * answer.points_cov), agreed).points_cov
+    hidden = answer.points_cov.copy()
+    hidden[:, OTHERS] *= 0.04  # all but the root
+    mixed = with_second_opinion(replace(answer, points_cov=hidden), agreed).points_cov
+    for narrower, wider in ((sure, mixed), (mixed, wide)):
+        assert np.linalg.eigvalsh((wider - narrower)[:, OTHERS]).min() > -1e-10
+    assert np.linalg.eigvalsh((2 * hidden - mixed)[:, OTHERS]).min() > -1e-10
+
+
 def test_a_person_who_stands_elsewhere_is_placed_elsewhere_in_the_same_pose() -> None:
     answer = some_answer(np.random.default_rng(2), root_sigma=1.0)
     shift = np.array([0.1, -0.05])

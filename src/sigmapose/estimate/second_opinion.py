@@ -38,7 +38,7 @@ one farther grows as much."""
 DISAGREEMENT = 0.25
 """Share of a joint's squared shift that its covariance grows by."""
 SIGMA_LEAST = 1e-6
-"""Added to Φ's sigma of the root's place, crop widths, so that its Cholesky factor exists."""
+"""Added to sigmas of places, crop widths, so that inverses and the root's Cholesky factor exist."""
 SEEN = len(COCO_17)
 """The first joints of body_26 are those of COCO."""
 ROOT = BODY_26.index("mid_hip")
@@ -61,10 +61,8 @@ def with_second_opinion(answer: Prediction25D, keypoints: Keypoints) -> Predicti
     mean[..., :2] += answer.points[:, ROOT, None]
     alone = cov - shared @ np.swapaxes(shared, -1, -2)
     after, alone, factors = _conditioned(mean, alone, np.concatenate((shared, root), axis=-1), keypoints)
-    moved = after - mean
-    doubt = DISAGREEMENT * _outer(moved[..., :2])
-    whole = symmetric(alone + factors @ np.swapaxes(factors, -1, -2))
-    points_cov = whole[..., :2, :2] + doubt
+    place_cov = _between(answer.points_cov, (alone + factors @ np.swapaxes(factors, -1, -2))[..., :2, :2])
+    place_cov += DISAGREEMENT * _outer((after - mean)[..., :2])
 
     rooted = after.copy()
     rooted[..., :2] -= after[:, ROOT, None, :2]
@@ -74,7 +72,7 @@ def with_second_opinion(answer: Prediction25D, keypoints: Keypoints) -> Predicti
     return replace(
         answer,
         points=after[..., :2],
-        points_cov=points_cov,
+        points_cov=place_cov,
         relative=rooted,
         relative_cov=symmetric(own + factors @ np.swapaxes(factors, -1, -2)),
         relative_factors=factors,
@@ -110,6 +108,20 @@ def _conditioned(
     # L' of the precision L L' turns N(0, I) into the latent's remaining error
     spread = np.swapaxes(np.linalg.inv(np.linalg.cholesky(precision)), -1, -2)
     return after, symmetric(alone - gain @ alone[..., :2, :]), kept @ spread[:, None]
+
+
+def _between(
+    one: Float[Array, "*batch dim dim"], other: Float[Array, "*batch dim dim"]
+) -> Float[Array, "*batch dim dim"]:
+    """The inverse of the mean of two inverse covariances.
+
+    Φ states the place of a joint in the picture directly, and by the root's place and the pose, as if those
+    erred independently: for joints that are seen better than the root that is too wide. How the two
+    statements depend on each other is not known, so neither narrows the other (covariance intersection,
+    Julier & Uhlmann 1997, weights of a half).
+    """
+    floor = SIGMA_LEAST**2 * np.eye(one.shape[-1])
+    return symmetric(2 * np.linalg.inv(np.linalg.inv(one + floor) + np.linalg.inv(other + floor)))
 
 
 def _outer(vectors: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim dim"]:
