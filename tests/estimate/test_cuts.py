@@ -85,3 +85,17 @@ def test_people_behind_a_cut_have_new_numbers() -> None:
     found = list(sigmapose.load("lite").follow(frames))
     before, behind = ({pose.track for f in part for pose in f.poses} for part in (found[:6], found[6:]))
     assert before and behind and not before & behind
+
+
+@pytest.mark.slow
+def test_the_smallest_network_sees_people_in_the_first_frame_of_a_shot() -> None:
+    """A man close up, whom the detector's crop does not fit: in the first look his heatmaps are unclear."""
+    street = [frame.rgb[:, ::-1].copy() for frame in VideoReader(EXAMPLES / "street.mp4", (0, 4))]
+    (frame,) = VideoReader(EXAMPLES / "balance.mp4", (55, 56))
+    man = np.ascontiguousarray(frame.rgb[644:1880, 2:1023])
+    estimator = sigmapose.load("lite", threads=1)
+    for pictures in ([man, man], [*street, man, man]):
+        frames = [VideoFrame(k, k / 30, picture) for k, picture in enumerate(pictures)]
+        tracks = [{pose.track for pose in seen.poses} for seen in estimator.follow(frames)]
+        assert all(tracks) and tracks[-1] == tracks[-2]
+        assert len(tracks) == 2 or not tracks[-2] & tracks[-3]

@@ -241,13 +241,11 @@ class Estimator:
         scores: TrackScores | None = None,
     ) -> list[Pose]:
         """The people of the next frame of a video."""
-        crops = tracker.crops_for(image, self.detector)
-        if not crops:
-            return []
-        said = self._ask(image, crops, camera, looks)
-        seen = said.landmarks
-        people = tracker.update(seen.landmarks, seen.flag, seen.heat, said.prediction)
-        if not people:
+        begins = tracker.begins
+        said, people = self._followed(image, tracker, camera, looks, self.detector)
+        if begins and not people:  # crops of the detector fit badly: as in a photo, go round twice
+            said, people = self._followed(image, tracker, camera, looks)
+        if said is None or not people:
             return []
         said = said.take(np.array([p.row for p in people]))
         score = person_score(said, self.encoder)
@@ -269,6 +267,17 @@ class Estimator:
                 for points in (_in_picture(said.landmarks.landmarks[row], person.crop),)
             ]
         return poses
+
+    def _followed(
+        self, image: Array, tracker: Tracker, camera: Camera, looks: int, detector: Detector | None = None
+    ) -> tuple[Said | None, list[Tracked]]:
+        """What the network says of the tracker's next crops, and which of them are people."""
+        crops = tracker.crops_for(image, detector)
+        if not crops:
+            return None, []
+        said = self._ask(image, crops, camera, looks)
+        seen = said.landmarks
+        return said, tracker.update(seen.landmarks, seen.flag, seen.heat, said.prediction)
 
     def _exchange_sides(
         self, pose: Pose, person: Tracked, seen: Float[Array, "33 3"], height_mm: float | None

@@ -110,14 +110,17 @@ class Tracker:
         self._asked: list[_Track] = []
         self._crops: list[Crop] = []
         self._detected: list[float] = []
-        self._frame = -1
-        self._turn = 0
-        self._next_number = 0
+        self._frame, self._turn, self._next_number = -1, 0, 0
 
     def new_shot(self) -> None:
         """Forget everybody, but not which numbers are taken: the next frame shows another scene."""
         self._tracks, self._waiting, self._perhaps, self._places = [], [], [], []
         self._frame = -1
+
+    @property
+    def begins(self) -> bool:
+        """Whether the next frame is the first, of a video or of a shot."""
+        return self._frame < 0
 
     def crops_for(self, image: UInt8[Array, "h w 3"], detect: FindPeople | None = None) -> list[Crop]:
         """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
