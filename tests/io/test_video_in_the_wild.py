@@ -245,6 +245,31 @@ def test_a_file_that_was_cut_says_so_and_a_whole_one_does_not(
         assert reader.broken is not None and "cut short" in reader.broken and str(path) in reader.broken
 
 
+STREAMS = [("ts", "libx264"), ("ts", "mpeg2video"), ("h264", "libx264"), ("m4v", "mpeg4"), ("mjpeg", "mjpeg")]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), STREAMS)
+def test_a_stream_that_does_not_say_where_it_ends_and_breaks_off_in_a_picture(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
+    """Of a transport stream whole packets are left: only its last picture tells that it was cut."""
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(f + rng.integers(-20, 20, f.shape), 0, 255).astype(np.uint8) for f in FRAMES]
+    path = encode(
+        tmp_path / f"film.{suffix}", noisy, codec=codec, form={"ts": "mpegts", "m4v": "m4v"}.get(suffix),
+        bit_rate=4_000_000,
+    )  # fmt: skip
+    fps, unit = (None, 188) if suffix == "ts" else (25.0, 1)
+    whole = VideoReader(path, fps=fps)
+    assert len(seen(whole)) == COUNT and whole.broken is None
+    data = path.read_bytes()
+    for share in (0.56, 0.71, 0.81):  # of 40 pictures of equal size
+        path.write_bytes(data[: int(len(data) * share) // unit * unit])
+        reader = VideoReader(path, fps=fps)
+        assert COUNT // 3 < len(seen(reader)) < COUNT
+        assert reader.broken is not None and "cut short" in reader.broken
+
+
 def test_a_fragmented_film_that_was_cut(tmp_path: Path) -> None:
     muxer = {"movflags": "frag_keyframe+empty_moov"}
     path = encode(tmp_path / "film.mp4", FRAMES, options={**X264, "g": "5"}, muxer=muxer)

@@ -32,6 +32,12 @@ def ends_early(path: Path) -> bool:
             return True
 
 
+def last_jpeg_is_cut(path: Path) -> bool:
+    """Whether a row of JPEG pictures, and nothing else, ends within one of them."""
+    with path.open("rb") as file:
+        return not _tail(file, file.seek(0, 2)).rstrip(b"\0").endswith(b"\xff\xd9")
+
+
 def _ends_early(file: BinaryIO, head: bytes, size: int) -> bool:
     if head[4:8] in _BOXES:
         return _boxes(file, size)

@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from sigmapose.errors import InputError, OutputError
 from sigmapose.io.bounded_queue import BoundedQueue
-from sigmapose.io.file_ends import ends_early
+from sigmapose.io.file_ends import ends_early, last_jpeg_is_cut
 from sigmapose.io.upright import Upright
 from sigmapose.io.video_clock import FrameClock
 from sigmapose.io.video_decode import Damage, decoded
@@ -37,6 +37,8 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 _QUEUE_FRAMES = 4
 _FALLBACK_FPS = 30.0
+_REORDERED = 4
+"""So far from the end in time may be what comes last in a stream that does not say where it ends."""
 _TIME_BASE = Fraction(1, 90_000)  # the usual MPEG clock: exact for 24, 25, 30 and 60 fps
 
 
@@ -87,6 +89,8 @@ class VideoReader:
             self.width, self.height = self._upright.size
             self.fps = fps or stated_rate(container, stream) or _FALLBACK_FPS
             total = None if is_raw(container) else stated_count(container, stream, self.fps)
+            self._jpegs = is_raw(container) and stream.codec_context.name == "mjpeg"
+            self._endless = is_raw(container) or container.format.name == "mpegts"
             self._counted = int(stream.frames)
         if total is not None and self._first >= total and self._first > 0:
             self._refuse_range(total)
@@ -119,17 +123,21 @@ class VideoReader:
             out.put(error)
 
     def _decode(self) -> Iterator[VideoFrame]:
-        index, count = -1, 0
+        index, count, spoiled = -1, 0, -_REORDERED
         damage = Damage()
         for frame, (index, time_s) in self._placed(damage):
             if self._last is not None and index >= self._last:
                 break
+            spoiled = index if frame.is_corrupt else spoiled
             if index >= self._first:
                 count += 1
                 yield VideoFrame(index, time_s, self._rgb(frame, index))
         else:
             everything = 0 < self._counted <= index + 1  # only an index behind the frames is missing
-            damage.cut_short = self._last is None and not everything and ends_early(self.path)
+            broken_off = self._endless and spoiled > index - _REORDERED
+            broken_off = broken_off or (self._jpegs and last_jpeg_is_cut(self.path))
+            early = not everything and (broken_off or ends_early(self.path))
+            damage.cut_short = self._last is None and early
         if not count and self._first > 0 and not damage.packets:
             self._refuse_range(index + 1)
         self.broken = damage.told(self.path, index + 1, self._stated_total)
