@@ -15,7 +15,13 @@ from sigmapose.errors import InputError, ModelError
 from sigmapose.estimate.detect import Detector
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.lifter import Lifter
-from sigmapose.estimate.network import ImageNetwork, Prediction25D, weights_path
+from sigmapose.estimate.network import (
+    GRAPH_INPUTS,
+    IMAGE_SHAPES,
+    ImageNetwork,
+    Prediction25D,
+    weights_path,
+)
 from sigmapose.io.video import VideoFrame
 
 CUDA = "CUDAExecutionProvider" in ort.get_available_providers()
@@ -66,6 +72,57 @@ def test_files_that_hold_no_image_network(tmp_path: Path, kind: str, says: str) 
             load(path)
         line = str(caught.value)
         assert str(path) in line and "sigmapose export" in line and "\n" not in line
+
+
+def _network(path: Path, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> Path:
+    """A file that takes anything of these shapes and always gives zeros, for a batch of one."""
+    onnx = pytest.importorskip("onnx")
+    helper, real = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [
+        helper.make_node("Constant", [], [name], value=helper.make_tensor(name, real, (1, *shape), zeros))
+        for name, shape in outputs.items()
+        for zeros in ([0.0] * int(np.prod(shape)),)
+    ]
+    puts = [
+        [helper.make_tensor_value_info(name, real, [first, *shape]) for name, shape in some.items()]
+        for some, first in ((inputs, "batch"), (outputs, 1))
+    ]
+    graph = helper.make_graph(nodes, "zeros", *puts)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        ("crops", (128, 128, 3), "[batch, 128, 128, 3]"), ("context", (11,), "[batch, 11]"),
+        ("points", (17, 2), "[1, 17, 2]"), ("relative_tril", (26, 3), "[1, 26, 3]"),
+        ("landmarks", (33, 5), "[1, 33, 5]"), ("factors", (8,), "[1, 8]"), ("flag", (1,), "[1, 1]"),
+    ],
+)  # fmt: skip
+def test_networks_with_the_right_names_and_a_wrong_shape(
+    tmp_path: Path, name: str, shape: tuple[int, ...], told: str
+) -> None:
+    shapes = IMAGE_SHAPES | {"factors": (26, 3, 4)}
+    taken = {key: size for key, size in shapes.items() if key in GRAPH_INPUTS}
+    given = {key: size for key, size in shapes.items() if key not in GRAPH_INPUTS}
+    assert len(ImageNetwork(_network(tmp_path / "right-lite.onnx", taken, given))._outputs) == 7
+    changed = [{key: shape if key == name else size for key, size in some.items()} for some in (taken, given)]
+    path = _network(tmp_path / "mine-lite.onnx", *changed)
+    with pytest.raises(ModelError, match="sigmapose export") as caught:
+        sigmapose.load(path)
+    line = str(caught.value)
+    assert f"'{path}' has '{name}' of shape {told}" in line and "\n" not in line
+
+
+def test_other_files_under_the_names_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _network(tmp_path / "detector.onnx", {"images": (224, 224, 3)}, {"boxes": (9, 4), "scores": (9,)})
+    _network(tmp_path / "lift.onnx", {"keypoints": (17, 2)}, {"points": (17, 2)})
+    monkeypatch.setenv("SIGMAPOSE_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match=r"detector\.onnx' lacks 'keypoints'"):
+        Estimator("lite")
+    with pytest.raises(ModelError, match=r"lift\.onnx' has 'points' of shape \[1, 17, 2\]"):
+        Lifter(calibrator=None)
 
 
 @pytest.mark.parametrize("people", [0, -1])

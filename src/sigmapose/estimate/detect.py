@@ -14,10 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.estimate.crop import Crop, crop_from_landmarks, sample, whole_image
-from sigmapose.estimate.network import open_session
+from sigmapose.estimate.network import check_shapes, open_session
 from sigmapose.shapes import Array, Float, UInt8
 
 DETECTOR_PX = 224
+DETECTOR_SHAPES = {
+    "images": (DETECTOR_PX, DETECTOR_PX, 3), "boxes": (-1, 4), "keypoints": (-1, 4, 2), "scores": (-1,),
+}  # fmt: skip
+"""Of what the file takes and gives, behind the batch."""
 MIN_SCORE = 0.5
 NMS_OVERLAP = 0.3
 MOST_TILES = 8
@@ -47,6 +51,7 @@ class Detector:
         device: str = "cpu",
     ) -> None:
         self.session = open_session(model, threads=threads, device=device, name="detector")
+        check_shapes(self.session, model, DETECTOR_SHAPES)
         self.min_score = min_score
 
     def __call__(

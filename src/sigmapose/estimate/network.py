@@ -78,12 +78,28 @@ class Landmarks:
         """Some of the crops."""
         return Landmarks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Landmarks]) -> Landmarks:
+        """The crops of all parts, in order; at least one part."""
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
 
 GRAPH_OUTPUTS = ("points", "points_tril", "relative", "relative_tril", "visibility", "log_stature")
 """Outputs of the ONNX files that make a Prediction25D; Cholesky factors are packed lower triangles."""
 FACTORS = "factors"
 """An output more where the file's Φ couples the joints."""
 LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
+PREDICTION_SHAPES = {
+    "points": (26, 2), "points_tril": (26, 3), "relative": (26, 3), "relative_tril": (26, 6),
+    "visibility": (26, 4), "log_stature": (2,),
+}  # fmt: skip
+"""Behind the batch."""
+IMAGE_SHAPES = PREDICTION_SHAPES | {
+    "crops": (256, 256, 3), "rotation": (2,), "context": (12,),
+    "landmarks": (39, 5), "world": (39, 3), "heat": (39, 3), "flag": (),
+}  # fmt: skip
+LIFT_SHAPES = PREDICTION_SHAPES | {"keypoints": (26, 2), "scores": (26,), "present": (26,), "context": (12,)}
+FACTOR_SHAPES = {FACTORS: (26, 3, -1)}
 
 
 def weights_path(name: str) -> Path:
@@ -149,6 +165,32 @@ def open_session(
         ) from error
 
 
+def check_shapes(session: ort.InferenceSession, path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """ModelError unless what a file takes and gives is float32 and of these shapes, the batch and sizes that
+    it leaves open aside; names that are not in `shapes` do not matter.
+
+    Args:
+        shapes: behind the batch, by name; -1 for any size.
+    """
+    puts = {put.name: put for put in (*session.get_inputs(), *session.get_outputs())}
+    for name, expected in shapes.items():
+        put = puts.get(name)
+        if put is None:
+            raise ModelError(f"'{path}' lacks '{name}': make it again with `sigmapose export`, or reinstall")
+        sizes = put.shape[1:]
+        fits = len(sizes) == len(expected) and all(
+            -1 in (wanted, size) or size == wanted
+            for size, wanted in zip((n if isinstance(n, int) else -1 for n in sizes), expected, strict=True)
+        )
+        if not fits or put.type != "tensor(float)":
+            told = ", ".join(str(size)[:20] for size in put.shape)
+            wanted = ", ".join("any" if n < 0 else str(n) for n in expected)
+            raise ModelError(
+                f"'{path}' has '{name}' of shape [{told}], {put.type}, expected [batch"
+                f"{', ' if wanted else ''}{wanted}], tensor(float): make it again with `sigmapose export`"
+            )
+
+
 GRAPH_INPUTS = ("crops", "rotation", "context")
 ENCODER_KEY, DEPTH_SCALE_KEY = "sigmapose.encoder", "sigmapose.depth_scale"
 """Entries of an exported file's metadata: the size of Θ in it, and `PhiConfig.depth_scale`."""
@@ -193,6 +235,7 @@ class ImageNetwork:
                 f"'{path}' was made by another version (it lacks {', '.join(sorted(missing))}): "
                 f"make it again with: sigmapose export --model {self.model}"
             )
+        check_shapes(self.session, path, IMAGE_SHAPES | (FACTOR_SHAPES if FACTORS in given else {}))
 
     def __call__(
         self,
@@ -235,8 +278,10 @@ class LiftNetwork:
     """Φ alone: 2D keypoints to Gaussians."""
 
     def __init__(self, *, threads: int | None = None, device: str = "cpu") -> None:
-        self.session = open_session(weights_path("lift"), threads=threads, device=device)
+        path = weights_path("lift")
+        self.session = open_session(path, threads=threads, device=device)
         self._outputs = prediction_outputs(self.session)
+        check_shapes(self.session, path, LIFT_SHAPES | (FACTOR_SHAPES if FACTORS in self._outputs else {}))
 
     def __call__(
         self,
