@@ -1,5 +1,5 @@
 """A queue between two threads that is bounded by items and by bytes: large pictures wait in smaller
-numbers."""
+numbers, and the largest are handed over without waiting in between."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 MOST_BYTES = 64 << 20
-"""Ten pictures of 1920 x 1080; of 7680 x 4320 one, which is always let in."""
+"""Ten pictures of 1920 x 1080; less than one of 7680 x 4320."""
 
 
 class BoundedQueue(Generic[Item]):
-    """First in, first out. `put` waits while the queue is full; one item fits however large it is."""
+    """First in, first out. `put` waits while the queue is full, and until an item is taken that alone exceeds
+    its bytes."""
 
     def __init__(self, most_items: int, most_bytes: int = MOST_BYTES) -> None:
         self._most_items, self._most_bytes = most_items, most_bytes
@@ -32,6 +33,8 @@ class BoundedQueue(Generic[Item]):
             self._items.append((item, size))
             self._bytes += size
             self._changed.notify_all()
+            if size > self._most_bytes:
+                self._changed.wait_for(lambda: self._closed or not self._items)
             return True
 
     def get(self) -> Item:

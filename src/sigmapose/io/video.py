@@ -22,7 +22,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
 
 from sigmapose.errors import InputError, OutputError
-from sigmapose.io.bounded_queue import BoundedQueue
+from sigmapose.io.bounded_queue import MOST_BYTES, BoundedQueue
 from sigmapose.io.file_ends import ends_early, last_jpeg_is_cut
 from sigmapose.io.upright import Upright
 from sigmapose.io.video_clock import FrameClock
@@ -243,7 +243,10 @@ class VideoWriter:
             pts = round((self._count / self._fps if time_s is None else time_s) / _TIME_BASE)
             self._last_pts = max(pts, self._last_pts + 1)
             self._count += 1
-            self._queue.put((rgb, self._last_pts), rgb.nbytes)
+            done = threading.Event()
+            self._queue.put((rgb, self._last_pts, done), rgb.nbytes)
+            if rgb.nbytes > MOST_BYTES:
+                done.wait()
         self._raise_error()
 
     def close(self) -> None:
@@ -274,12 +277,15 @@ class VideoWriter:
 
     def _encode_all(self) -> None:
         while (item := self._queue.get()) is not None:
-            if self._error is not None:
-                continue
+            rgb, pts, done = item
             try:
-                self._encode(item[0], item[1])
+                if self._error is None:
+                    self._encode(rgb, pts)
             except (OSError, ValueError, FFmpegError) as error:
                 self._error = error
+            finally:
+                done.set()
+            del item, rgb
         if self._error is None and self._count:
             try:
                 self._container.mux(self._stream.encode(None))
