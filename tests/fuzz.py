@@ -78,14 +78,15 @@ def foreign_exceptions(
     rounds: int,
     *,
     blamed: tuple[str, ...] = (),
+    share: int = 1,
 ) -> list[str]:
     """What `read` raises besides a one-line `SigmaposeError` that names the file, over many damaged files.
 
     An error may also name one of the files `blamed`, which are read together with the damaged one.
     `FUZZ_SECONDS` in the environment (`make fuzz`) goes on with further seeds for so long, and says
-    how many there were.
+    how many there were; of a reader of `share` kinds of files each has its part of that time.
     """
-    seconds = float(os.environ.get("FUZZ_SECONDS", 0))
+    seconds = float(os.environ.get("FUZZ_SECONDS", 0)) / share
     found, end, names, refused = [], time.monotonic() + seconds, (path.name, *blamed), 0
     for seed in count():
         if seed >= rounds and time.monotonic() >= end:

@@ -74,21 +74,21 @@ def test_keypoints(tmp_path: Path, kind: str) -> None:
     document, path = KEYPOINTS[kind], tmp_path / "walk_000012_keypoints.json"
     content = json.dumps(document).encode()
     read = lambda p: read_keypoints(p, image_size=(640, 480))  # noqa: E731
-    assert foreign_exceptions(read, path, lambda rng: damaged_bytes(content, rng), ROUNDS) == []
-    assert foreign_exceptions(read, path, lambda rng: damaged_document(document, rng), ROUNDS) == []
+    assert foreign_exceptions(read, path, lambda rng: damaged_bytes(content, rng), ROUNDS, share=12) == []
+    assert foreign_exceptions(read, path, lambda rng: damaged_document(document, rng), ROUNDS, share=12) == []
 
 
 @pytest.mark.parametrize("name", CAMERAS)
 def test_cameras(tmp_path: Path, name: str) -> None:
     content = CAMERAS[name].encode()
     say = foreign_exceptions(
-        say_no_more, tmp_path / name, lambda rng: damaged_bytes(content, rng), 2 * ROUNDS
+        say_no_more, tmp_path / name, lambda rng: damaged_bytes(content, rng), 2 * ROUNDS, share=7
     )
     assert say == []
     if name == "c.json":
         document = json.loads(content)
         told = foreign_exceptions(
-            say_no_more, tmp_path / name, lambda rng: damaged_document(document, rng), 2 * ROUNDS
+            say_no_more, tmp_path / name, lambda rng: damaged_document(document, rng), 2 * ROUNDS, share=7
         )
         assert told == []
 
@@ -101,8 +101,8 @@ def test_poses(tmp_path: Path) -> None:
     content = path.read_bytes()
     document = json.loads(content)
     read = lambda p: list(read_poses(p))  # noqa: E731
-    assert foreign_exceptions(read, path, lambda rng: damaged_bytes(content, rng), ROUNDS) == []
-    assert foreign_exceptions(read, path, lambda rng: damaged_document(document, rng), ROUNDS) == []
+    assert foreign_exceptions(read, path, lambda rng: damaged_bytes(content, rng), ROUNDS, share=2) == []
+    assert foreign_exceptions(read, path, lambda rng: damaged_document(document, rng), ROUNDS, share=2) == []
 
 
 def test_calibrators(tmp_path: Path) -> None:
@@ -110,9 +110,14 @@ def test_calibrators(tmp_path: Path) -> None:
     document["sources"] = {"none": document["sources"]["none"]}
     path = tmp_path / "calibrator.json"
     content = json.dumps(document).encode()
-    assert foreign_exceptions(Calibrator.load, path, lambda rng: damaged_bytes(content, rng), 50) == []
     assert (
-        foreign_exceptions(Calibrator.load, path, lambda rng: damaged_document(document, rng), ROUNDS) == []
+        foreign_exceptions(Calibrator.load, path, lambda rng: damaged_bytes(content, rng), 50, share=2) == []
+    )
+    assert (
+        foreign_exceptions(
+            Calibrator.load, path, lambda rng: damaged_document(document, rng), ROUNDS, share=2
+        )
+        == []
     )
 
 
@@ -131,8 +136,11 @@ def test_calibrators_of_other_programs(tmp_path: Path) -> None:
     save_peer(peer, path)
     assert load_peer(path).name == "other"
     content, document = path.read_bytes(), json.loads(path.read_text())
-    assert foreign_exceptions(load_peer, path, lambda rng: damaged_bytes(content, rng), ROUNDS) == []
-    assert foreign_exceptions(load_peer, path, lambda rng: damaged_document(document, rng), ROUNDS) == []
+    assert foreign_exceptions(load_peer, path, lambda rng: damaged_bytes(content, rng), ROUNDS, share=2) == []
+    assert (
+        foreign_exceptions(load_peer, path, lambda rng: damaged_document(document, rng), ROUNDS, share=2)
+        == []
+    )
 
 
 def test_predictions(tmp_path: Path) -> None:
@@ -155,11 +163,13 @@ def test_predictions(tmp_path: Path) -> None:
     documents = {"a.json": {"instance_info": frames}, "b.json": [{"pose_world_landmarks": m} for m in marks]}
     read = lambda p: read_predicted(p, name="x")  # noqa: E731
     for name, content in (files | {n: json.dumps(d).encode() for n, d in documents.items()}).items():
-        told = foreign_exceptions(read, tmp_path / name, lambda rng, c=content: damaged_bytes(c, rng), ROUNDS)
+        told = foreign_exceptions(
+            read, tmp_path / name, lambda rng, c=content: damaged_bytes(c, rng), ROUNDS, share=7
+        )
         assert told == [], name
     for name, document in documents.items():
         told = foreign_exceptions(
-            read, tmp_path / name, lambda rng, d=document: damaged_document(d, rng), ROUNDS
+            read, tmp_path / name, lambda rng, d=document: damaged_document(d, rng), ROUNDS, share=7
         )
         assert told == [], name
 
@@ -180,7 +190,7 @@ def test_motion(tmp_path: Path, name: str) -> None:
         read_clip(found)
     # damage of a skeleton may only show in the motion that it no longer fits
     told = foreign_exceptions(
-        read, tmp_path / name, lambda rng: damaged_bytes(content, rng), ROUNDS, blamed=(clip.name,)
+        read, tmp_path / name, lambda rng: damaged_bytes(content, rng), ROUNDS, blamed=(clip.name,), share=4
     )
     assert told == []
 
