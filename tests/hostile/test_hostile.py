@@ -29,6 +29,22 @@ TABLES = {
 }
 CASES = {f"{table}: {case.name[:60]}": case for table, cases in TABLES.items() for case in cases}
 SECONDS = 10.0
+GROWTH_MB = 1200
+"""Above what the program takes before; together below 1.5 GB."""
+
+
+def reset_peak() -> int | None:
+    """Megabytes in use; the peak is counted from here. None where the system does not tell (proc(5))."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return memory_mb("VmRSS")
+
+
+def memory_mb(entry: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{entry}:")) // 1024
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -52,9 +68,10 @@ def test_one_clear_line_or_the_result(
     case.make(tmp_path)
     before = contents(tmp_path)
     monkeypatch.chdir(tmp_path)
-    begun = time.process_time()
+    used, begun = reset_peak(), time.process_time()
     code = main(case.words.split(" "))
     assert time.process_time() - begun < SECONDS
+    assert used is None or memory_mb("VmHWM") - used < GROWTH_MB
     lines = capfd.readouterr().err.splitlines()
     if case.says == OK:
         assert code == 0, lines
