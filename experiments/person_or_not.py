@@ -22,7 +22,13 @@ from sigmapose.camera import Camera
 from sigmapose.errors import DataError
 from sigmapose.estimate.api import load
 from sigmapose.estimate.estimator import Estimator
-from sigmapose.estimate.person_score import Weights, evidence
+from sigmapose.estimate.person_score import (
+    DETECTOR_CLIP,
+    DETECTOR_WEIGHT,
+    Weights,
+    detector_evidence,
+    evidence,
+)
 from sigmapose.estimate.same_person import Reading, readings_of
 from sigmapose.io.images import list_images, read_image
 from sigmapose.photos.found_people import subject_of
@@ -30,6 +36,8 @@ from sigmapose.shapes import Array, Bool, Float, UInt8
 from sigmapose.synth.render.cutouts import PictureFolder
 
 SPOILT_EVERY = 6
+Found = tuple[Float[Array, " 3"], float]
+"""Evidence of a candidate, and the detector's score."""
 THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.9)
 
 
@@ -57,6 +65,8 @@ class Seen:
     file: str
     kind: str
     evidence: Float[Array, " 3"]
+    detected: float
+    """The detector's score."""
 
 
 def main(options: PersonScore) -> None:
@@ -69,9 +79,13 @@ def main(options: PersonScore) -> None:
         raise DataError(f"too few pictures to fit and to check: {y.sum()} people, {(~y).sum()} others found")
     weights = regression(x[fit], y[fit], options.nobody_weight)
     w = np.array([weights.flag, weights.peak, weights.sigma])
-    score = 1 / (1 + np.exp(-(x @ w + weights.constant)))
+    odds = x @ w + weights.constant
+    detected = np.array([s.detected for s in seen])
+    weight, neutral = detector_term(odds[fit], detected[fit], y[fit], options.nobody_weight)
+    score = 1 / (1 + np.exp(-(odds + DETECTOR_WEIGHT * detector_evidence(detected))))
     numbers = ", ".join(f"{v:.2f}" for v in (*w, weights.constant))
     sys.stdout.write(f'"{options.model}": Weights({numbers}),\n')
+    sys.stdout.write(f"the detector's term fitted here: weight {weight:.2f}, neutral {neutral:.2f}\n")
     for name, half in (("fit", fit), ("check", ~fit)):
         sys.stdout.write(f"{name}:" + summary(seen, score, half) + "\n")
 
@@ -87,33 +101,32 @@ def look_at_all(estimator: Estimator, options: PersonScore) -> list[Seen]:
         if surest is None:
             continue
         found, reading = surest
-        seen.append(Seen(path.name, "person", found))
+        seen.append(Seen(path.name, "person", *found))
         if number % SPOILT_EVERY == 0:
             spoilt = _surest(estimator, spoil(image, reading, things, _number(path.name)), path.name)
             if spoilt is not None:
-                seen.append(Seen(path.name, "spoilt", spoilt[0]))
+                seen.append(Seen(path.name, "spoilt", *spoilt[0]))
     for path in list_images(options.nobody):
         found, _ = candidates(estimator, read_image(path), path.name)
-        seen += [Seen(path.name, "nobody", row) for row in found]
+        seen += [Seen(path.name, "nobody", *row) for row in found]
     return seen
 
 
 def candidates(
     estimator: Estimator, image: UInt8[Array, "h w 3"], name: str
-) -> tuple[Float[Array, "crop 3"], list[Reading]]:
+) -> tuple[list[Found], list[Reading]]:
     """Evidence and reading of everybody who may be in a picture; `name` is for messages."""
-    crops, said = estimator.candidates(image, Camera.default(image.shape[1], image.shape[0]))
-    if said is None:
-        return np.zeros((0, 3)), []
-    found = evidence(said)
-    if not np.isfinite(found).all():
+    found = estimator.candidates(image, Camera.default(image.shape[1], image.shape[0]))
+    if found is None:
+        return [], []
+    rows = evidence(found.said)
+    if not np.isfinite(rows).all():
         raise DataError(f"{name}: the network's answer is not finite: leave the picture out")
-    return found, readings_of(said.opinion, crops)
+    told = list(zip(rows, found.detected.tolist(), strict=True))
+    return told, readings_of(found.said.opinion, found.crops)
 
 
-def _surest(
-    estimator: Estimator, image: UInt8[Array, "h w 3"], name: str
-) -> tuple[Float[Array, " 3"], Reading] | None:
+def _surest(estimator: Estimator, image: UInt8[Array, "h w 3"], name: str) -> tuple[Found, Reading] | None:
     found, readings = candidates(estimator, image, name)
     if not readings:
         return None
@@ -167,6 +180,23 @@ def regression(x: Float[Array, "n 3"], y: Bool[Array, " n"], nobody_weight: floa
     w = model.coef_[0] / spread
     flag, peak, sigma = w.tolist()
     return Weights(flag, peak, sigma, float(model.intercept_[0] - w @ mean))
+
+
+def detector_term(
+    odds: Float[Array, " n"], detected: Float[Array, " n"], y: Bool[Array, " n"], nobody_weight: float
+) -> tuple[float, float]:
+    """Weight of the detector's log odds beside given ones, and the score at which they say nothing."""
+    from scipy.optimize import minimize
+
+    likely = np.clip(detected, DETECTOR_CLIP, 1 - DETECTOR_CLIP)
+    told, counts = np.log(likely / (1 - likely)), np.where(y, 1.0, nobody_weight)
+
+    def loss(term: Float[Array, " 2"]) -> float:
+        now = odds + term[0] * (told - term[1])
+        return float(counts @ np.logaddexp(0.0, np.where(y, -now, now)))
+
+    weight, neutral = minimize(loss, np.array([0.5, 1.0]), method="Nelder-Mead").x.tolist()
+    return weight, 1 / (1 + float(np.exp(-neutral)))
 
 
 def summary(seen: list[Seen], score: Float[Array, " n"], half: Bool[Array, " n"]) -> str:

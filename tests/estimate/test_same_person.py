@@ -27,8 +27,8 @@ def estimator() -> Estimator:
 def readings(estimator, examples) -> list[Reading]:
     """A man on a roof and a woman behind a tree."""
     image = read_image(examples / "behind_tree.jpg")
-    crops, said = estimator.candidates(image, Camera.default(image.shape[1], image.shape[0]))
-    return readings_of(said.opinion, crops)
+    found = estimator.candidates(image, Camera.default(image.shape[1], image.shape[0]))
+    return readings_of(found.said.opinion, found.crops)
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +94,13 @@ def test_a_man_whom_the_detector_shows_several_times_is_reported_once(estimator,
     """Version 0.1.0: two and three people of score 0.7 to 1, sigmas of 134 to 213 mm."""
     reader = VideoReader(examples / "balance.mp4", (number, number + 1))
     image = close(next(iter(reader)).rgb)
-    crops, said = estimator.candidates(image, Camera.default(image.shape[1], image.shape[0]))
-    assert len(crops) >= 2
+    found = estimator.candidates(image, Camera.default(image.shape[1], image.shape[0]))
+    assert len(found.crops) >= 2
     (pose,) = estimator(image)
     (one,) = estimator(image, people=1)
-    surest = min(readings_of(said.opinion, crops), key=lambda r: r.sigma)
-    for found in (pose, one):
-        np.testing.assert_allclose(found.points_px, surest.points_px, atol=5)
+    surest = min(readings_of(found.said.opinion, found.crops), key=lambda r: r.sigma)
+    for told in (pose, one):
+        np.testing.assert_allclose(told.points_px, surest.points_px, atol=5)
 
 
 def test_two_people_stay_two_in_a_photo(estimator, examples):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -54,6 +54,11 @@ class Crop:
     def corners_px(self) -> Float[Array, "4 2"]:
         """Corners, clockwise from the crop's top left."""
         return self.to_image(np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]))
+
+
+def turned(crop: Crop, quarters: int) -> Crop:
+    """The same square with another of its sides as the top."""
+    return replace(crop, angle_rad=crop.angle_rad + quarters * math.pi / 2)
 
 
 def roi_side_px(radius_px: Radius) -> Radius:

@@ -17,6 +17,7 @@ from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError, InputError
 from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
+from sigmapose.estimate.candidates import Candidates, find_candidates
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.cuts import shots
@@ -38,14 +39,12 @@ from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter
 from sigmapose.estimate.thunder import Thunder, closer, middle_of
 from sigmapose.estimate.tracker import Tracked, Tracker
-from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.io.video import VideoFrame, VideoReader
 from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Float, UInt8
 from sigmapose.skeleton import BLAZEPOSE_33
 
 log = logging.getLogger(__name__)
-PHOTO_TRACKING = TrackerConfig(tile_rows=2, one_reading=False)
 PHOTO_LOOKS, VIDEO_LOOKS = 2, 1
 """How often a person is looked at unless the user says it: a photo also in a mirror."""
 
@@ -121,29 +120,24 @@ class Estimator:
         camera = _checked(image_rgb, camera)
         check_height(height_mm)
         _check_people(people)
-        crops, said = self.candidates(image_rgb, camera)
-        if said is None:
+        found = self.candidates(image_rgb, camera)
+        if found is None:
             return []
-        score = person_score(said, self.encoder)
-        rows = choose(score, readings_of(said.opinion, crops), people or self.people)
+        score = found.scores(self.encoder)
+        rows = choose(score, readings_of(found.said.opinion, found.crops), people or self.people)
         if not rows:
             return []
-        chosen, tracks = [crops[row] for row in rows], tuple(range(len(rows)))
-        said = self._with_keypoints(said.take(np.array(rows)), image_rgb, chosen, self.looks or PHOTO_LOOKS)
+        chosen, tracks = [found.crops[row] for row in rows], tuple(range(len(rows)))
+        said = found.said.take(np.array(rows))
+        said = self._with_keypoints(said, image_rgb, chosen, self.looks or PHOTO_LOOKS)
         batch = self._assemble(said, chosen, camera, height_mm, score[rows], tracks)
         return [batch[i] for i in range(len(batch))]
 
-    def candidates(self, image: Array, camera: Camera) -> tuple[list[Crop], Said | None]:
-        """Crops of a photo that perhaps show somebody and fit what they show, and what the network says of
-        them; None where there are none."""
-        tracker = Tracker(config=PHOTO_TRACKING)
-        crops = tracker.crops_for(image, self.detector)
-        if crops:
-            first = self._ask(image, crops, camera, 1)
-            seen = first.landmarks
-            tracker.update(seen.landmarks, seen.flag, seen.heat, first.prediction)
-            crops = tracker.crops_for(image)
-        return crops, self._ask(image, crops, camera, self.looks or PHOTO_LOOKS) if crops else None
+    def candidates(self, image: Array, camera: Camera) -> Candidates | None:
+        """Everybody who may be in a photo, before one reading of each is chosen; None where nobody is."""
+        looks = self.looks or PHOTO_LOOKS
+        ask_of = lambda crops, looks: self._ask(image, crops, camera, looks)  # noqa: E731
+        return find_candidates(image, self.detector, ask_of, model=self.encoder, looks=looks)
 
     def video(
         self,
@@ -248,7 +242,7 @@ class Estimator:
         if said is None or not people:
             return []
         said = said.take(np.array([p.row for p in people]))
-        score = person_score(said, self.encoder)
+        score = person_score(said, self.encoder, np.array([p.detected for p in people]))
         crops, tracks = [p.crop for p in people], tuple(p.track for p in people)
         lost = score < LOST
         said = self._with_keypoints(said, image, crops, looks)
@@ -300,7 +294,7 @@ class Estimator:
     def _lifter(self) -> Lifter:
         return Lifter(calibrator=self.calibrator, threads=1, device=self.device, stature=self.stature)
 
-    def _ask(self, image: Array, crops: list[Crop], camera: Camera, looks: int) -> Said:
+    def _ask(self, image: Array, crops: Sequence[Crop], camera: Camera, looks: int) -> Said:
         rotation, context = self._inputs(crops, camera)
         return ask(self.network, extract_batch(image, crops), rotation, context, looks)
 
@@ -311,7 +305,7 @@ class Estimator:
         pixels = extract_batch(image, [closer(crop) for crop in crops])
         return replace(said, keypoints=self.thunder(pixels, _turns(crops), looks))
 
-    def _inputs(self, crops: list[Crop], camera: Camera) -> tuple[Array, Array]:
+    def _inputs(self, crops: Sequence[Crop], camera: Camera) -> tuple[Array, Array]:
         """Rotation and context of crops, as the network takes them."""
         centre, size = _places(crops, camera)
         count = len(crops)

@@ -8,6 +8,7 @@ the difference of the means. What the two looks disagree on is uncertain.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,6 +50,18 @@ class Said:
         second = None if self.second is None else self.second.take(rows)
         keypoints = None if self.keypoints is None else self.keypoints.take(rows)
         return Said(self.prediction.take(rows), second, self.landmarks.take(rows), self.peak[rows], keypoints)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Said]) -> Said:
+        """The crops of all parts, in order; at least one part, all looked at equally often and not by Thunder."""
+        seconds = [part.second for part in parts if part.second is not None]
+        assert len(seconds) in (0, len(parts)) and not any(part.keypoints for part in parts)
+        return cls(
+            Prediction25D.concatenate([part.prediction for part in parts]),
+            Prediction25D.concatenate(seconds) if seconds else None,
+            Landmarks.concatenate([part.landmarks for part in parts]),
+            np.concatenate([part.peak for part in parts]),
+        )
 
 
 def ask(
