@@ -53,9 +53,9 @@ class Said:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Said]) -> Said:
-        """The crops of all parts, in order; at least one part, all looked at equally often and not by Thunder."""
+        """The crops of all parts, in order; at least one, all looked at equally often and not by Thunder."""
         seconds = [part.second for part in parts if part.second is not None]
-        assert len(seconds) in (0, len(parts)) and not any(part.keypoints for part in parts)
+        assert len(seconds) in (0, len(parts)) and all(part.keypoints is None for part in parts)
         return cls(
             Prediction25D.concatenate([part.prediction for part in parts]),
             Prediction25D.concatenate(seconds) if seconds else None,
