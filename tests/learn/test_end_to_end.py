@@ -18,14 +18,11 @@ from sigmapose.learn.data.picture_look import PictureAugmentation
 from sigmapose.learn.networks.blazepose import PoseEncoder, heatmap_statistics, moment_basis
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.stages.fine_tuning import fine_tune, tuned_features
+from sigmapose.learn.training.encoder_losses import JOINT_OF, LANDMARK_OF, landmark_loss, steering_loss
 from sigmapose.learn.training.end_to_end import (
-    JOINT_OF,
-    LANDMARK_OF,
     FineTuning,
     PoseSystem,
     SystemBatch,
-    landmark_loss,
-    steering_loss,
     system_loss,
 )
 from sigmapose.learn.training.objective import objective

@@ -17,14 +17,12 @@ from sigmapose.learn.data.samples import FLIP
 from sigmapose.learn.networks.blazepose import PoseEncoder
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.learn.stages.fine_tuning import as_files_hold, snapshot
+from sigmapose.learn.training.encoder_losses import JOINT_OF, LANDMARK_OF, landmark_loss
 from sigmapose.learn.training.end_to_end import (
-    JOINT_OF,
-    LANDMARK_OF,
     FineTuning,
     PoseSystem,
     SystemBatch,
     fixed_parts,
-    landmark_loss,
     said_before,
     system_loss,
 )
