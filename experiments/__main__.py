@@ -28,6 +28,9 @@ EXPERIMENTS = {
         "experiments.joint_transformer:compare",
         "attention between joints against the MLP",
     ),
+    "critic-train": ("experiments.critic.train:main", "train a critic of poses"),
+    "critic-judge": ("experiments.critic.judge:main", "critics beside Φ's own sigma, on validation subjects"),
+    "critic-join": ("experiments.critic.join:main", "export networks with a critic in them"),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (

@@ -14,11 +14,11 @@ from experiments.fine_tune_files import FineTunePlan, run
 from sigmapose.estimate.api import resolve_calibrator
 from sigmapose.estimate.network import weights_path
 from sigmapose.learn.convert.convert_blazepose import convert, fetch_packages, find_models
-from sigmapose.learn.convert.onnx_load import load_phi
+from sigmapose.learn.convert.onnx_load import load_judged
 from sigmapose.learn.data.picture_choice import well_seen
 from sigmapose.learn.data.samples import ANSWERED_FLAG, load_pictures
 from sigmapose.learn.networks.blazepose import ARCHITECTURES
-from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.judged_head import AnyHead
 from sigmapose.learn.stages.fit_calibrator import SPLIT, fit_calibrator
 from sigmapose.learn.stages.heldout import lines, scorecard
 
@@ -41,10 +41,10 @@ def measure_heldout(options: HeldOut) -> None:
     sys.stdout.write(lines(scorecard(shipped_heads(), calibrator, pictures)))
 
 
-def shipped_heads() -> dict[str, Head]:
+def shipped_heads() -> dict[str, AnyHead]:
     """The installed depth networks by evidence source."""
-    return {name: load_phi(weights_path(name)) for name in ARCHITECTURES} | {
-        "none": load_phi(weights_path("lift"))
+    return {name: load_judged(weights_path(name)) for name in ARCHITECTURES} | {
+        "none": load_judged(weights_path("lift"))
     }
 
 

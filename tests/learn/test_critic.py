@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from sigmapose.estimate.context import ENCODER_ENTRIES
 from sigmapose.learn.data.augment import Augmentation, BatchSource
 from sigmapose.learn.data.mistakes import LIMBS, MISTAKES, make_mistakes
 from sigmapose.learn.data.samples import ViewLabels
 from sigmapose.learn.networks import pose_shape
-from sigmapose.learn.networks.critic import CriticConfig, PoseCritic
+from sigmapose.learn.networks.critic import CriticConfig, Plausibility, PoseCritic
 from sigmapose.learn.networks.phi import ROOT, DepthUncertaintyHead, Gaussian25D, PhiConfig
-from sigmapose.learn.networks.tokens import POINT, keypoint_tokens
+from sigmapose.learn.networks.tokens import keypoint_tokens
 from sigmapose.learn.training.critic_loop import (
     NONE,
+    AnsweredPeople,
     CriticRecipe,
-    answers,
+    answered,
+    as_answered,
     draw,
     loss,
+    people_to_learn_from,
     train_critic,
     with_mistakes,
 )
@@ -63,10 +68,11 @@ def _views(rng: np.random.Generator, count: int) -> ViewLabels:
     )
 
 
-def _source() -> tuple[BatchSource, dict[str, DepthUncertaintyHead]]:
-    source = BatchSource.create(None, _views, Augmentation())
+def _people(count: int) -> AnsweredPeople:
     torch.manual_seed(1)
-    return source, {"none": DepthUncertaintyHead(PhiConfig(width=16, blocks=1, image=False, rank=2)).eval()}
+    heads = {"none": DepthUncertaintyHead(PhiConfig(width=16, blocks=1, image=False, rank=2)).eval()}
+    source = BatchSource.create(None, _views, Augmentation())
+    return people_to_learn_from(source, heads, count, 0, progress=False)
 
 
 def _mirror_auroc(poses: Tensor, held_out: Tensor, *, handedness: bool) -> float:
@@ -177,72 +183,80 @@ def test_a_missing_joint_says_nothing_to_the_critic() -> None:
 
 
 def test_labels_follow_the_truth() -> None:
-    source, heads = _source()
-    batch = source.draw(np.random.default_rng(0), 64)
-    generator, everybody = torch.Generator().manual_seed(0), torch.ones(len(batch.tokens), dtype=torch.bool)
-    nobody = torch.full((len(batch.tokens),), NONE)
-    answer = answers(heads, batch)
-    truth = with_mistakes(batch, answer, nobody, everybody, generator)
+    people = _people(100)
+    generator, everybody = torch.Generator().manual_seed(0), torch.ones(len(people), dtype=torch.bool)
+    nobody = torch.full((len(people),), NONE)
+    truth = with_mistakes(people, nobody, everybody, generator)
     assert bool((truth.right == 1).all()) and bool((truth.right_pose == 1).all())
-    torch.testing.assert_close(truth.answer.points, batch.points, atol=1e-5, rtol=0)
-    swapped = with_mistakes(batch, answer, torch.zeros_like(nobody), everybody, generator)
-    touched = (swapped.answer.relative != batch.relative).any(-1)
+    swapped = with_mistakes(people, torch.zeros_like(nobody), everybody, generator)
+    touched = (swapped.answer.relative != people.relative).any(-1)
     assert bool((swapped.right[~touched] == 1).all()) and bool((swapped.right == 0).any())
     assert bool((swapped.right_pose[(swapped.right == 0).any(1)] == 0).all())
-    own = with_mistakes(batch, answer, nobody, ~everybody, generator)
-    torch.testing.assert_close(own.answer.relative, answer.relative)
-    torch.testing.assert_close(own.tokens[..., POINT], batch.tokens[..., POINT])
+    own = as_answered(people)
+    torch.testing.assert_close(own.answer.relative, people.answer.relative)
+    torch.testing.assert_close(own.answer.points, people.answer.points, atol=1e-5, rtol=0)
+    off = (people.answer.relative - people.relative).norm(dim=-1) * people.mm_per_crop[:, None]
+    assert torch.equal(own.right, (off <= 100).float())
+
+
+def test_answers_are_those_of_the_head_for_the_evidence() -> None:
+    torch.manual_seed(0)
+    config = PhiConfig(width=16, blocks=1, image=False)
+    heads = {name: DepthUncertaintyHead(config).eval() for name in ("none", "picture")}
+    batch = BatchSource.create(None, _views, Augmentation()).draw(np.random.default_rng(0), 20)
+    context = batch.context.clone()
+    context[::2, ENCODER_ENTRIES] = torch.tensor([0.0, 0.0, 1.0, 0.0])
+    people = answered(heads, replace(batch, context=context))
+    with torch.no_grad():
+        for name, rows in (("picture", slice(0, None, 2)), ("none", slice(1, None, 2))):
+            alone = heads[name](batch.tokens[rows], context[rows])
+            torch.testing.assert_close(people.answer.relative[rows], alone.relative)
 
 
 def test_a_run_that_is_stopped_and_continued_ends_with_the_same_weights(tmp_path: Path) -> None:
-    source, heads = _source()
+    people = _people(100)
     recipe = CriticRecipe(
         CriticConfig(width=16, blocks=1), batch=32, steps=6, warmup=2, validate_every=3, penalised=4
     )
-    validation = {"walkers": draw(recipe, source, heads, np.random.default_rng(9), 64)}
-    whole = train_critic(recipe, source, heads, validation, tmp_path / "whole", progress=False)
+    validation = {"walkers": as_answered(people)}
 
     class StoppedError(Exception):
         pass
 
-    drawn = 0
+    class Stopping(PoseCritic):
+        calls = 0
 
-    def interrupted(rng: np.random.Generator, count: int) -> ViewLabels:
-        nonlocal drawn
-        drawn += 1
-        if drawn > 4:
-            raise StoppedError
-        return _views(rng, count)
+        def forward(self, *seen: Any) -> Plausibility:
+            self.calls += self.training
+            if self.calls > 9:
+                raise StoppedError
+            return super().forward(*seen)
 
+    whole = train_critic(recipe, people, validation, tmp_path / "whole", progress=False)
     with pytest.raises(StoppedError):
-        train_critic(
-            recipe,
-            replace(source, draw_views=interrupted),
-            heads,
-            validation,
-            tmp_path / "parts",
-            progress=False,
-        )
-    continued = train_critic(recipe, source, heads, validation, tmp_path / "parts", progress=False)
+        train_critic(recipe, people, validation, tmp_path / "parts", progress=False, network=Stopping)
+    stopped = torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)
+    assert stopped["step"] == 3
+    continued = train_critic(recipe, people, validation, tmp_path / "parts", progress=False)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(continued.state_dict()[name], value)
     assert "walkers/joints_auroc" in (tmp_path / "parts" / "log.csv").read_text()
 
 
 def test_training_lowers_the_loss_on_mistakes() -> None:
-    source, heads = _source()
+    people = _people(900)
     recipe = CriticRecipe(
         CriticConfig(width=32, blocks=1, dropout=0.0), of_truth=1.0, mistaken=0.5, penalty_weight=0.001
     )
     torch.manual_seed(0)
     critic = PoseCritic(recipe.critic)
     optimiser = torch.optim.AdamW(critic.parameters(), lr=3e-3)
-    batches = [draw(recipe, source, heads, np.random.default_rng(k), 256) for k in range(4)]
-    first = float(loss(recipe, critic, batches[0])[0].detach())
-    for step in range(60):
-        total, _ = loss(recipe, critic, batches[step % 4])
+    generator = torch.Generator().manual_seed(0)
+    fresh = draw(recipe, people, generator, 256)
+    first = float(loss(recipe, critic, fresh)[0].detach())
+    for _ in range(80):
+        total, _ = loss(recipe, critic, draw(recipe, people, generator, 256))
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
-    fresh = draw(recipe, source, heads, np.random.default_rng(99), 256)
     assert float(loss(recipe, critic, fresh)[0].detach()) < 0.6 * first

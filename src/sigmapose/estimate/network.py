@@ -88,6 +88,8 @@ GRAPH_OUTPUTS = ("points", "points_tril", "relative", "relative_tril", "visibili
 """Outputs of the ONNX files that make a Prediction25D; Cholesky factors are packed lower triangles."""
 FACTORS = "factors"
 """An output more where the file's Φ couples the joints."""
+PLAUSIBILITY = "plausibility"
+"""An output more where the file holds a critic; nothing reads it yet."""
 LANDMARK_NAMES = tuple(f.name for f in fields(Landmarks))
 PREDICTION_SHAPES = {
     "points": (26, 2), "points_tril": (26, 3), "relative": (26, 3), "relative_tril": (26, 6),
@@ -198,6 +200,8 @@ TRAINED_KEY = "sigmapose.encoder_trained"
 """Is there where Θ is no longer as MediaPipe published it."""
 CONFIG_KEY = "sigmapose.phi"
 """Configuration of the Φ inside, JSON."""
+CRITIC_KEY = "sigmapose.critic"
+"""Configuration of the critic inside, JSON; absent where there is none."""
 
 
 class ImageNetwork:

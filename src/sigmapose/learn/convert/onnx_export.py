@@ -15,11 +15,13 @@ from sigmapose.estimate.context import CONTEXT_FEATURES
 from sigmapose.estimate.crop import CROP_PX
 from sigmapose.estimate.network import (
     CONFIG_KEY,
+    CRITIC_KEY,
     DEPTH_SCALE_KEY,
     ENCODER_KEY,
     FACTORS,
     GRAPH_OUTPUTS,
     LANDMARK_NAMES,
+    PLAUSIBILITY,
     TRAINED_KEY,
     weights_path,
 )
@@ -32,12 +34,15 @@ from sigmapose.learn.convert.onnx_load import encoder_in, load_phi
 from sigmapose.learn.convert.onnx_rewrite import rewrite
 from sigmapose.learn.convert.onnx_store import store_float16
 from sigmapose.learn.networks.blazepose import PoseEncoder, Variant
+from sigmapose.learn.networks.critic import PoseCritic
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
+from sigmapose.learn.networks.judged_head import JudgedHead
 from sigmapose.learn.networks.phi import Gaussian25D
 from sigmapose.learn.networks.tokens import (
     JOINTS,
     TOKEN_FEATURES,
     EncoderStatistics,
+    ImageFeatures,
     encoder_tokens,
     image_evidence,
 )
@@ -45,8 +50,18 @@ from sigmapose.learn.networks.tokens import (
 OPSET = 17
 
 
-def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
+def judged_arrays(
+    phi: Head, critic: PoseCritic | None, tokens: Tensor, context: Tensor, image: ImageFeatures | None = None
+) -> tuple[Tensor, ...]:
     """The tensors of the exported graphs, in the order of `answer_names`."""
+    if critic is None:
+        return answer_arrays(phi(tokens, context, image))
+    answer, plausibility = JudgedHead(phi, critic).judge(tokens, context, image)
+    return (*answer_arrays(answer), plausibility)
+
+
+def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
+    """Those of an answer alone."""
     return (
         answer.points,
         _packed(answer.points_tril),
@@ -58,10 +73,11 @@ def answer_arrays(answer: Gaussian25D) -> tuple[Tensor, ...]:
     )
 
 
-def answer_names(phi: Head) -> tuple[str, ...]:
+def answer_names(phi: Head, critic: PoseCritic | None = None) -> tuple[str, ...]:
     """Their names."""
     coupled = isinstance(phi, EnsembleHead) or phi.config.rank > 0
-    return (*GRAPH_OUTPUTS, FACTORS) if coupled else GRAPH_OUTPUTS
+    more = (FACTORS,) * coupled + (PLAUSIBILITY,) * (critic is not None)
+    return (*GRAPH_OUTPUTS, *more)
 
 
 def _packed(tril: Tensor) -> Tensor:
@@ -72,11 +88,12 @@ def _packed(tril: Tensor) -> Tensor:
 
 
 class ImageModel(nn.Module):
-    """Θ then Φ: crops, crop rotation and context to the Gaussian and the encoder's own landmarks."""
+    """Θ then Φ: crops, crop rotation and context to the Gaussian and the encoder's own landmarks; under a
+    critic, plausibilities too."""
 
-    def __init__(self, encoder: PoseEncoder, phi: Head) -> None:
+    def __init__(self, encoder: PoseEncoder, phi: Head, critic: PoseCritic | None = None) -> None:
         super().__init__()
-        self.encoder, self.phi = encoder, phi.only(encoder.variant)
+        self.encoder, self.phi, self.critic = encoder, phi.only(encoder.variant), critic
 
     def forward(self, crops: Tensor, rotation: Tensor, context: Tensor) -> tuple[Tensor, ...]:
         seen = self.encoder(crops)
@@ -85,7 +102,7 @@ class ImageModel(nn.Module):
         )
         image = image_evidence(seen.local, seen.whole, rotation)._replace(mask=None)
         return (
-            *answer_arrays(self.phi(tokens, context, image)),
+            *judged_arrays(self.phi, self.critic, tokens, context, image),
             seen.landmarks,
             seen.world,
             seen.heat,
@@ -94,11 +111,11 @@ class ImageModel(nn.Module):
 
 
 class LiftModel(nn.Module):
-    """Φ alone; scores arrive as clipped logits, absent joints with mask 0."""
+    """Φ alone, or under a critic; scores arrive as clipped logits, absent joints with mask 0."""
 
-    def __init__(self, phi: Head) -> None:
+    def __init__(self, phi: Head, critic: PoseCritic | None = None) -> None:
         super().__init__()
-        self.phi = phi
+        self.phi, self.critic = phi, critic
 
     def forward(
         self, keypoints: Tensor, scores: Tensor, present: Tensor, context: Tensor
@@ -107,7 +124,7 @@ class LiftModel(nn.Module):
             (keypoints * present[..., None], present[..., None], (scores * present)[..., None]), dim=-1
         )
         tokens = nn.functional.pad(tokens, (0, TOKEN_FEATURES - tokens.shape[-1]))
-        return answer_arrays(self.phi(tokens, context))
+        return judged_arrays(self.phi, self.critic, tokens, context)
 
 
 def save_phi(phi: Head, path: Path) -> None:
@@ -163,39 +180,44 @@ def label(path: Path, facts: dict[str, str]) -> None:
     onnx.save(model, str(path))
 
 
-def export_image_model(encoder: PoseEncoder, phi: Head, out: Path) -> None:
+def export_image_model(encoder: PoseEncoder, phi: Head, out: Path, critic: PoseCritic | None = None) -> None:
     """Write ``crops, rotation, context`` -> Gaussian, landmarks, world, heat, flag; float16 weights,
-    float32 arithmetic."""
+    float32 arithmetic. Under a critic, plausibilities too."""
     example = (
         torch.rand(2, CROP_PX, CROP_PX, 3),
         torch.tensor([[1.0, 0.0]] * 2),
         torch.zeros(2, CONTEXT_FEATURES),
     )
     _export(
-        ImageModel(encoder, phi),
+        ImageModel(encoder, phi, critic),
         example,
         ("crops", "rotation", "context"),
-        (*answer_names(phi), *LANDMARK_NAMES),
+        (*answer_names(phi, critic), *LANDMARK_NAMES),
         out,
     )
-    _label_config(phi, out)
+    _label_config(phi, critic, out)
 
 
-def export_lift_model(phi: Head, out: Path) -> None:
-    """Write ``keypoints, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic."""
+def export_lift_model(phi: Head, out: Path, critic: PoseCritic | None = None) -> None:
+    """Write ``keypoints, scores, present, context`` -> Gaussian; float16 weights, float32 arithmetic. Under a
+    critic, plausibilities too."""
     example = (
         torch.randn(2, JOINTS, 2) * 0.2,
         torch.zeros(2, JOINTS),
         torch.ones(2, JOINTS),
         torch.zeros(2, CONTEXT_FEATURES),
     )
-    _export(LiftModel(phi), example, ("keypoints", "scores", "present", "context"), answer_names(phi), out)
-    _label_config(phi, out)
+    inputs, outputs = ("keypoints", "scores", "present", "context"), answer_names(phi, critic)
+    _export(LiftModel(phi, critic), example, inputs, outputs, out)
+    _label_config(phi, critic, out)
 
 
-def _label_config(phi: Head, out: Path) -> None:
+def _label_config(phi: Head, critic: PoseCritic | None, out: Path) -> None:
     members = len(phi.members) if isinstance(phi, EnsembleHead) else 1
-    label(out, {CONFIG_KEY: json.dumps({**asdict(phi.config), "members": members})})
+    facts = {CONFIG_KEY: json.dumps({**asdict(phi.config), "members": members})}
+    if critic is not None:
+        facts[CRITIC_KEY] = json.dumps(asdict(critic.config))
+    label(out, facts)
 
 
 def _export(

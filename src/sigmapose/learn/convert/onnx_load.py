@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from sigmapose.errors import ModelError
-from sigmapose.estimate.network import CONFIG_KEY
+from sigmapose.estimate.network import CONFIG_KEY, CRITIC_KEY
 from sigmapose.learn.networks.blazepose import ARCHITECTURES, PoseEncoder, Variant
+from sigmapose.learn.networks.critic import CriticConfig, PoseCritic
 from sigmapose.learn.networks.ensemble import EnsembleHead, Head
+from sigmapose.learn.networks.judged_head import AnyHead, JudgedHead
 from sigmapose.learn.networks.phi import DepthUncertaintyHead, PhiConfig
 from sigmapose.reading import guarded
 
 _REMEDY = "give weights/phi.pt of a training run, or a network that `sigmapose export` made"
+_CRITIC_REMEDY = "give a critic.pt of `python -m experiments critic-train`, or an exported network with one"
 READERS = "readers."
 """Begins the names of the weights that read one encoder's image features."""
 
@@ -82,6 +85,43 @@ def encoder_in(path: Path, variant: Variant) -> PoseEncoder:
     except RuntimeError as error:
         raise ModelError(f"'{path}' does not hold an encoder of size '{variant}'") from error
     return encoder.eval()
+
+
+def load_critic(path: Path) -> PoseCritic | None:
+    """The critic of a ``critic.pt`` or of an exported file, in evaluation mode; None where that has none.
+
+    Raises:
+        ModelError: the file holds no critic of the size it states.
+    """
+    if not path.is_file():
+        raise ModelError(f"no such critic: '{path}'")
+    with guarded(path, _CRITIC_REMEDY, ModelError):
+        if path.suffix == ".onnx":
+            model = onnx.load(str(path))
+            told = {entry.key: entry.value for entry in model.metadata_props}
+            if CRITIC_KEY not in told:
+                return None
+            config, state = json.loads(told[CRITIC_KEY]), _weights(model, "critic.")
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+            config, state = stored["config"], stored["weights"]
+        critic = PoseCritic(CriticConfig(**config))
+        try:
+            critic.load_state_dict(state)
+        except RuntimeError as error:
+            raise ModelError(f"{path}: holds no critic of its stated size: {_CRITIC_REMEDY}") from error
+        return critic.eval()
+
+
+def load_judged(path: Path) -> AnyHead:
+    """Φ of a file, under its critic where it has one: what the file's covariances are.
+
+    Raises:
+        ModelError: as `load_phi` and `load_critic`.
+    """
+    phi = load_phi(path)
+    critic = load_critic(path) if path.suffix == ".onnx" else None
+    return phi if critic is None else JudgedHead(phi, critic).eval()
 
 
 def _exported(path: Path) -> tuple[PhiConfig, int, dict[str, Tensor]]:

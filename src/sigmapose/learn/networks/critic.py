@@ -14,14 +14,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sigmapose.estimate.context import CONTEXT_FEATURES
+from sigmapose.estimate.context import CONTEXT_FEATURES, ENCODERS
 from sigmapose.learn.networks import pose_shape
 from sigmapose.learn.networks.phi import SCALE, Gaussian25D, ResidualBlock
-from sigmapose.learn.networks.tokens import JOINTS, POINT, PRESENT, TOKEN_FEATURES
+from sigmapose.learn.networks.tokens import COLUMNS, DEPTH, JOINTS, POINT, PRESENT
 
 TYPICAL_LOG_STATURE = 7.43
 """ln of 1690 mm, the stature prior: what turns crop widths into millimetres where nothing is known."""
-_OF_A_JOINT = 3 + 2 + 6 + 2 + 4 + 1
+LOG_WRONG_MM = 4.605
+"""ln of 100 mm: joints further from the truth are wrong."""
+SEEN = [
+    COLUMNS.index(name) for name in ("present", "score", "log_sigma_x", "log_sigma_y", "peak", "presence")
+]
+"""Columns of a joint's token that are shown. Places are not: a critic that knew them learned the training
+pictures by heart (experiments/log.md)."""
+_OF_A_JOINT = len(SEEN) + 1 + 2 + 2 + 3 + 3 + 4 + 1
+PICTURED = COLUMNS.index("pictured")
+FROM_SPREAD = -2.5
+"""What the logarithm of Φ's own sigma is worth to a joint's logit before anything is learned."""
 FARTHEST = 10.0
 """Standard deviations and tens of crop widths at which distances are cut."""
 
@@ -32,7 +42,7 @@ class CriticConfig:
 
     width: int = 192
     blocks: int = 2
-    dropout: float = 0.1
+    dropout: float = 0.2
     directions: bool = True
     angles: bool = True
     handedness: bool = True
@@ -59,7 +69,7 @@ class PoseCritic(nn.Module):
             (config.directions, pose_shape.DIRECTIONS),
             (config.angles, pose_shape.ANGLES + pose_shape.RATIOS),
             (config.handedness, pose_shape.HANDEDNESS),
-            (config.evidence, JOINTS * (TOKEN_FEATURES + _OF_A_JOINT) + CONTEXT_FEATURES + 2),
+            (config.evidence, JOINTS * _OF_A_JOINT + CONTEXT_FEATURES + 2),
         )
         inputs = sum(size for shown, size in shape if shown)
         self.embed = nn.Linear(inputs, config.width)
@@ -72,6 +82,15 @@ class PoseCritic(nn.Module):
         nn.init.normal_(self.answer.weight, std=0.01)
         nn.init.zeros_(self.answer.bias)
         nn.init.zeros_(self.shortcut.weight)
+        if config.evidence:  # what Φ says of itself is where judging starts
+            first = inputs - 2 - CONTEXT_FEATURES - JOINTS * _OF_A_JOINT
+            with torch.no_grad():
+                for joint in range(JOINTS):
+                    self.shortcut.weight[1 + joint, first + (joint + 1) * _OF_A_JOINT - 1] = FROM_SPREAD
+        self.calibration: Tensor
+        self.register_buffer(
+            "calibration", torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]]).repeat(len(ENCODERS), 1)
+        )
 
     def forward(
         self, tokens: Float[Tensor, "batch 26 16"], context: Float[Tensor, "batch 12"], answer: Gaussian25D
@@ -81,7 +100,9 @@ class PoseCritic(nn.Module):
         if self.config.evidence:
             shown += [_evidence(tokens, answer).flatten(1), context, _stature(answer)]
         seen = torch.cat(shown, dim=1)
-        logits = self.answer(self.norm(self.blocks(self.embed(seen)))) + self.shortcut(seen)
+        # with a bias of zeros, so that the exporter keeps the name of the weights
+        told = nn.functional.linear(seen, self.shortcut.weight, seen.new_zeros(1 + JOINTS))
+        logits = self.answer(self.norm(self.blocks(self.embed(seen)))) + told
         return Plausibility(logits[:, 0], logits[:, 1:])
 
     def _shape(self, relative: Tensor) -> list[Tensor]:
@@ -101,9 +122,17 @@ def _stature(answer: Gaussian25D) -> Tensor:
     return torch.cat((mean, 10.0 * deviation), dim=1)
 
 
+def spread_mm(answer: Gaussian25D) -> Float[Tensor, "batch 26"]:
+    """ln of the root of the trace of every joint's covariance, in units of 100 mm of a person of typical
+    height."""
+    spread = 0.5 * torch.log((answer.relative_tril**2).sum((-2, -1)))
+    return spread + TYPICAL_LOG_STATURE - answer.log_stature[:, :1] - LOG_WRONG_MM
+
+
 def _evidence(tokens: Tensor, answer: Gaussian25D) -> Float[Tensor, "batch 26 feature"]:
-    """Of every joint: its token, its place, how far it lies from what was seen, and what Φ says of it."""
+    """Of every joint: how well it was seen, how far the answer lies from that, and what Φ says of it."""
     off = (answer.points - tokens[..., POINT]) * tokens[..., PRESENT : PRESENT + 1]
+    deeper = tokens[..., PICTURED, None] * (answer.relative[..., 2:] - tokens[..., DEPTH, None])
     sigma = torch.sqrt((answer.points_tril**2).sum(-1))
     whitened = (off / sigma).clamp(-FARTHEST, FARTHEST)
     tril = answer.relative_tril
@@ -112,16 +141,14 @@ def _evidence(tokens: Tensor, answer: Gaussian25D) -> Float[Tensor, "batch 26 fe
     rows = tril / deviations[..., None]
     x, y, z = rows[..., 0, :], rows[..., 1, :], rows[..., 2, :]
     correlations = torch.stack(((x * y).sum(-1), (x * z).sum(-1), (y * z).sum(-1)), dim=-1)
-    spread = 0.5 * torch.log((deviations**2).sum(-1, keepdim=True))
-    in_mm = spread + (TYPICAL_LOG_STATURE - answer.log_stature[:, :1])[..., None] - 4.0
     told = (
-        tokens,
-        answer.relative / SCALE,
+        tokens[..., SEEN],
+        (deeper / SCALE).clamp(-FARTHEST, FARTHEST),
         (off / SCALE).clamp(-FARTHEST, FARTHEST),
         torch.log(deviations) + 3.0,
         correlations,
         whitened,
         answer.visibility_logits.softmax(-1),
-        in_mm,
+        spread_mm(answer)[..., None],
     )
     return torch.cat(told, dim=-1)

@@ -21,7 +21,7 @@ from sigmapose.estimate.replay import Replay
 from sigmapose.gaussian import chi2_radius
 from sigmapose.learn.data.augment import picture_batch
 from sigmapose.learn.data.samples import Batch, PictureFeatures, ViewLabels, concatenate
-from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.judged_head import AnyHead
 from sigmapose.learn.networks.phi import ROOT, Gaussian25D
 from sigmapose.skeleton import BODY_26
 
@@ -30,7 +30,7 @@ PROTOCOL = "rendered people, height unknown, focal length unknown and known apar
 
 
 def fit_calibrator(
-    heads: Mapping[str, Head], pictures: PictureFeatures, title: str, fitted_on: str
+    heads: Mapping[str, AnyHead], pictures: PictureFeatures, title: str, fitted_on: str
 ) -> Calibrator:
     """Scales and radii with the focal length unknown and known, for every evidence source that has a head: an
     encoder in the shards, or ``none`` for bare keypoints."""
@@ -63,7 +63,7 @@ def fit_calibrator(
 
 
 def replay_of(
-    phi: Head, pictures: PictureFeatures, source: str, focal_known: tuple[bool, ...] = (False, True)
+    phi: AnyHead, pictures: PictureFeatures, source: str, focal_known: tuple[bool, ...] = (False, True)
 ) -> tuple[Replay, Batch, np.ndarray, Gaussian25D]:
     """What Φ says about every picture, by default focal length unknown and then known, beside the truth."""
     drawn = [picture_batch(pictures, source, focal_known=known) for known in focal_known]

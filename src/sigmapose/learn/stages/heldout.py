@@ -10,7 +10,7 @@ import torch
 from sigmapose.calibrate.fit import distances
 from sigmapose.calibrator import Calibrator
 from sigmapose.learn.data.samples import PictureFeatures
-from sigmapose.learn.networks.ensemble import Head
+from sigmapose.learn.networks.judged_head import AnyHead
 from sigmapose.learn.networks.phi import ROOT
 from sigmapose.learn.stages.fit_calibrator import replay_of
 from sigmapose.learn.training.objective import auroc
@@ -22,7 +22,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 def measure(
-    phi: Head, calibrator: Calibrator | None, pictures: PictureFeatures, source: str
+    phi: AnyHead, calibrator: Calibrator | None, pictures: PictureFeatures, source: str
 ) -> dict[str, float]:
     """MPJPE at the true scale; coverage of the 50/80/90/95 % regions of finished poses, stature unknown, and
     by true visibility class; AUROC."""
@@ -54,7 +54,7 @@ def measure(
 
 
 def scorecard(
-    heads: Mapping[str, Head], calibrator: Calibrator, pictures: PictureFeatures
+    heads: Mapping[str, AnyHead], calibrator: Calibrator, pictures: PictureFeatures
 ) -> dict[str, dict[str, float]]:
     """`measure` by evidence source, of those that see anybody; bare keypoints are `none`. What the calibrator
     had too few people for is as the network states it."""

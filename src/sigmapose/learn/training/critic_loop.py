@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
+from tqdm import tqdm
 
 from sigmapose.estimate.context import ENCODER_ENTRIES, ENCODERS
 from sigmapose.learn.data.augment import Augmentation, BatchSource
@@ -28,6 +29,7 @@ from sigmapose.learn.training.objective import auroc
 
 WRONG_MM = 100.0
 """Joints further from the truth are wrong."""
+POOL_CHUNK = 1024
 NONE = -1
 """In the place of a mistake's number: the answer is as it was."""
 
@@ -37,9 +39,9 @@ class CriticRecipe:
     """Everything that decides a training run of the critic."""
 
     critic: CriticConfig = field(default_factory=CriticConfig)
-    mistaken: float = 0.4
+    mistaken: float = 0.25
     """Share of every batch with a mistake made."""
-    of_truth: float = 0.3
+    of_truth: float = 0.2
     """Share of the batch whose answer is the truth, with a mistake or without; the rest is Φ's."""
     pose_weight: float = 0.5
     """Of the verdict on the whole pose beside those on joints."""
@@ -52,10 +54,12 @@ class CriticRecipe:
             bare_joints=0.3, forget_picture=0.1, forget_image=0.0, sharpen=0.5, swap_sides=0.04
         )
     )
-    batch: int = 512
-    steps: int = 3_000
+    people: int = 60_000
+    """How many answers are made before training, to be drawn from."""
+    batch: int = 256
+    steps: int = 6_000
     learning_rate: float = 1e-3
-    weight_decay: float = 0.02
+    weight_decay: float = 0.1
     warmup: int = 200
     ema: float = 0.998
     clip_norm: float = 1.0
@@ -74,6 +78,8 @@ class JudgedAnswers:
     """(sample, 26), at the true scale."""
     kind: Tensor
     """Number of the mistake made, or `NONE`."""
+    of_truth: Tensor
+    """Whether the pose, but for the mistake, is the truth in the place of Φ's answer."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -96,98 +102,133 @@ class JudgedAnswers:
             Gaussian25D(*(part.to(device) for part in self.answer)),
             self.error_mm.to(device),
             self.kind.to(device),
+            self.of_truth.to(device),
         )
 
     def take(self, rows: Tensor) -> JudgedAnswers:
         """Some of them."""
         answer = Gaussian25D(*(part[rows] for part in self.answer))
-        return JudgedAnswers(
-            self.tokens[rows], self.context[rows], answer, self.error_mm[rows], self.kind[rows]
+        labels = self.error_mm[rows], self.kind[rows], self.of_truth[rows]
+        return JudgedAnswers(self.tokens[rows], self.context[rows], answer, *labels)
+
+
+@dataclass(frozen=True)
+class AnsweredPeople:
+    """What was seen of people, Φ's answers and the truth. The answers' factors are left out."""
+
+    tokens: Tensor
+    context: Tensor
+    answer: Gaussian25D
+    relative: Tensor
+    root: Tensor
+    """(sample, 2), its true place in the crop."""
+    mm_per_crop: Tensor
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def take(self, rows: Tensor) -> AnsweredPeople:
+        """Some of them."""
+        return AnsweredPeople(
+            self.tokens[rows],
+            self.context[rows],
+            Gaussian25D(*(part[rows] for part in self.answer)),
+            self.relative[rows],
+            self.root[rows],
+            self.mm_per_crop[rows],
         )
 
 
 @torch.no_grad()
-def answers(heads: Mapping[str, Head], batch: Batch) -> Gaussian25D:
-    """Φ's answers: those of the head `none` where there is no picture, of `picture` where there is one."""
+def answered(heads: Mapping[str, Head], batch: Batch) -> AnsweredPeople:
+    """People with the answers of the head `none` where there is no picture, of `picture` where there is."""
     bare = batch.context[:, ENCODER_ENTRIES][:, ENCODERS.index("none")] > 0.5
     parts: list[tuple[Tensor, Gaussian25D]] = []
     for name, rows in (("none", bare), ("picture", ~bare)):
         chosen = torch.nonzero(rows)[:, 0]
         if len(chosen):
-            some = Batch(*(getattr(batch, key)[chosen] for key in batch.__dataclass_fields__))
+            some = Batch(*(getattr(batch, f.name)[chosen] for f in fields(Batch)))
             image = some.image if name == "picture" else None
             parts.append((chosen, heads[name](some.tokens, some.context, image)))
     order = torch.cat([chosen for chosen, _ in parts]).argsort()
-    return Gaussian25D(
-        *(torch.cat([getattr(part, key) for _, part in parts])[order] for key in Gaussian25D._fields)
+    answer = Gaussian25D(*(torch.cat(same)[order] for same in zip(*(a for _, a in parts), strict=True)))
+    plain = answer._replace(factors=answer.factors[..., :0])
+    return AnsweredPeople(
+        batch.tokens, batch.context, plain, batch.relative, batch.points[:, ROOT], batch.mm_per_crop
     )
 
 
-def judged(batch: Batch, answer: Gaussian25D, kind: Tensor) -> JudgedAnswers:
-    """An answer beside the truth. Its factors are left out."""
-    error_mm = (answer.relative - batch.relative).norm(dim=-1) * batch.mm_per_crop[:, None]
-    plain = answer._replace(factors=answer.factors[..., :0])
-    return JudgedAnswers(batch.tokens, batch.context, plain, error_mm, kind)
-
-
-def with_pose(answer: Gaussian25D, relative: Tensor, root: Tensor) -> Gaussian25D:
-    """The answer with another pose and its covariances as they are; ``root`` (sample, 2) in the crop."""
-    return answer._replace(relative=relative, points=root[:, None] + relative[..., :2])
+def people_to_learn_from(
+    source: BatchSource, heads: Mapping[str, Head], count: int, seed: int, *, progress: bool = True
+) -> AnsweredPeople:
+    """About that many draws of a source with Φ's answers: made once, since they cost more than the critic."""
+    chunks = range(-(-count // POOL_CHUNK))
+    bar = tqdm(chunks, desc="answers", mininterval=5.0, disable=not progress)
+    parts = [answered(heads, source.draw(np.random.default_rng((seed, k)), POOL_CHUNK)) for k in bar]
+    tensors = {f.name: [getattr(part, f.name) for part in parts] for f in fields(AnsweredPeople)}
+    answers = zip(*tensors.pop("answer"), strict=True)
+    joined = {name: torch.cat(values) for name, values in tensors.items()}
+    return AnsweredPeople(answer=Gaussian25D(*(torch.cat(same) for same in answers)), **joined)
 
 
 def with_mistakes(
-    batch: Batch, answer: Gaussian25D, kind: Tensor, of_truth: Tensor, generator: torch.Generator
+    people: AnsweredPeople, kind: Tensor, of_truth: Tensor, generator: torch.Generator
 ) -> JudgedAnswers:
-    """The answers, or the truth in their place, with the mistakes of these kinds."""
-    base = torch.where(of_truth[:, None, None], batch.relative, answer.relative)
-    root = torch.where(of_truth[:, None], batch.points[:, ROOT], answer.points[:, ROOT])
-    return judged(batch, with_pose(answer, make_mistakes(base, kind, generator), root), kind)
+    """The answers, or the truth in their place, with the mistakes of these kinds; covariances are Φ's."""
+    answer = people.answer
+    base = torch.where(of_truth[:, None, None], people.relative, answer.relative)
+    root = torch.where(of_truth[:, None], people.root, answer.points[:, ROOT])
+    relative = make_mistakes(base, kind, generator)
+    wrong = answer._replace(relative=relative, points=root[:, None] + relative[..., :2])
+    error_mm = (relative - people.relative).norm(dim=-1) * people.mm_per_crop[:, None]
+    return JudgedAnswers(people.tokens, people.context, wrong, error_mm, kind, of_truth)
+
+
+def as_answered(people: AnsweredPeople) -> JudgedAnswers:
+    """Φ's own answers."""
+    kind = torch.full((len(people),), NONE)
+    return with_mistakes(people, kind, kind >= 0, torch.Generator())
 
 
 class _CriticStream(IterableDataset[JudgedAnswers]):
     """One process's part of every batch from a step on."""
 
     def __init__(
-        self,
-        recipe: CriticRecipe,
-        source: BatchSource,
-        heads: Mapping[str, Head],
-        start: int,
-        part: tuple[int, int],
+        self, recipe: CriticRecipe, people: AnsweredPeople, start: int, part: tuple[int, int]
     ) -> None:
-        self.recipe, self.source, self.heads, self.start, self.part = recipe, source, heads, start, part
+        self.recipe, self.people, self.start, self.part = recipe, people, start, part
 
     def __iter__(self) -> Iterator[JudgedAnswers]:
         rank, processes = self.part
         size = self.recipe.batch // processes + (rank < self.recipe.batch % processes)
         for step in range(self.start, self.recipe.steps):
-            rng = np.random.default_rng((self.recipe.seed, rank, step))
-            yield draw(self.recipe, self.source, self.heads, rng, size)
+            seed = int(np.random.default_rng((self.recipe.seed, rank, step)).integers(2**62))
+            yield draw(self.recipe, self.people, torch.Generator().manual_seed(seed), size)
 
 
 def draw(
-    recipe: CriticRecipe,
-    source: BatchSource,
-    heads: Mapping[str, Head],
-    rng: np.random.Generator,
-    size: int,
+    recipe: CriticRecipe, people: AnsweredPeople, generator: torch.Generator, size: int
 ) -> JudgedAnswers:
     """One batch: Φ's answers and true poses, some with mistakes made."""
-    batch = source.draw(rng, size)
-    count = len(batch.tokens)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    chance = torch.rand(2, count, generator=generator)
-    kind = torch.randint(len(MISTAKES), (count,), generator=generator)
+    some = people.take(torch.randint(len(people), (size,), generator=generator))
+    chance = torch.rand(2, size, generator=generator)
+    kind = torch.randint(len(MISTAKES), (size,), generator=generator)
     kind = torch.where(chance[0] < recipe.mistaken, kind, torch.full_like(kind, NONE))
-    return with_mistakes(batch, answers(heads, batch), kind, chance[1] < recipe.of_truth, generator)
+    return with_mistakes(some, kind, chance[1] < recipe.of_truth, generator)
 
 
 def loss(recipe: CriticRecipe, model: nn.Module, batch: JudgedAnswers) -> tuple[Tensor, dict[str, float]]:
-    """Cross-entropy of the verdicts and the gradient penalty."""
+    """Cross-entropy of the verdicts and the gradient penalty.
+
+    Joints are judged on Φ's answers alone, with mistakes made of them or without: the covariance of an answer
+    says nothing of a true pose in its place.
+    """
     verdict = model(batch.tokens, batch.context, batch.answer)
     others = [joint for joint in range(batch.error_mm.shape[1]) if joint != ROOT]
     classify = nn.functional.binary_cross_entropy_with_logits
-    joints = classify(verdict.joints[:, others], batch.right[:, others])
+    of_phi = (~batch.of_truth).float()[:, None].expand(-1, len(others))
+    joints = classify(verdict.joints[:, others], batch.right[:, others], weight=of_phi, reduction="sum")
+    joints = joints / of_phi.sum().clamp_min(1.0)
     pose = classify(verdict.pose, batch.right_pose)
     total = joints + recipe.pose_weight * pose
     parts = {"joints": joints, "pose": pose}
@@ -235,22 +276,21 @@ def sigma_mm(answer: Gaussian25D, stature_mm: float = 1690.0) -> Tensor:
 
 def train_critic(
     recipe: CriticRecipe,
-    source: BatchSource,
-    heads: Mapping[str, Head],
+    people: AnsweredPeople,
     validation: Mapping[str, JudgedAnswers],
     out: Path,
     *,
     progress: bool = True,
     network: Callable[[CriticConfig], PoseCritic] = PoseCritic,
 ) -> PoseCritic:
-    """Train the critic of some heads, `picture` and `none`; files go to ``out``. Resumes from there.
+    """Train the critic of some heads on their answers; files go to ``out``. Resumes from there.
 
     Returns the exponential moving average of the weights, in evaluation mode.
     """
     torch.manual_seed(recipe.seed)
 
     def batches(start: int, part: tuple[int, int]) -> DataLoader[JudgedAnswers]:
-        return DataLoader(_CriticStream(recipe, source, heads, start, part), batch_size=None)
+        return DataLoader(_CriticStream(recipe, people, start, part), batch_size=None)
 
     course = Course(
         network(recipe.critic),
