@@ -28,9 +28,12 @@ EXPERIMENTS = {
         "experiments.joint_transformer:compare",
         "attention between joints against the MLP",
     ),
-    "critic-train": ("experiments.critic.train:main", "train a critic of poses"),
-    "critic-judge": ("experiments.critic.judge:main", "critics beside Φ's own sigma, on validation subjects"),
-    "critic-join": ("experiments.critic.join:main", "export networks with a critic in them"),
+    "critic-train": ("experiments.critic.critic_train:main", "train a critic of poses"),
+    "critic-judge": (
+        "experiments.critic.critic_judge:main",
+        "critics beside Φ's own sigma, on validation subjects",
+    ),
+    "critic-join": ("experiments.critic.critic_join:main", "export networks with a critic in them"),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (

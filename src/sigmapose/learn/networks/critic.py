@@ -26,8 +26,7 @@ LOG_WRONG_MM = 4.605
 SEEN = [
     COLUMNS.index(name) for name in ("present", "score", "log_sigma_x", "log_sigma_y", "peak", "presence")
 ]
-"""Columns of a joint's token that are shown. Places are not: a critic that knew them learned the training
-pictures by heart (experiments/log.md)."""
+"""Columns of a joint's token that are shown. Its place is not: how far the answer lies from it is."""
 _OF_A_JOINT = len(SEEN) + 1 + 2 + 2 + 3 + 3 + 4 + 1
 PICTURED = COLUMNS.index("pictured")
 FROM_SPREAD = -2.5

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.critic.data import VALIDATION_BODIES, heads, held_out, mistaken
-from experiments.critic.train import CHECKPOINT
+from experiments.critic.critic_data import VALIDATION_BODIES, heads, held_out, mistaken
+from experiments.critic.critic_train import CHECKPOINT
 from sigmapose.evaluate.ranking import auroc, false_positive_rate, wrong_among_surest
 from sigmapose.gaussian import chi2_radius
 from sigmapose.learn.convert.onnx_load import load_critic
@@ -48,6 +48,8 @@ class JudgeCritic:
     """Feature shards of rendered validation people."""
     models: Path | None = None
     """As they were trained with."""
+    mistakes: bool = True
+    """Whether made mistakes are judged too."""
 
 
 @torch.no_grad()
@@ -145,10 +147,10 @@ def main(options: JudgeCritic) -> None:
         sys.stdout.write(f"{name}: {len(some)} people, Φ's own answers\n")
         for title, critic in {"sigma": None, **critics}.items():
             _line(title, own_mistakes(critic, as_answered(some)))
-        sys.stdout.write("  regions of 90 % as stated, and inflated\n")
-        for title, critic in {"sigma": None, **critics}.items():
+        sys.stdout.write("  regions of 90 % as stated, inflated by sigma alone, and by critics\n")
+        for title, critic in {"sigma": None, "sigma alone": _blind(critics), **critics}.items():
             _line(title, regions(critic, "none" if name == "bodies" else name, some))
-    for name, some in people.items():
+    for name, some in people.items() if options.mistakes else ():
         for of_truth, what in ((True, "truth"), (False, "answer")):
             right = mistaken(some, None, of_truth=of_truth)
             for mistake in MISTAKES:
@@ -156,6 +158,14 @@ def main(options: JudgeCritic) -> None:
                 found = {title: made_mistakes(critic, right, wrong) for title, critic in critics.items()}
                 line = "  ".join(f"{t} {p:.4f}/{j:.4f}" for t, (p, j) in found.items())
                 sys.stdout.write(f"{name} {what:6s} {mistake:22s} pose/joints {line}\n")
+
+
+def _blind(critics: dict[str, PoseCritic]) -> PoseCritic:
+    """A critic that says the same of everybody: what is left is a function of Φ's own sigma."""
+    blind = copy.deepcopy(next(iter(critics.values())))
+    for weight in (blind.answer.weight, blind.shortcut.weight, blind.answer.bias):
+        torch.nn.init.zeros_(weight)
+    return blind
 
 
 def _critic(folder: Path) -> PoseCritic:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.critic.data import heads, held_out, training_source
+from experiments.critic.critic_data import heads, held_out, training_source
 from sigmapose.learn.networks.critic import CriticConfig
 from sigmapose.learn.networks.ensemble import Head
 from sigmapose.learn.networks.phi import Gaussian25D

@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import torch
 
-from experiments.critic.data import heads, pictures
+from experiments.critic.critic_data import heads, pictures
 from sigmapose.data.splits import Split
 from sigmapose.errors import InputError
-from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY, MODELS, weights_path
+from sigmapose.estimate.network import DEPTH_SCALE_KEY, ENCODER_KEY, TRAINED_KEY, weights_path
 from sigmapose.learn.convert.onnx_export import export_image_model, export_lift_model, label
 from sigmapose.learn.convert.onnx_load import encoder_in, load_critic, load_phi
 from sigmapose.learn.data.augment import picture_batch
-from sigmapose.learn.networks.blazepose import ARCHITECTURES
+from sigmapose.learn.networks.blazepose import ARCHITECTURES, Variant
 from sigmapose.learn.networks.critic import PoseCritic
 from sigmapose.learn.training.critic_calibration import calibrate_critic
 from sigmapose.learn.training.critic_loop import answered
@@ -45,7 +45,7 @@ def main(options: JoinCritic) -> None:
     if critic is None:
         raise InputError(f"{options.critic} holds no critic: give the critic.pt of `critic-train`")
     calibrate(critic, options.calibration, options.models)
-    for name in (*MODELS, "lift"):
+    for name in (*ARCHITECTURES, "lift"):
         source = options.models / f"{name}.onnx" if options.models else weights_path(name)
         if source.is_file():
             join(source, critic, options.out / f"{name}.onnx")
@@ -66,9 +66,10 @@ def join(network: Path, critic: PoseCritic, out: Path) -> None:
     """One exported network again, under the critic; rounded to float16 as files hold it."""
     told = {entry.key: entry.value for entry in onnx.load(str(network)).metadata_props}
     phi = load_phi(network)
-    variant = next((name for name in ARCHITECTURES if told.get(ENCODER_KEY, network.stem) == name), None)
-    if variant is None:
-        export_lift_model(phi, out, critic)
+    sizes: dict[str, Variant] = {name: name for name in ARCHITECTURES}
+    named = told.get(ENCODER_KEY, network.stem)
+    if named in sizes:
+        export_image_model(encoder_in(network, sizes[named]), phi, out, critic)
     else:
-        export_image_model(encoder_in(network, variant), phi, out, critic)
-    label(out, {key: told[key] for key in (ENCODER_KEY, DEPTH_SCALE_KEY) if key in told})
+        export_lift_model(phi, out, critic)
+    label(out, {key: told[key] for key in (ENCODER_KEY, DEPTH_SCALE_KEY, TRAINED_KEY) if key in told})
