@@ -14,6 +14,7 @@ from sigmapose.estimate.cuts import shots
 from sigmapose.io.video import VideoFrame, VideoReader
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+TWO_PEOPLE = Path(__file__).parents[1] / "theta" / "data" / "two_people.mp4"
 COUNT, CUT = 40, 20
 
 
@@ -99,3 +100,16 @@ def test_the_smallest_network_sees_people_in_the_first_frame_of_a_shot() -> None
         tracks = [{pose.track for pose in seen.poses} for seen in estimator.follow(frames)]
         assert all(tracks) and tracks[-1] == tracks[-2]
         assert len(tracks) == 2 or not tracks[-2] & tracks[-3]
+
+
+@pytest.mark.parametrize(("film", "people"), [(EXAMPLES / "balance.mp4", 1), (TWO_PEOPLE, 2)])
+def test_a_coarse_first_frame_hides_nobody_from_the_next(film: Path, people: int) -> None:
+    """As an encoder of few bits begins: what the detector takes for people in such a frame fits nobody."""
+    pictures = [frame.rgb for frame in VideoReader(film, (0, 3))]
+    height, width = pictures[0].shape[:2]
+    size = (320, round(320 * height / width))
+    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
+    small[0] = cv2.resize(cv2.resize(small[0], (64, size[1] // 5), interpolation=cv2.INTER_AREA), size)
+    frames = [VideoFrame(k, k / 30, picture) for k, picture in enumerate(small)]
+    found = [len(seen.poses) for seen in sigmapose.load("lite", threads=1).follow(frames)]
+    assert found[1:] == [people, people]

@@ -142,3 +142,8 @@ def _shrink(
             half = (max(small.shape[1] // 2, 1), max(small.shape[0] // 2, 1))
             small = cv2.resize(small, half, interpolation=cv2.INTER_AREA)
     return small, left, top, (right - left) / max(small.shape[1], 1), (bottom - top) / max(small.shape[0], 1)
+
+
+def gap(crop: Crop, other: Crop) -> float:
+    """Distance of the centres in widths of the smaller crop."""
+    return float(np.hypot(*np.subtract(crop.center_px, other.center_px))) / min(crop.size_px, other.size_px)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sigmapose.estimate.crop import Crop
+from sigmapose.estimate.crop import Crop, gap
 from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection, regions_of
 from sigmapose.estimate.network import Prediction25D
@@ -122,6 +122,10 @@ class Tracker:
         """Whether the next frame is the first, of a video or of a shot."""
         return self._frame < 0
 
+    @property
+    def _opening(self) -> bool:
+        return self._frame < self.config.opening_frames and not self._tracks
+
     def crops_for(self, image: UInt8[Array, "h w 3"], detect: FindPeople | None = None) -> list[Crop]:
         """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
         detected."""
@@ -172,7 +176,8 @@ class Tracker:
         seen = sorted([row for row in kept if ranks[row][0] < PERHAPS][:most])
         perhaps = [row for row in kept if ranks[row][0] == PERHAPS][: self.config.most_perhaps]
         waiting = self._wait({*seen, *(whose.get(row, row) for row in seen)})
-        self._note_mistakes(ranks)
+        if seen or not self._opening:
+            self._note_mistakes(ranks)
         tracks = [self._seen(row, looks, moved[row], waiting, whose.get(row, row)) for row in seen]
         if self.people is not None:
             waiting = waiting[: self.people - len(tracks)]
@@ -233,8 +238,8 @@ class Tracker:
         if not all(track.convinced for track in self._tracks):
             return True
         sizes = [(track.crop, crop.size_px / track.crop.size_px) for track in self._waiting]
-        gap, (smallest, largest) = self.config.waited_gap, self.config.waited_size_ratio
-        return any(_gap(crop, lost) < gap and smallest < ratio < largest for lost, ratio in sizes)
+        near, (smallest, largest) = self.config.waited_gap, self.config.waited_size_ratio
+        return any(gap(crop, lost) < near and smallest < ratio < largest for lost, ratio in sizes)
 
     def _expects(self, crop: Crop) -> bool:
         """Whether somebody is missed who may be here."""
@@ -244,7 +249,7 @@ class Tracker:
 
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
         """Where to look for newcomers in this frame; often nowhere."""
-        if self._frame == 0:
+        if self._opening:
             return regions_of(image, self.config.tile_rows)
         if self.people is not None and sum(t.convinced for t in self._tracks) >= self.people:
             return []
@@ -266,7 +271,7 @@ class Tracker:
         taken = [track.crop for track in (*self._tracks, *self._perhaps)]
         memory = self.config.memory_frames if self._tracks else self.config.mistake_frames
         taken += [p.crop for p in self._places if p.number < 0 and self._frame - p.frame <= memory]
-        return all(_gap(crop, other) > self.config.new_person for other in taken)
+        return all(gap(crop, other) > self.config.new_person for other in taken)
 
     def _without_doubles(
         self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[CropFilter | None]
@@ -284,9 +289,7 @@ class Tracker:
             if np.linalg.norm(body - others, axis=-1).mean() < self.config.same_person * smaller:
                 return True
             sure = looks.convincing(row) and looks.convincing(other)
-            return _gap(crops[row], crops[other]) < (
-                self.config.same_hips if sure else self.config.same_place
-            )
+            return gap(crops[row], crops[other]) < (self.config.same_hips if sure else self.config.same_place)
 
         kept: list[int] = []
         for row in sorted(ranks, key=lambda r: ranks[r]):
@@ -377,7 +380,7 @@ class Tracker:
         lost += [(p, self._frame - p.frame) for p in reversed(self._places) if p.number >= 0]
         smallest, largest = self.config.lost_size_ratio
         for who, frames in lost:
-            near = _gap(crop, who.crop) < self.config.lost_gap + self.config.lost_gap_per_frame * frames
+            near = gap(crop, who.crop) < self.config.lost_gap + self.config.lost_gap_per_frame * frames
             if near and smallest < crop.size_px / who.crop.size_px < largest:
                 return who
         return None
@@ -393,8 +396,3 @@ class Tracker:
             return who.number
         self._next_number += 1
         return self._next_number - 1
-
-
-def _gap(crop: Crop, other: Crop) -> float:
-    """Distance of the centres in widths of the smaller crop."""
-    return float(np.hypot(*np.subtract(crop.center_px, other.center_px))) / min(crop.size_px, other.size_px)

@@ -15,6 +15,9 @@ class TrackerConfig:
     search_every: int = 5
     """Frames from one search for newcomers to the next; twice as often when fewer are tracked than asked for,
     always when nobody is."""
+    opening_frames: int = 4
+    """So long is a shot, in which nobody has been found yet, searched everywhere as in its first frame (which
+    counts twice), and nothing remembered as a mistake: encoders are coarsest at the beginning."""
     tile_rows: int = 1
     """How finely the first frame is searched: 2 or 3 for photos."""
     most_people: int = 12
