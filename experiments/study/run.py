@@ -24,7 +24,7 @@ from experiments.study.study_plan import Study
 from experiments.study.variants import STUDIES, StudyVariant
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.learn.convert.convert_blazepose import cached_models, find_models, landmark_file, load_encoder
-from sigmapose.learn.convert.onnx_export import export_image_model, save_phi
+from sigmapose.learn.convert.onnx_export import export_image_model, label_model, save_phi
 from sigmapose.learn.convert.onnx_load import load_phi
 from sigmapose.learn.data.augment import BatchSource
 from sigmapose.learn.data.samples import Batch, PictureFeatures
