@@ -26,7 +26,7 @@ from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop import sample as cut
-from sigmapose.estimate.network import cache_folder
+from sigmapose.estimate.network import cache_folder, weights_path
 from sigmapose.io.images import IMAGE_SUFFIXES
 from sigmapose.photos.found_people import FoundPerson, PeopleFinder, list_files, subject_of
 from sigmapose.photos.photo_shards import UnlabelledPlan, split_of_subject
