@@ -9,6 +9,7 @@ import tyro
 
 from sigmapose.cli.bench import Bench
 from sigmapose.cli.calibrate import Calibrate
+from sigmapose.cli.convert_poses import Convert
 from sigmapose.cli.evaluate import Evaluate
 from sigmapose.cli.export import Export
 from sigmapose.cli.lift import Lift
@@ -21,6 +22,7 @@ _COMMANDS = {
     "predict": Predict,
     "lift": Lift,
     "view": View,
+    "convert": Convert,
     "evaluate": Evaluate,
     "bench": Bench,
     "calibrate": Calibrate,
