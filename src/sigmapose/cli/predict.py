@@ -40,6 +40,8 @@ class Predict:
     needed for a raw stream (.h264, .mjpeg); for any other video instead of its own times."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Calibrator made by `sigmapose calibrate --data`; `none`: error bars as the network predicts them."""
+    smooth: bool = False
+    """Smooth the people of a video in time by the error bars of every frame, and keep their bones' lengths."""
     device: str = "cpu"
     """cpu, or cuda (requires onnxruntime-gpu)."""
     no_overlay: bool = False
@@ -80,6 +82,7 @@ class Predict:
                 ),
                 height_mm=self.height_mm,
                 title=name,
+                smooth=self.smooth,
             )
         except KeyboardInterrupt:
             of = "" if pictures.count is None else f" of {pictures.count}"

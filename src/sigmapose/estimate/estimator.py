@@ -15,8 +15,8 @@ import numpy as np
 
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
-from sigmapose.errors import CameraError, InputError
-from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
+from sigmapose.errors import InputError
+from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM, PoseBatch, Stature, assemble
 from sigmapose.estimate.candidates import Candidates, find_candidates
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
@@ -35,8 +35,10 @@ from sigmapose.estimate.network import (
     weights_path,
 )
 from sigmapose.estimate.person_score import TrackScores, person_score
+from sigmapose.estimate.picture_checks import check_people, check_picture, check_pictures
 from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter
+from sigmapose.estimate.smooth.film_smoother import smoothed_film
 from sigmapose.estimate.thunder import Thunder, closer, middle_of
 from sigmapose.estimate.tracker import Tracked, Tracker
 from sigmapose.io.video import VideoFrame, VideoReader
@@ -64,7 +66,7 @@ class Estimator:
         stature: Stature = "adult",
     ) -> None:
         """See :func:`sigmapose.load`."""
-        _check_people(people)
+        check_people(people)
         if looks not in (None, 1, 2):
             raise InputError(f"looks must be 1, or 2 for a mirror image too, got {looks}")
         check_stature(stature)
@@ -117,9 +119,9 @@ class Estimator:
         Raises:
             InputError: not a uint8 RGB picture. CameraError: a camera made for another picture size.
         """
-        camera = _checked(image_rgb, camera)
+        camera = check_picture(image_rgb, camera)
         check_height(height_mm)
-        _check_people(people)
+        check_people(people)
         found = self.candidates(image_rgb, camera)
         if found is None:
             return []
@@ -147,6 +149,7 @@ class Estimator:
         height_mm: float | None = None,
         frames: tuple[int, int | None] | None = None,
         people: int | None = None,
+        raw: bool = True,
     ) -> Iterator[Frame]:
         """Frames of a video file, in order, as they are done; people keep their ``track`` number.
 
@@ -154,15 +157,23 @@ class Estimator:
             path: video file.
             camera, height_mm, people: as for a photo.
             frames: ``(first, last)`` for first <= index < last; last may be None.
+            raw: every frame by itself; False: smoothed in time (:mod:`sigmapose.estimate.smooth`), and handed
+                out a third of a second later.
 
         Raises:
             InputError: not a readable video. A video that breaks in the middle ends there, with a logged
                 warning.
         """
         reader = VideoReader(path, frames)
-        yield from self.follow(reader, camera=camera, height_mm=height_mm, people=people)
+        seen = self.follow(reader, camera=camera, height_mm=height_mm, people=people)
+        yield from seen if raw else smoothed_film(seen, self.stature_log(height_mm))
         if reader.broken:
             log.warning("%s", reader.broken)
+
+    def stature_log(self, height_mm: float | None) -> float:
+        """Relative standard deviation of the standing height that is assumed, or known."""
+        mean, sigma = STATURES_MM[self.stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
+        return sigma / mean
 
     def follow(
         self,
@@ -177,12 +188,12 @@ class Estimator:
         Where a cut is suspected, up to four frames are taken ahead.
         """
         check_height(height_mm)
-        _check_people(people)
+        check_people(people)
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
         scores = TrackScores()
         looks = self.looks or VIDEO_LOOKS
-        for (index, time_s, picture), cut in shots(_pictures(frames)):
-            seen_by = _checked(picture, camera)
+        for (index, time_s, picture), cut in shots(check_pictures(frames)):
+            seen_by = check_picture(picture, camera)
             if cut:
                 tracker.new_shot()
                 side_swaps = SideSwapFilter()
@@ -370,30 +381,3 @@ def _in_picture(landmarks: Float[Array, "39 _"], crop: Crop) -> Float[Array, "33
     """BlazePose's landmarks of a person: pixels and visibility."""
     rows = landmarks[: len(BLAZEPOSE_33)].astype(np.float64)
     return np.column_stack((crop.to_image(rows[:, :2]), rows[:, 3]))
-
-
-def _pictures(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-    for frame in frames:
-        _checked(frame[2], None)
-        yield frame
-
-
-def _check_people(people: int | None) -> None:
-    if people is not None and people < 1:
-        raise InputError(f"people must be at least 1, got {people}: leave it out for everybody")
-
-
-def _checked(image: Array, camera: Camera | None) -> Camera:
-    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"a picture must be a uint8 RGB array of shape (height, width, 3), got {got}")
-    height, width = image.shape[:2]
-    if camera is None:
-        return Camera.default(width, height)
-    if (camera.width, camera.height) != (width, height):
-        raise CameraError(
-            f"the camera was made for pictures of {camera.width}x{camera.height} "
-            f"px, this one has {width}x{height}: "
-            "scale the calibration or give the right one"
-        )
-    return camera

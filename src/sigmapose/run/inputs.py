@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -51,7 +52,19 @@ class Pictures(Protocol):
     def count(self) -> int | None: ...
     @property
     def fps(self) -> float | None: ...
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]: ...
+    def look(
+        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool
+    ) -> Iterator[PictureResult]:
+        """Every picture with the people in it.
+
+        Args:
+            estimator: that finds them.
+            height_mm: standing height, where known.
+            tick: called behind each picture; KeyboardInterrupt from it ends the looking, and is raised when
+                what was seen has been handed out.
+            smooth: whether people of a video are smoothed in time.
+        """
+        ...
 
 
 @dataclass
@@ -84,7 +97,10 @@ class Photos:
     def count(self) -> int | None:
         return len(self.files)
 
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
+    def look(
+        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool = False
+    ) -> Iterator[PictureResult]:
+        """See `Pictures.look`. Photos have no neighbours in time."""
         from sigmapose.pose import Frame
 
         read = 0
@@ -103,6 +119,7 @@ class Photos:
             self.camera_notes[note] += 1
             poses = estimator(photo.rgb, camera=camera, height_mm=height_mm)
             yield PictureResult(Frame(index, 0.0, tuple(poses), legible(file.name)), photo.rgb, camera)
+            tick()
         if not read:
             raise InputError(f"none of {len(self.files)} pictures can be read: {self.messages[0]}")
 
@@ -132,21 +149,60 @@ class Video:
     def fps(self) -> float | None:
         return self.reader.fps
 
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
+    def look(
+        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool = False
+    ) -> Iterator[PictureResult]:
+        """See `Pictures.look`."""
         reader = self.reader
         camera, self.camera_note = self.option.at(reader.width, reader.height)
+        found = self._smoothed if smooth else self._raw
+        name = legible(reader.path.name)
+        for frame, rgb in found(estimator, height_mm, camera, tick):
+            yield PictureResult(replace(frame, source=name), rgb, camera)
+        self.messages += [*reader.notes, *([reader.broken] if reader.broken else [])]
+        self.complete = reader.broken is None
+
+    def _raw(
+        self, estimator: Estimator, height_mm: float | None, camera: Camera, tick: Callable[[], None]
+    ) -> Iterator[tuple[Frame, Array]]:
         waiting: deque[VideoFrame] = deque()
 
         def remembered() -> Iterator[VideoFrame]:
-            for frame in reader:
+            for frame in self.reader:
                 waiting.append(frame)
                 yield frame
 
         for frame in estimator.follow(remembered(), camera=camera, height_mm=height_mm):
-            seen = waiting.popleft()
-            yield PictureResult(replace(frame, source=legible(reader.path.name)), seen.rgb, camera)
-        self.messages += [*reader.notes, *([reader.broken] if reader.broken else [])]
-        self.complete = reader.broken is None
+            yield frame, waiting.popleft().rgb
+            tick()
+
+    def _smoothed(
+        self, estimator: Estimator, height_mm: float | None, camera: Camera, tick: Callable[[], None]
+    ) -> Iterator[tuple[Frame, Array]]:
+        """The pictures are read once more behind the smoother: a minute of them does not fit into memory."""
+        from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, FilmSmoother
+
+        smoother = FilmSmoother(estimator.stature_log(height_mm), lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
+        again = copy(self.reader)
+        again.notes = []
+        pictures = iter(again)
+        stop: KeyboardInterrupt | None = None
+        seen = estimator.follow(self.reader, camera=camera, height_mm=height_mm)
+        try:
+            for raw in seen:
+                for frame in smoother.push(raw):
+                    yield frame, _picture_of(frame, pictures)
+                tick()
+        except KeyboardInterrupt as error:
+            stop = error
+        for frame in smoother.finish():
+            yield frame, _picture_of(frame, pictures)
+        if stop is not None:
+            raise stop
+
+
+def _picture_of(frame: Frame, pictures: Iterator[VideoFrame]) -> Array:
+    return next(picture.rgb for picture in pictures if picture.index == frame.index)
 
 
 def open_input(

@@ -26,6 +26,7 @@ def predict(
     *,
     height_mm: float | None = None,
     title: str = "",
+    smooth: bool = False,
 ) -> None:
     """Look at every picture, write what is found, and count it; progress goes to stderr where somebody looks.
 
@@ -36,6 +37,7 @@ def predict(
         make: loads the networks; called once, before any file is opened.
         height_mm: standing height of the people, where known.
         title: of the progress bar.
+        smooth: smooth the people of a video in time.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after the current picture is written.
@@ -48,12 +50,15 @@ def predict(
     unit = "frame" if pictures.kind == "video" else "photo"
     bar = tqdm(total=pictures.count, unit=unit, desc=title, disable=None, file=sys.stderr)
     with outputs, finish_first() as check, bar:
-        tally.start()
-        for seen in pictures.look(estimator, height_mm):
-            outputs.write(seen)
-            tally.add(seen.frame, seen.camera.fov_deg)
+
+        def tick() -> None:
             bar.update()
             check()
+
+        tally.start()
+        for seen in pictures.look(estimator, height_mm, tick, smooth=smooth):
+            outputs.write(seen)
+            tally.add(seen.frame, seen.camera.fov_deg)
         outputs.add_messages(pictures.messages, broken=not pictures.complete)
     tally.stop()
 

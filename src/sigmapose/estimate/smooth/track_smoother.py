@@ -1,0 +1,193 @@
+"""One person's frames, smoothed: joints, root and places in the picture, with their covariances.
+
+Joints are relative to the root, in camera axes, mm; the root's own place goes through the same filter in the
+row that the root has among the joints (where it is 0 by definition). See `error_model` for what is assumed of
+errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sigmapose.estimate.smooth.averages import Past, two_sided
+from sigmapose.estimate.smooth.bone_lengths import BonesSeen, LengthRecord, bones_of, keep_lengths
+from sigmapose.estimate.smooth.error_model import (
+    CONSTANT,
+    ROOT,
+    SLOW,
+    in_picture,
+    in_space,
+    roots,
+    without_known,
+)
+from sigmapose.estimate.smooth.kalman import Dynamics, Measured, Smoothed, State, smooth
+from sigmapose.estimate.smooth.track_arrays import TrackArrays
+from sigmapose.gaussian import SIGMA_FLOOR_MM, SIGMA_FLOOR_PX, add_floor, chi2_radius
+from sigmapose.shapes import Array, Float
+
+OWN = 1.0 - CONSTANT - SLOW
+OUTLIER_LEVEL = 0.95
+"""A frame's own error beyond what holds this share of them weighs less, in proportion to its square."""
+REWEIGHTINGS = 2
+AVERAGE_S = 0.1
+"""Time over which stated covariances and visibilities are averaged, to both sides."""
+
+
+@dataclass(frozen=True)
+class KnownForAFilm:
+    """What frames of one film err by together, as relative standard deviations."""
+
+    stature_log: float
+    focal_log: float
+
+
+@dataclass(frozen=True, repr=False)
+class Carried:
+    """What is known of a person after some frame, so that later frames can go on from there."""
+
+    space: State
+    picture: State
+    average: Past
+
+
+@dataclass(frozen=True, repr=False)
+class SmoothedTrack:
+    """A person's frames, and what is carried on from each of them."""
+
+    arrays: TrackArrays
+    carried: list[Carried]
+    bones: BonesSeen
+    """Before they were given their lengths."""
+
+
+def smooth_track(
+    track: TrackArrays,
+    known: KnownForAFilm,
+    px_per_mm: float,
+    before: Carried | None = None,
+    lengths: LengthRecord | None = None,
+) -> SmoothedTrack:
+    """Smooth consecutive frames of one person.
+
+    Args:
+        track: times must rise.
+        known: what cannot be learned from more frames.
+        px_per_mm: size of the person in the picture.
+        before: of the frame before the first one.
+        lengths: what earlier frames say of the person's bones.
+    """
+    vary, share = _varying(track, known)
+    picture_cov = add_floor(track.cov_px2, SIGMA_FLOOR_PX)
+    flat = [a.reshape(len(track), -1) for a in (vary, picture_cov, track.visibility)]
+    averaged, past = two_sided(
+        np.concatenate(flat, axis=1), track.times_s, AVERAGE_S, before.average if before else None
+    )
+    ends = np.cumsum([part.shape[1] for part in flat])[:-1]
+    even_vary, even_picture, visibility = (
+        part.reshape(like.shape)
+        for part, like in zip(
+            np.split(averaged, ends, axis=1), (vary, picture_cov, track.visibility), strict=True
+        )
+    )
+    values = track.joints_mm.copy()
+    values[:, ROOT] = track.root_mm
+    space = _filtered(track.times_s, values, vary, in_space(), before.space if before else None)
+    picture = _filtered(
+        track.times_s, track.points_px, picture_cov, in_picture(px_per_mm), before.picture if before else None
+    )
+    told = replace(
+        track,
+        points_px=picture.values,
+        cov_px2=picture.cov + CONSTANT * even_picture,
+        visibility=np.clip(visibility, 0.0, 1.0),
+    )
+    cov = add_floor(space.cov + CONSTANT * even_vary, SIGMA_FLOOR_MM)
+    told, bones = _in_space(told, space.values, cov, vary, share, known, lengths or LengthRecord())
+    carried = [Carried(s, p, a) for s, p, a in zip(space.filtered, picture.filtered, past, strict=True)]
+    return SmoothedTrack(told, carried, bones)
+
+
+def _varying(
+    track: TrackArrays, known: KnownForAFilm
+) -> tuple[Float[Array, "time joint 3 3"], Float[Array, "time joint"]]:
+    """Covariances of joints, and of the root in its row, less what the whole film has in common; and the part
+    of the stature's variance that was in each."""
+    cov = add_floor(track.cov_mm2, SIGMA_FLOOR_MM)
+    vary, share = without_known(cov, track.joints_mm, known.stature_log)
+    root, root_share = without_known(track.root_cov_mm2, track.root_mm, known.stature_log)
+    if known.focal_log > 0:
+        root, _ = without_known(root, track.root_mm * (0.0, 0.0, 1.0), known.focal_log)
+    vary[:, ROOT], share[:, ROOT] = root, root_share
+    return vary, share
+
+
+def _filtered(
+    times_s: Float[Array, " time"],
+    values: Float[Array, "time point dims"],
+    cov: Float[Array, "time point dims dims"],
+    dynamics: Dynamics,
+    before: State | None,
+) -> Smoothed:
+    """Kalman smoothing with frames that do not fit their neighbours weighing less."""
+    dims = values.shape[-1]
+    known = np.asarray(np.isfinite(values).all(-1) & np.isfinite(cov).all((-2, -1)))
+    cov = np.where(known[..., None, None], cov, np.eye(dims))
+    root, back = roots(cov)
+    shared = np.sqrt(SLOW) * root
+    far = OWN * chi2_radius(OUTLIER_LEVEL, dims) ** 2
+    weight = np.ones(values.shape[:2])
+    told = None
+    for _ in range(REWEIGHTINGS + 1):
+        own = (OWN * cov) / weight[..., None, None]
+        told = smooth(Measured(times_s, values, own, shared, known), dynamics, before)
+        rest = values - told.values - (shared @ told.shared[..., None])[..., 0]
+        squared = np.where(known, ((back @ rest[..., None]) ** 2).sum((-2, -1)), 0.0)
+        weight = np.minimum(1.0, far / np.maximum(squared, far))
+    assert told is not None
+    return told
+
+
+def _in_space(
+    track: TrackArrays,
+    values: Float[Array, "time joint 3"],
+    cov: Float[Array, "time joint 3 3"],
+    before: Float[Array, "time joint 3 3"],
+    share: Float[Array, "time joint"],
+    known: KnownForAFilm,
+    lengths: LengthRecord,
+) -> tuple[TrackArrays, BonesSeen]:
+    """Joints with the person's bone lengths, factors that fit the new covariances, and the root."""
+    root_mm, root_cov = values[:, ROOT].copy(), cov[:, ROOT].copy()
+    joints, cov = values.copy(), cov.copy()
+    joints[:, ROOT], cov[:, ROOT] = track.joints_mm[:, ROOT], track.cov_mm2[:, ROOT]
+    before = before.copy()
+    before[:, ROOT] = cov[:, ROOT]
+    alone = track.factors_mm[..., :-1] if track.factors_mm.shape[-1] else track.factors_mm
+    scale = track.factors_mm[..., -1:] if track.factors_mm.shape[-1] else track.factors_mm
+    # what of the scale's column is not the stature of the whole film
+    size = np.linalg.norm(track.joints_mm, axis=-1)
+    stated = np.linalg.norm(scale, axis=(-2, -1)) / np.maximum(size, 1e-6)
+    rest = np.sqrt(np.maximum(stated**2 - share * known.stature_log**2, 0.0)) / np.maximum(stated, 1e-12)
+    factors = np.concatenate((alone, scale * rest[..., None, None]), axis=-1)
+    factors = roots(cov)[0] @ roots(before)[1] @ factors
+    bones = bones_of(joints, cov, factors)
+    joints, cov, factors = keep_lengths(joints, cov, factors, lengths.lengths_with(bones, CONSTANT))
+    by_stature = known.stature_log * np.sqrt(share)[..., None, None] * joints[..., None]
+    by_stature[:, ROOT] = 0.0
+    cov = cov + by_stature @ np.swapaxes(by_stature, -1, -2)
+    root_cov = root_cov + _outer(known.stature_log * np.sqrt(share[:, ROOT])[:, None] * root_mm)
+    root_cov = root_cov + _outer(known.focal_log * root_mm * (0.0, 0.0, 1.0))
+    return replace(
+        track,
+        joints_mm=joints,
+        cov_mm2=cov,
+        factors_mm=np.concatenate((factors, by_stature), axis=-1),
+        root_mm=root_mm,
+        root_cov_mm2=root_cov,
+    ), bones
+
+
+def _outer(vectors: Float[Array, "time 3"]) -> Float[Array, "time 3 3"]:
+    return vectors[:, :, None] * vectors[:, None, :]
