@@ -100,7 +100,7 @@ def walk(rng: np.random.Generator, dynamics: Dynamics, times: np.ndarray) -> np.
 
 @pytest.mark.parametrize("even", [True, False])
 def test_stated_covariances_are_those_of_the_errors(even: bool) -> None:
-    """Also at an uneven frame rate and behind gaps, and no number of frames hides what they err by together."""
+    """Also at an uneven frame rate and behind gaps; what frames err by together is not averaged away."""
     rng = np.random.default_rng(2)
     count, times = 400, np.arange(50) / 30
     if not even:
