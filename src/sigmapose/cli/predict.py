@@ -41,7 +41,7 @@ class Predict:
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Calibrator made by `sigmapose calibrate --data`; `none`: error bars as the network predicts them."""
     smooth: bool = False
-    """Smooth the people of a video in time, by every frame's error bars, and keep the lengths of their bones."""
+    """Smooth the people of a video in time, by the error bars of every frame; bones keep their lengths."""
     device: str = "cpu"
     """cpu, or cuda (requires onnxruntime-gpu)."""
     no_overlay: bool = False
