@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sigmapose.estimate.smooth.kalman import Dynamics, Measured, smooth
+from sigmapose.estimate.smooth.kalman import Dynamics, Observations, smooth
 
 
 def covariances(rng: np.random.Generator, times: int, points: int, dims: int) -> np.ndarray:
@@ -13,7 +13,7 @@ def covariances(rng: np.random.Generator, times: int, points: int, dims: int) ->
     return root @ np.swapaxes(root, -1, -2) + 100 * np.eye(dims)
 
 
-def dense(measured: Measured, dynamics: Dynamics, point: int) -> tuple[np.ndarray, np.ndarray]:
+def dense(measured: Observations, dynamics: Dynamics, point: int) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariances of one point at all moments, by conditioning the joint Gaussian of all states."""
     times, dims = measured.times_s, measured.values.shape[-1]
     size, total = 3 * dims, 3 * dims * len(times)
@@ -49,7 +49,7 @@ def test_it_is_the_gaussian_of_all_moments_given_all_measurements() -> None:
     rng = np.random.default_rng(0)
     times, points, dims = 40, 3, 3
     cov = covariances(rng, times, points, dims)
-    measured = Measured(
+    measured = Observations(
         np.cumsum(rng.uniform(0.01, 0.06, times)),
         rng.normal(0, 100, (times, points, dims)),
         0.4 * cov,
@@ -68,11 +68,11 @@ def test_filtering_goes_on_from_any_moment() -> None:
     rng = np.random.default_rng(1)
     cov = covariances(rng, 30, 2, 2)
     known = np.ones((30, 2), bool)
-    all_of_it = Measured(
+    all_of_it = Observations(
         np.arange(30) / 25, rng.normal(0, 50, (30, 2, 2)), 0.5 * cov, 0.5 * np.linalg.cholesky(cov), known
     )
     parts = [
-        Measured(*(getattr(all_of_it, f)[s] for f in ("times_s", "values", "own", "shared", "known")))
+        Observations(*(getattr(all_of_it, f)[s] for f in ("times_s", "values", "own", "shared", "known")))
         for s in (slice(0, 12), slice(12, 30))
     ]
     dynamics = Dynamics(np.full(2, 1e6), np.full(2, 0.3), 0.2)
@@ -110,7 +110,9 @@ def test_stated_covariances_are_those_of_the_errors(even: bool) -> None:
     own, shared = 40.0, 50.0
     values = states[..., :1] + shared * states[..., 2:] + own * rng.standard_normal((50, count, 1))
     one = np.ones((50, count, 1, 1))
-    told = smooth(Measured(times, values, own**2 * one, shared * one, np.ones((50, count), bool)), dynamics)
+    told = smooth(
+        Observations(times, values, own**2 * one, shared * one, np.ones((50, count), bool)), dynamics
+    )
     error = (told.values - states[..., :1])[..., 0]
     nees = float(np.mean(error**2 / told.cov[..., 0, 0]))
     assert nees == pytest.approx(1.0, abs=0.06)
@@ -122,7 +124,7 @@ def test_a_still_point_is_known_as_well_as_the_shared_error_lets_it() -> None:
     """A thousand frames within a tenth of the time in which the shared error changes are one frame of it."""
     one = np.ones((1000, 1, 1, 1))
     told = smooth(
-        Measured(np.arange(1000) * 1e-4, np.zeros((1000, 1, 1)), 100.0 * one, 10.0 * one,
+        Observations(np.arange(1000) * 1e-4, np.zeros((1000, 1, 1)), 100.0 * one, 10.0 * one,
                  np.ones((1000, 1), bool)),
         Dynamics(np.full(1, 1e-6), np.full(1, 1.0), 1.0),
     )  # fmt: skip

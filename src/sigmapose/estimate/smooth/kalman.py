@@ -85,7 +85,7 @@ def _on_every_axis(small: Float[Array, "point 3 3"], dims: int) -> Float[Array, 
 
 
 @dataclass(frozen=True, repr=False)
-class Measured:
+class Observations:
     """What was seen of points over moments that rise in time."""
 
     times_s: Float[Array, " time"]
@@ -123,7 +123,7 @@ class Smoothed:
     log_likelihood: Float[Array, " point"]
 
 
-def smooth(measured: Measured, dynamics: Dynamics, before: State | None = None) -> Smoothed:
+def smooth(measured: Observations, dynamics: Dynamics, before: State | None = None) -> Smoothed:
     """Filter forward and smooth backward.
 
     Args:
@@ -168,7 +168,7 @@ class _Step:
     log_likelihood: Float[Array, " point"]
 
 
-def _forward(measured: Measured, t: int, before: State | None, dynamics: Dynamics) -> _Step:
+def _forward(measured: Observations, t: int, before: State | None, dynamics: Dynamics) -> _Step:
     count, dims = measured.values.shape[1:]
     if before is None:
         transition = np.broadcast_to(np.eye(3 * dims), (count, 3 * dims, 3 * dims))

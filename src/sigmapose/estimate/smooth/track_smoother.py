@@ -22,7 +22,7 @@ from sigmapose.estimate.smooth.error_model import (
     roots,
     without_known,
 )
-from sigmapose.estimate.smooth.kalman import Dynamics, Measured, Smoothed, State, smooth
+from sigmapose.estimate.smooth.kalman import Dynamics, Observations, Smoothed, State, smooth
 from sigmapose.estimate.smooth.track_arrays import TrackArrays
 from sigmapose.gaussian import SIGMA_FLOOR_MM, SIGMA_FLOOR_PX, add_floor, chi2_radius
 from sigmapose.shapes import Array, Float
@@ -141,7 +141,7 @@ def _filtered(
     told = None
     for _ in range(REWEIGHTINGS + 1):
         own = (OWN * cov) / weight[..., None, None]
-        told = smooth(Measured(times_s, values, own, shared, known), dynamics, before)
+        told = smooth(Observations(times_s, values, own, shared, known), dynamics, before)
         rest = values - told.values - (shared @ told.shared[..., None])[..., 0]
         squared = np.where(known, ((back @ rest[..., None]) ** 2).sum((-2, -1)), 0.0)
         weight = np.minimum(1.0, far / np.maximum(squared, far))
