@@ -164,7 +164,7 @@ def _px_per_mm(poses: Sequence[Pose]) -> float:
 
 
 def _regions(poses: Sequence[Pose], smoothed: TrackArrays) -> list[Regions | None]:
-    """Observations radii of every frame: those of the joint's class, from the nearest frame that is said to be of
+    """Measured radii of every frame: those of the joint's class, from the nearest frame that is said to be of
     the class that the frame is of when its neighbours are heard."""
     if any(pose.regions is None for pose in poses):
         return [pose.regions for pose in poses]
