@@ -1,4 +1,4 @@
-"""Tables read back by pandas hold the poses, and empty cells where there is no value."""
+"""Tables read back by pandas, pyarrow and NumPy hold the poses, and nothing where there is no value."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from sigmapose.io.export.formats import export
 from sigmapose.pose import Frame
 
 XYZ = ["x_mm", "y_mm", "z_mm"]
+SEEN = [5, 6, 7, 8, 9, 15, 16, 17, 18]
+READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
-def test_csv_holds_every_joint(frames: list[Frame], tmp_path: Path) -> None:
-    assert export(frames, tmp_path / "out.csv").paths == (tmp_path / "out.csv",)
-    table = pd.read_csv(tmp_path / "out.csv")
+@pytest.mark.parametrize("ending", READERS)
+def test_every_joint_is_a_row(ending: str, frames: list[Frame], tmp_path: Path) -> None:
+    place = tmp_path / f"out{ending}"
+    assert export(frames, place).paths == (place,)
+    table = READERS[ending](place)
     assert len(table) == 26 * len(frames)
     row = table[(table.frame == 7) & (table.joint == "right_knee")].iloc[0]
     (pose,) = frames[7].poses
@@ -36,15 +40,40 @@ def test_csv_holds_every_joint(frames: list[Frame], tmp_path: Path) -> None:
     assert (row.time_s, row.source, row.person) == (pytest.approx(7 / 60, abs=1e-6), "balance.mp4", 0)
 
 
-def test_csv_leaves_cells_empty_where_nothing_is_known(two: list[Frame], tmp_path: Path) -> None:
-    export(two, tmp_path / "out.csv")
-    table = pd.read_csv(tmp_path / "out.csv")
-    assert sorted(set(table[table.person == 4].frame)) == [5, 6, 7, 8, 9, 15, 16, 17, 18]
+@pytest.mark.parametrize("ending", READERS)
+def test_what_is_not_known_is_empty(ending: str, two: list[Frame], tmp_path: Path) -> None:
+    export(two, tmp_path / f"out{ending}")
+    table = READERS[ending](tmp_path / f"out{ending}")
+    assert sorted(set(table[table.person == 4].frame)) == SEEN
     lost = table[table.x_mm.isna()]
     assert lost[["frame", "person", "joint"]].values.tolist() == [[16, 4, "left_wrist"]]
+
+
+def test_long_files_have_several_row_groups(frames: list[Frame], tmp_path: Path) -> None:
+    from pyarrow.parquet import ParquetFile
+
+    many = [replace(frames[k % len(frames)], index=k, time_s=k / 60) for k in range(600)]
+    export(many, tmp_path / "out.parquet")
+    file = ParquetFile(tmp_path / "out.parquet")
+    assert file.num_row_groups == 2 and file.read().num_rows == 600 * 26
+    assert file.read()["time_s"][-1].as_py() == pytest.approx(599 / 60)
+    assert b"x right, y down, z forward" in file.schema_arrow.metadata[b"axes"]
 
 
 def test_names_with_commas_quotes_and_nan_survive(frames: list[Frame], tmp_path: Path) -> None:
     name = 'banana, "take 2".mp4'
     export([replace(frames[0], source=name)], tmp_path / "out.csv")
     assert set(pd.read_csv(tmp_path / "out.csv").source) == {name}
+
+
+def test_numpy_archive_holds_everything(two: list[Frame], tmp_path: Path) -> None:
+    export(two, tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as archive:  # no pickles
+        held = dict(archive)
+    assert held["joint_names"].tolist() == list(two[0].poses[0].skeleton.joints)
+    assert held["skeleton"] == "body_26" and held["joints_mm"].shape == (len(two) + 9, 26, 3)
+    (row,) = np.flatnonzero((held["frame"] == 16) & (held["person"] == 4))
+    pose = two[16].poses[1]
+    for name in ("joints_mm", "cov_mm2", "points_px", "cov_px2", "root_mm", "root_cov_mm2", "factors_mm"):
+        assert held[name][row] == pytest.approx(getattr(pose, name), rel=1e-6, nan_ok=True), name
+    assert np.isnan(held["joints_mm"][row]).any(axis=1).sum() == 1

@@ -33,7 +33,14 @@ class ExportFormat:
 
 FORMATS = {
     "csv": ExportFormat(".csv", "csv_file"),
+    "parquet": ExportFormat(".parquet", "parquet_file", needs="pyarrow"),
+    "npz": ExportFormat(".npz", "npz_file"),
     "trc": ExportFormat(".trc", "trc_file", by_person=True),
+    "mot": ExportFormat(".mot", "mot_file", by_person=True),
+    "c3d": ExportFormat(".c3d", "c3d_file", needs="ezc3d", by_person=True),
+    "bvh": ExportFormat(".bvh", "bvh_file", by_person=True),
+    "glb": ExportFormat(".glb", "glb_file"),
+    "openpose": ExportFormat("_json", "openpose_folder", folder=True),
 }
 """By the word that `--export` takes."""
 

@@ -40,15 +40,25 @@ def numbers_of(pose: Pose) -> Float[Array, "joint column"]:
     with np.errstate(invalid="ignore"):
         sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
     rows, columns = np.triu_indices(3)
-    radius = (
-        np.full(len(pose.skeleton), chi2_radius(LEVEL, 3))
-        if pose.regions is None
-        else pose.regions.joint_radius(LEVEL)
-    )
     pixels = np.column_stack((pose.points_px, px[:, 0, 0], px[:, 0, 1], px[:, 1, 1]))
     return np.column_stack(
-        (pose.joints_mm, sd, cov[:, rows, columns], radius, pose.visibility, pixels, pose.joints_camera_mm)
+        (
+            pose.joints_mm,
+            sd,
+            cov[:, rows, columns],
+            radius_90(pose),
+            pose.visibility,
+            pixels,
+            pose.joints_camera_mm,
+        )
     )
+
+
+def radius_90(pose: Pose) -> Float[Array, " joint"]:
+    """Mahalanobis radius of the 90 % region of every joint, as `Pose.ellipsoid` has it."""
+    if pose.regions is None:
+        return np.full(len(pose.skeleton), chi2_radius(LEVEL, 3))
+    return pose.regions.joint_radius(LEVEL)
 
 
 def tables(frames: Iterable[Frame], chunk: int = CHUNK_FRAMES) -> Iterator[dict[str, Any]]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.camera import Camera
 from sigmapose.errors import InputError
+from sigmapose.io.export.pose_table import radius_90
 from sigmapose.pose import Frame, Pose
-from sigmapose.shapes import Array, Float, Int
+from sigmapose.shapes import Array, Bool, Float, Int
 from sigmapose.skeleton import Skeleton
 
 PHOTO_RATE_HZ = 30.0
@@ -37,10 +39,18 @@ class Trajectory:
     cov_mm2: Float[Array, "row joint 3 3"]
     """Of the joints relative to the root, float32."""
 
+    radius_90: Float[Array, "row joint"]
+    """Mahalanobis radius of the calibrated 90 % region, float32."""
+
     @property
     def sigma_mm(self) -> Float[Array, "row joint"]:
         """As `Pose.sigma_mm`."""
         return np.sqrt(np.trace(self.cov_mm2, axis1=-2, axis2=-1) / 3)
+
+    @property
+    def known(self) -> Bool[Array, "row joint"]:
+        """Whether a joint has a position."""
+        return np.asarray(np.isfinite(self.joints_mm).all(axis=2))
 
     def on_grid(
         self, values: Float[Array, "row *entry"], rows: int, fill: float = np.nan
@@ -56,6 +66,7 @@ class Trajectories:
     """Everybody of a video."""
 
     skeleton: Skeleton
+    camera: Camera
     rate_hz: float
     time_s: Float[Array, " row"]
     people: tuple[Trajectory, ...]
@@ -64,35 +75,23 @@ class Trajectories:
     notes: tuple[str, ...]
 
 
-def trajectories(frames: Iterable[Frame]) -> Trajectories:
+@dataclass(frozen=True, repr=False, eq=False)
+class GatheredPoses:
+    """The poses of one video or one picture, by person."""
+
+    index: Int[Array, " frame"]
+    time_s: Float[Array, " frame"]
+    seen: dict[int, list[tuple[int, Pose]]]
+    """By number of the person: rows of `index`, and the poses there."""
+
+
+def gather(frames: Iterable[Frame]) -> GatheredPoses:
     """Gather the people of one video, or of one picture.
 
     Raises:
         InputError: nobody is in any frame; several pictures or videos; times that do not rise; people without
             numbers beside each other; several skeletons.
     """
-    index, time_s, seen, sources = _gather(frames)
-    if not seen:
-        raise InputError(f"nobody is in {_count(len(index))}: there is nothing to write")
-    if len(sources) > 1:
-        raise InputError(f"poses come from {len(sources)} pictures, which are no motion: {TABLES}")
-    if (np.diff(index) <= 0).any() or (np.diff(time_s) <= 0).any():
-        raise InputError(f"frames do not follow each other in time, they are no motion: {TABLES}")
-    skeletons = {pose.skeleton.name: pose.skeleton for rows in seen.values() for _, pose in rows}
-    if len(skeletons) > 1:
-        raise InputError(f"poses have several skeletons, {', '.join(skeletons)}: {TABLES}")
-    absolute = any(np.isfinite(pose.root_mm).all() for rows in seen.values() for _, pose in rows)
-    grid = _grid(index, time_s)
-    people = tuple(_person(number, seen[number], grid, absolute) for number in sorted(seen))
-    notes = () if grid.even else (f"uneven times are interpolated at {grid.rate_hz:.6g} frames/s",)
-    (skeleton,) = skeletons.values()
-    return Trajectories(skeleton, grid.rate_hz, grid.time_s, people, absolute, notes)
-
-
-_Seen = dict[int, list[tuple[int, Pose]]]
-
-
-def _gather(frames: Iterable[Frame]) -> tuple[Int[Array, " frame"], Float[Array, " frame"], _Seen, set[str]]:
     index, time_s, seen, sources = [], [], {}, set()
     for k, frame in enumerate(frames):
         index.append(frame.index)
@@ -103,7 +102,33 @@ def _gather(frames: Iterable[Frame]) -> tuple[Int[Array, " frame"], Float[Array,
             if rows and rows[-1][0] == k:
                 raise InputError(f"frame {frame.index} holds person {pose.track} twice: {TABLES}")
             rows.append((k, pose))
-    return np.array(index, np.int64), np.array(time_s, np.float64), seen, sources
+    if len(sources) > 1:
+        raise InputError(f"poses come from {len(sources)} pictures, which are no motion: {TABLES}")
+    if (np.diff(index) <= 0).any() or (np.diff(time_s) <= 0).any():
+        raise InputError(f"frames do not follow each other in time, they are no motion: {TABLES}")
+    skeletons = {pose.skeleton.name for rows in seen.values() for _, pose in rows}
+    if len(skeletons) > 1:
+        raise InputError(f"poses have several skeletons, {', '.join(sorted(skeletons))}: {TABLES}")
+    if not seen:
+        raise InputError(f"nobody is in {_count(len(index))}: there is nothing to write")
+    ordered = {number: seen[number] for number in sorted(seen)}
+    return GatheredPoses(np.array(index, np.int64), np.array(time_s, np.float64), ordered)
+
+
+def trajectories(frames: Iterable[Frame]) -> Trajectories:
+    """Everybody on an even grid of times.
+
+    Raises:
+        InputError: as `gather`, or frames that lie too far apart.
+    """
+    gathered = gather(frames)
+    poses = [pose for rows in gathered.seen.values() for _, pose in rows]
+    absolute = any(np.isfinite(pose.root_mm).all() for pose in poses)
+    grid = _grid(gathered.index, gathered.time_s)
+    people = tuple(_person(number, seen, grid, absolute) for number, seen in gathered.seen.items())
+    notes = () if grid.even else (f"uneven times are interpolated at {grid.rate_hz:.6g} frames/s",)
+    first = poses[0]
+    return Trajectories(first.skeleton, first.camera, grid.rate_hz, grid.time_s, people, absolute, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,21 +160,23 @@ def _person(number: int, seen: list[tuple[int, Pose]], grid: _Grid, absolute: bo
     row = grid.row[[k for k, _ in seen]]
     joints = np.stack([p.joints_camera_mm if absolute else p.joints_mm for p in poses])
     cov = np.stack([p.cov_mm2.astype(np.float32) for p in poses])
+    radius = np.stack([radius_90(p).astype(np.float32) for p in poses])
     if grid.even:
         start = int(row[0])
         where = row.astype(np.int64) - start
-        placed = np.full((where[-1] + 1, *joints.shape[1:]), np.nan)
-        spread = np.full((where[-1] + 1, *cov.shape[1:]), np.nan, np.float32)
-        placed[where], spread[where] = joints, cov
-        return Trajectory(number, start, placed, spread)
+        return Trajectory(number, start, *(_placed(where, values) for values in (joints, cov, radius)))
     start = int(np.ceil(row[0] - 1e-6))
     wanted = np.arange(start, max(int(row[-1] + 1e-6), start) + 1)
+    bridge = MAX_BRIDGE_S * grid.rate_hz
     return Trajectory(
-        number,
-        start,
-        _between(wanted, row, joints, MAX_BRIDGE_S * grid.rate_hz),
-        _between(wanted, row, cov, MAX_BRIDGE_S * grid.rate_hz),
+        number, start, *(_between(wanted, row, values, bridge) for values in (joints, cov, radius))
     )
+
+
+def _placed(where: Int[Array, " seen"], values: Float[Array, "seen *entry"]) -> Float[Array, "row *entry"]:
+    out = np.full((where[-1] + 1, *values.shape[1:]), np.nan, values.dtype)
+    out[where] = values
+    return out
 
 
 def _between(
