@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sigmapose.estimate.api import load as load
     from sigmapose.estimate.assemble import PoseBatch as PoseBatch
     from sigmapose.estimate.estimator import Estimator as Estimator
+    from sigmapose.measurement.series import Measurements as Measurements
+    from sigmapose.measurement.series import measure as measure
     from sigmapose.pose import Frame as Frame
     from sigmapose.pose import Interval as Interval
     from sigmapose.pose import Pose as Pose
@@ -39,12 +41,14 @@ _HOME = {
     "Estimator": "sigmapose.estimate.estimator",
     "Frame": "sigmapose.pose",
     "Interval": "sigmapose.pose",
+    "Measurements": "sigmapose.measurement.series",
     "Pose": "sigmapose.pose",
     "PoseBatch": "sigmapose.estimate.assemble",
     "SigmaposeError": "sigmapose.errors",
     "lift": "sigmapose.estimate.api",
     "lift_batch": "sigmapose.estimate.api",
     "load": "sigmapose.estimate.api",
+    "measure": "sigmapose.measurement.series",
 }
 __all__ = [
     "Calibrator",
@@ -52,6 +56,7 @@ __all__ = [
     "Estimator",
     "Frame",
     "Interval",
+    "Measurements",
     "Pose",
     "PoseBatch",
     "SigmaposeError",
@@ -59,6 +64,7 @@ __all__ = [
     "lift",
     "lift_batch",
     "load",
+    "measure",
 ]
 
 

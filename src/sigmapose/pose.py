@@ -11,15 +11,9 @@ import numpy as np
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius, semi_axes
-from sigmapose.quantities import (
-    INTERVAL_NAMES,
-    QuantityRadii,
-    UncertainJoints,
-    ends,
-    joint_covariance,
-    limits_of,
-    unit_of,
-)
+from sigmapose.kinematics import DEFINITIONS, MOST_JOINTS, stated_intervals
+from sigmapose.quantities import INTERVAL_NAMES as INTERVAL_NAMES
+from sigmapose.quantities import QuantityRadii, UncertainJoints, joint_covariance
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import Skeleton
@@ -153,7 +147,8 @@ class Pose:
         An angle is the included angle at its joint, 0 to 180. `knee`, `elbow`: 180 is a straight limb.
         `hip`, between shoulder and thigh: 180 is upright. `shoulder`, between trunk and upper arm: 0 is a
         hanging arm, 180 a raised one. `ankle`, between shank and big toe: about 110 when standing. A length
-        is the distance of two joints. The names are INTERVAL_NAMES.
+        is the distance of two joints. The names are INTERVAL_NAMES; `left_knee_flexion` and other angles as
+        laboratories name them are in :data:`sigmapose.kinematics.DEFINITIONS` and docs/measure.md.
 
         Joints are drawn together, with what they err by together (`factors_mm`), and every joint from its
         regions: `level` of its draws lie in `ellipsoid(level)`, at every level. Where a calibrator measured
@@ -168,17 +163,13 @@ class Pose:
         Raises:
             InputError: an unknown name, or a level outside (0, 1).
         """
-        if name not in INTERVAL_NAMES:
-            raise InputError(f"unknown quantity {name!r}: choose from {', '.join(INTERVAL_NAMES)}")
+        if name not in DEFINITIONS:
+            raise InputError(f"unknown quantity {name!r}: choose from {', '.join(DEFINITIONS)}")
         if not 0 < level < 1:
             raise InputError(f"level must lie strictly between 0 and 1, got {level}; 90 % is 0.9")
-        unit, person = unit_of(name), uncertain_joints((self,))
-        values, centre = person.draws(name, _noise()[None]), person.centre(name)
-        if not np.isfinite(values).all():
-            return Interval(np.nan, np.nan, np.nan, level, unit)
-        radius = None if self.quantities is None else self.quantities.radius(name, level)
-        low, high = ends(values, centre, level, radius, limits_of(name))
-        return Interval(float(low[0]), float(high[0]), float(centre[0]), level, unit)
+        definition, person = DEFINITIONS[name], uncertain_joints((self,))
+        low, high, mean = stated_intervals(definition, person, interval_noise(), level, self.quantities)
+        return Interval(float(low[0]), float(high[0]), float(mean[0]), level, definition.unit)
 
     def _factors(self) -> Float[Array, "joint 3 rank"]:
         return np.zeros((len(self.skeleton), 3, 0)) if self.factors_mm is None else self.factors_mm
@@ -201,10 +192,11 @@ def uncertain_joints(poses: Sequence[Pose]) -> UncertainJoints:
 
 
 @lru_cache(maxsize=1)
-def _noise() -> Float[Array, "9 draw"]:
-    """Standard normal draws for up to three joints, each with its opposite; the same in every call."""
-    half = np.random.default_rng(INTERVAL_SEED).standard_normal((9, INTERVAL_SAMPLES // 2))
-    return np.concatenate((half, -half), axis=1)
+def interval_noise() -> Float[Array, "coordinate draw"]:
+    """Standard normal draws for the joints of one quantity, half of INTERVAL_SAMPLES: the others are their
+    opposites. The same in every call; the rows of the first joints are those of quantities with fewer."""
+    rng = np.random.default_rng(INTERVAL_SEED)
+    return rng.standard_normal((3 * MOST_JOINTS, INTERVAL_SAMPLES // 2))
 
 
 @dataclass(frozen=True)

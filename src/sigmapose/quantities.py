@@ -97,10 +97,10 @@ def limits_of(name: str) -> tuple[float, float]:
 
 def quantity(points: Float[Array, "*batch point 3"]) -> Float[Array, "*batch"]:
     """Included angle at the second of three points, degrees; distance of two. NaN gives NaN."""
-    return _quantity(points[..., None])[..., 0]
+    return quantity_of_draws(points[..., None])[..., 0]
 
 
-def _quantity(points: Float[Array, "*batch point 3 draw"]) -> Float[Array, "*batch draw"]:
+def quantity_of_draws(points: Float[Array, "*batch point 3 draw"]) -> Float[Array, "*batch draw"]:
     """The same of many draws. Angles in Kahan's half-angle form: accurate at 0 and 180 degrees, where the arc
     cosine is not."""
     first, second = points[..., 0, :, :], points[..., 1, :, :]
@@ -190,7 +190,7 @@ class UncertainJoints:
     def draws(self, name: str, noise: Float[Array, "#person 9 draw"]) -> Float[Array, "person draw"]:
         """Draws of a quantity. A joint that is NaN makes them NaN."""
         index = [self.skeleton.index(joint) for joint in JOINTS_OF[name]]
-        return _quantity(self.joints_mm[:, index, :, None] + self.errors(index, noise))
+        return quantity_of_draws(self.joints_mm[:, index, :, None] + self.errors(index, noise))
 
 
 def in_chunks(

@@ -13,6 +13,7 @@ from sigmapose.cli.convert_poses import Convert
 from sigmapose.cli.evaluate import Evaluate
 from sigmapose.cli.export import Export
 from sigmapose.cli.lift import Lift
+from sigmapose.cli.measure import Measure
 from sigmapose.cli.predict import Predict
 from sigmapose.cli.synth import Synth
 from sigmapose.cli.train import Train
@@ -23,6 +24,7 @@ _COMMANDS = {
     "lift": Lift,
     "view": View,
     "convert": Convert,
+    "measure": Measure,
     "evaluate": Evaluate,
     "bench": Bench,
     "calibrate": Calibrate,

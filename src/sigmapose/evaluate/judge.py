@@ -18,7 +18,7 @@ from sigmapose.errors import InputError
 from sigmapose.evaluate.environment import current_commit, current_device
 from sigmapose.evaluate.frames import Predictions, Scored, Truth, cluster_ids
 from sigmapose.evaluate.layout import Layout
-from sigmapose.evaluate.measure import Measured
+from sigmapose.evaluate.measured import Measured
 from sigmapose.evaluate.paired import beside_peer, growth, growth_numbers, with_ratios
 from sigmapose.evaluate.results import (
     CLEAN,

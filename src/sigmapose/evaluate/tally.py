@@ -18,7 +18,7 @@ from sigmapose.evaluate.angle_bias import BIAS_BINS
 from sigmapose.evaluate.calibration import ECE_BINS, Factor, cell_codes
 from sigmapose.evaluate.frames import LEVELS, Scored
 from sigmapose.evaluate.layout import Layout
-from sigmapose.evaluate.measure import Measured, measure
+from sigmapose.evaluate.measured import Measured, measure
 from sigmapose.evaluate.stated_intervals import KINDS
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import VISIBILITY

@@ -13,7 +13,7 @@ from sigmapose.evaluate import uncertainty_metrics as um
 from sigmapose.evaluate.energy_score import energy_score_mm
 from sigmapose.evaluate.frames import Scored
 from sigmapose.evaluate.layout import layout_of
-from sigmapose.evaluate.measure import FAILED_MM, FALLBACK_SIGMA_MM, measure
+from sigmapose.evaluate.measured import FAILED_MM, FALLBACK_SIGMA_MM, measure
 from sigmapose.evaluate.score import score
 from sigmapose.skeleton import BODY_26
 
