@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from sigmapose.run.inputs import Pictures
 
 
 @dataclass(frozen=True)
 class Predict:
     """Estimate 3D poses with error bars for the people in a photo, a folder of photos or a video."""
 
-    input: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IN")]
-    """Photo, video, animated picture, or folder of photos; a folder of frames with --fps."""
+    input: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IN...")]
+    """Photo, video, animated picture, or folder of photos; a folder of frames with --fps; several videos with
+    --calibration."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for poses.json, the annotated picture or video, and scene.html; created if missing."""
     model: Literal["lite", "full", "heavy", "best"] = "heavy"
@@ -27,6 +31,9 @@ class Predict:
     for photos and 1 for video."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
     """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration."""
+    calibration: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Cameras of one recording, for several videos that begin at the same moment; predictions are fused:
+    .toml of Pose2Sim or Anipose, or .qca.txt of Qualisys."""
     height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
     """Standing height of the people, if known; reduces the uncertainty of distances."""
     stature: Literal["adult", "child", "any"] = "adult"
@@ -53,16 +60,14 @@ class Predict:
 
     def __call__(self) -> int:
         from sigmapose.reading import legible
-        from sigmapose.run.camera_option import CameraOption
-        from sigmapose.run.inputs import open_input
         from sigmapose.run.job import RunSummary, predict
         from sigmapose.run.output_files import Outputs
 
-        name = legible(self.input.name)
-        pictures = open_input(self.input, CameraOption.parse(self.camera), self.frames, self.fps)
+        name = legible(self.input[0].name if self.input else "")
+        pictures = self._pictures()
         outputs = Outputs(
             self.out, self.json, kind=pictures.kind, title=name, fps=pictures.fps,
-            read=self.input, overlay=not self.no_overlay, overwrite=self.overwrite,
+            read=self.input[0], overlay=not self.no_overlay, overwrite=self.overwrite,
         )  # fmt: skip
         tally = RunSummary()
         from sigmapose.estimate.api import load  # only when input and outputs are in order
@@ -95,3 +100,24 @@ class Predict:
         said = sys.stderr if outputs.stdout_taken else sys.stdout
         said.write(legible(f"{name}: {tally.summary(pictures)}{outputs.places()}") + "\n")
         return 0
+
+    def _pictures(self) -> Pictures:
+        from sigmapose.errors import InputError
+
+        if self.calibration is not None:
+            if self.camera is not None:
+                raise InputError("--camera and --calibration: give one of them")
+            from sigmapose.run.several_views import open_views
+
+            return open_views(self.input, self.calibration, self.frames, self.fps)
+        if not self.input:
+            raise InputError("no input: give a photo, a video or a folder of photos")
+        if len(self.input) > 1:
+            raise InputError(
+                f"{len(self.input)} inputs: give one at a time; for videos of one recording "
+                "their --calibration FILE"
+            )
+        from sigmapose.run.camera_option import CameraOption
+        from sigmapose.run.inputs import open_input
+
+        return open_input(self.input[0], CameraOption.parse(self.camera), self.frames, self.fps)
