@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,26 +179,33 @@ class Video:
     def _smoothed(
         self, estimator: Estimator, height_mm: float | None, camera: Camera, tick: Callable[[], None]
     ) -> Iterator[tuple[Frame, Array]]:
-        """The pictures are read once more behind the smoother: a minute of them does not fit into memory."""
-        from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, FilmSmoother
-
-        smoother = FilmSmoother(estimator.stature_log(height_mm), lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
-        again = copy(self.reader)
-        again.notes = []
-        pictures = iter(again)
-        stop: KeyboardInterrupt | None = None
         seen = estimator.follow(self.reader, camera=camera, height_mm=height_mm)
-        try:
-            for raw in seen:
-                for frame in smoother.push(raw):
-                    yield frame, _picture_of(frame, pictures)
-                tick()
-        except KeyboardInterrupt as error:
-            stop = error
-        for frame in smoother.finish():
-            yield frame, _picture_of(frame, pictures)
-        if stop is not None:
-            raise stop
+        return smoothed(seen, self.reader, estimator.stature_log(height_mm), tick)
+
+
+def smoothed(
+    seen: Iterable[Frame], reader: Film, stature_log: float, tick: Callable[[], None]
+) -> Iterator[tuple[Frame, Array]]:
+    """Frames of a video smoothed in time, each with its picture. The pictures are read once more behind the
+    smoother: a minute of them does not fit into memory."""
+    from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, FilmSmoother
+
+    smoother = FilmSmoother(stature_log, lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
+    again = copy(reader)
+    again.notes = []
+    pictures = iter(again)
+    stop: KeyboardInterrupt | None = None
+    try:
+        for raw in seen:
+            for frame in smoother.push(raw):
+                yield frame, _picture_of(frame, pictures)
+            tick()
+    except KeyboardInterrupt as error:
+        stop = error
+    for frame in smoother.finish():
+        yield frame, _picture_of(frame, pictures)
+    if stop is not None:
+        raise stop
 
 
 def _picture_of(frame: Frame, pictures: Iterator[VideoFrame]) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -21,13 +21,14 @@ from sigmapose.estimate.fusion import Place, WorldView, fuse, in_world
 from sigmapose.estimate.synchrony import agreement
 from sigmapose.estimate.views_grouping import Grouping
 from sigmapose.reading import legible
-from sigmapose.run.inputs import PictureResult, parse_frames
+from sigmapose.run.inputs import PictureResult, parse_frames, smoothed
 from sigmapose.shapes import Array, Float
 
 if TYPE_CHECKING:
     from sigmapose.estimate.estimator import Estimator
     from sigmapose.io.sequences import Film
     from sigmapose.io.video import VideoFrame
+    from sigmapose.pose import Frame
 
 SHAPE_TOLERANCE = 0.03
 """Largest difference of the logarithms of two aspect ratios: recordings are cropped to even sizes."""
@@ -63,36 +64,54 @@ class SeveralViews:
     def camera_note(self) -> str:
         return f"of {len(self.cameras)} calibrated cameras, in the axes of {self.cameras[0].name}"
 
-    def look(self, estimator: Estimator, height_mm: float | None) -> Iterator[PictureResult]:
+    def look(
+        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool = False
+    ) -> Iterator[PictureResult]:
+        """See `Pictures.look`."""
+        sights = _Sights(len(self.readers))
+        first: deque[VideoFrame] = deque()
+        frames = self._fused(estimator, height_mm, sights, None if smooth else first)
+        if smooth:
+            stature_log = estimator.stature_log(height_mm)
+            found = smoothed(frames, self.readers[0], stature_log, tick)
+        else:
+            found = ((frame, first.popleft().rgb) for frame in frames)
+        camera = self.cameras[0].camera
+        for frame, rgb in found:
+            yield PictureResult(frame, rgb, camera)
+            if not smooth:
+                tick()
+        self._conclude(sights)
+
+    def _fused(
+        self,
+        estimator: Estimator,
+        height_mm: float | None,
+        sights: _Sights,
+        kept: deque[VideoFrame] | None,
+    ) -> Iterator[Frame]:
         from sigmapose.pose import Frame
 
         places = [Place(c.rotation, c.translation_mm) for c in self.cameras]
-        grouping, sights = Grouping(), _Sights(len(self.readers))
-        first: deque[VideoFrame] = deque()
+        grouping, name = Grouping(), legible(self.readers[0].path.name)
         views = [
-            estimator.follow(_kept(reader, first if k == 0 else None), camera=c.camera, height_mm=height_mm)
+            estimator.follow(_kept(reader, None if k else kept), camera=c.camera, height_mm=height_mm)
             for k, (reader, c) in enumerate(zip(self.readers, self.cameras, strict=True))
         ]
         for frames in zip(*views, strict=False):
-            seen = first.popleft()
             people = [
                 [in_world(pose, place) for pose in frame.poses]
                 for frame, place in zip(frames, places, strict=True)
             ]
-            tracks = [[pose.track for pose in frame.poses] for frame in frames]
-            groups = grouping.group(people, tracks)
+            groups = grouping.group(people, [[pose.track for pose in frame.poses] for frame in frames])
             sights.add(groups, people)
             poses = []
             for number, members in sorted(groups.items()):
                 told = [frames[v].poses[row] for v, row in members]
                 fused = fuse([people[v][row] for v, row in members])
                 pose = as_pose(fused, told, places[0], self.cameras[0].camera, number)
-                if pose is not None:
-                    poses.append(pose)
-            name = legible(self.readers[0].path.name)
-            whole = Frame(seen.index, seen.time_s, tuple(poses), name)
-            yield PictureResult(whole, seen.rgb, self.cameras[0].camera)
-        self._conclude(sights)
+                poses += [] if pose is None else [pose]
+            yield Frame(frames[0].index, frames[0].time_s, tuple(poses), name)
 
     def _conclude(self, sights: _Sights) -> None:
         """Say what is wrong with the files, with the cameras, and with the clocks."""
