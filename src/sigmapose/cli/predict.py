@@ -112,7 +112,8 @@ class Predict:
             return open_views(self.input, self.calibration, self.frames, self.fps)
         if not self.input:
             raise InputError("no input: give a photo, a video or a folder of photos")
-        if len(self.input) > 1:
+        only, *others = self.input
+        if others:
             raise InputError(
                 f"{len(self.input)} inputs: give one at a time; for videos of one recording "
                 "their --calibration FILE"
@@ -120,4 +121,4 @@ class Predict:
         from sigmapose.run.camera_option import CameraOption
         from sigmapose.run.inputs import open_input
 
-        return open_input(self.input[0], CameraOption.parse(self.camera), self.frames, self.fps)
+        return open_input(only, CameraOption.parse(self.camera), self.frames, self.fps)
