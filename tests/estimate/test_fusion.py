@@ -8,7 +8,7 @@ import pytest
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.estimate.fused_pose import as_pose
-from sigmapose.estimate.fusion import Place, fuse, in_world
+from sigmapose.estimate.fusion import Placement, fuse, in_world
 from sigmapose.estimate.synchrony import agreement
 from sigmapose.estimate.views_grouping import Grouping
 from sigmapose.gaussian import chi2_radius
@@ -20,12 +20,12 @@ CAMERA = Camera(1280, 720, 1000.0, 1000.0, 640.0, 360.0, (), True)
 SCALE, PX, DEPTH_MM = 0.1, 6.0, 80.0
 
 
-def places(count: int, distance_mm: float = 4000.0) -> list[Place]:
+def places(count: int, distance_mm: float = 4000.0) -> list[Placement]:
     """Cameras on an arc around the origin, looking at it."""
     found = []
     for angle in np.linspace(-1.2, 1.2, count):
         turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-        found.append(Place(turn, np.array([0.0, 0.0, distance_mm])))
+        found.append(Placement(turn, np.array([0.0, 0.0, distance_mm])))
     return found
 
 
@@ -36,7 +36,7 @@ def person(rng: np.random.Generator) -> np.ndarray:
     return joints
 
 
-def seen(rng: np.random.Generator, world_mm: np.ndarray, place: Place, score: float = 0.9) -> Pose:
+def seen(rng: np.random.Generator, world_mm: np.ndarray, place: Placement, score: float = 0.9) -> Pose:
     """A view, wrong by as much as it states: its scale, its places in the picture, its depths."""
     true = place.to_camera(world_mm)
     px = CAMERA.project(true) + rng.normal(size=(26, 2)) * PX

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sigmapose.camera import Camera
-from sigmapose.estimate.fusion import Fused, Place
+from sigmapose.estimate.fusion import Fused, Placement
 from sigmapose.gaussian import SIGMA_FLOOR_PX, add_floor, push_forward
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
@@ -16,7 +16,7 @@ RANK = 8
 """Columns by which the fused joints' errors are coupled."""
 
 
-def as_pose(fused: Fused, seen: Sequence[Pose], place: Place, camera: Camera, track: int) -> Pose | None:
+def as_pose(fused: Fused, seen: Sequence[Pose], place: Placement, camera: Camera, track: int) -> Pose | None:
     """The fused person in the axes of a camera; None where a joint would lie behind it.
 
     Args:

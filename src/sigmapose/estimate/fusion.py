@@ -34,7 +34,7 @@ wrong side."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a camera stands: x_camera = rotation @ x_world + translation_mm."""
 
     rotation: Float[Array, "3 3"]
@@ -78,7 +78,7 @@ class WorldView:
         )
 
 
-def in_world(pose: Pose, place: Place) -> WorldView:
+def in_world(pose: Pose, place: Placement) -> WorldView:
     """One view's Gaussian over all joints in the world.
 
     Across the line of sight a joint is where it is in the picture, whatever is known of the root; along it,

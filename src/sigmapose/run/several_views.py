@@ -17,7 +17,7 @@ from sigmapose.data.readers.camera_calibration import read_calibration
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.fused_pose import as_pose
-from sigmapose.estimate.fusion import Place, WorldView, fuse, in_world
+from sigmapose.estimate.fusion import Placement, WorldView, fuse, in_world
 from sigmapose.estimate.synchrony import agreement
 from sigmapose.estimate.views_grouping import Grouping
 from sigmapose.reading import legible
@@ -92,7 +92,7 @@ class SeveralViews:
     ) -> Iterator[Frame]:
         from sigmapose.pose import Frame
 
-        places = [Place(c.rotation, c.translation_mm) for c in self.cameras]
+        places = [Placement(c.rotation, c.translation_mm) for c in self.cameras]
         grouping, name = Grouping(), legible(self.readers[0].path.name)
         views = [
             estimator.follow(_kept(reader, None if k else kept), camera=c.camera, height_mm=height_mm)
