@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from sigmapose.estimate.api import load as load
     from sigmapose.estimate.assemble import PoseBatch as PoseBatch
     from sigmapose.estimate.estimator import Estimator as Estimator
+    from sigmapose.io.export.data_frame import to_dataframe as to_dataframe
+    from sigmapose.io.export.formats import export as export
+    from sigmapose.io.poses_json import read_poses as read_poses
     from sigmapose.measurement.series import Measurements as Measurements
     from sigmapose.measurement.series import measure as measure
     from sigmapose.pose import Frame as Frame
@@ -45,10 +48,13 @@ _HOME = {
     "Pose": "sigmapose.pose",
     "PoseBatch": "sigmapose.estimate.assemble",
     "SigmaposeError": "sigmapose.errors",
+    "export": "sigmapose.io.export.formats",
     "lift": "sigmapose.estimate.api",
     "lift_batch": "sigmapose.estimate.api",
     "load": "sigmapose.estimate.api",
     "measure": "sigmapose.measurement.series",
+    "read_poses": "sigmapose.io.poses_json",
+    "to_dataframe": "sigmapose.io.export.data_frame",
 }
 __all__ = [
     "Calibrator",
@@ -61,10 +67,13 @@ __all__ = [
     "PoseBatch",
     "SigmaposeError",
     "__version__",
+    "export",
     "lift",
     "lift_batch",
     "load",
     "measure",
+    "read_poses",
+    "to_dataframe",
 ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +14,12 @@ from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius, semi_axes
 from sigmapose.kinematics import DEFINITIONS, MOST_JOINTS, stated_intervals
+from sigmapose.portrait import plot_skeleton, skeleton_svg
 from sigmapose.quantities import INTERVAL_NAMES as INTERVAL_NAMES
 from sigmapose.quantities import QuantityRadii, UncertainJoints, joint_covariance
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float
-from sigmapose.skeleton import Skeleton
+from sigmapose.skeleton import VISIBILITY, Skeleton
 
 INTERVAL_SAMPLES = 8192
 INTERVAL_SEED = 20_000
@@ -32,6 +35,23 @@ class Interval:
     """The quantity of the mean joints: the angle or length of the drawn skeleton."""
     level: float
     unit: str
+
+
+@dataclass(frozen=True, eq=False)
+class PoseJoint:
+    """One joint of a person."""
+
+    name: str
+    mm: Float[Array, " 3"]
+    """Relative to the root joint, camera axes."""
+    cov_mm2: Float[Array, "3 3"]
+    sigma_mm: float
+    """Root mean square of the standard deviations in x, y and z."""
+    px: Float[Array, " 2"]
+    """In the picture."""
+    cov_px2: Float[Array, "2 2"]
+    visibility: dict[str, float]
+    """Probability of each of `skeleton.VISIBILITY`."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -104,6 +124,38 @@ class Pose:
             f"median sigma={sigma:.0f} mm, root depth={self.root_mm[2]:.0f} mm, score={self.score:.2f}, "
             f"track={self.track}, calibration={self.calibration!r})"
         )
+
+    def __getitem__(self, joint: str) -> PoseJoint:
+        """One joint by name: ``pose["left_knee"].mm``.
+
+        Raises:
+            SkeletonError: the skeleton has no such joint.
+        """
+        j = self.skeleton.index(joint)
+        probabilities: dict[str, float] = dict(zip(VISIBILITY, self.visibility[j].tolist(), strict=True))
+        sigma = float(self.sigma_mm[j])
+        return PoseJoint(
+            joint,
+            self.joints_mm[j],
+            self.cov_mm2[j],
+            sigma,
+            self.points_px[j],
+            self.cov_px2[j],
+            probabilities,
+        )
+
+    def _repr_html_(self) -> str:
+        """Front and side view, for notebooks."""
+        drawing = skeleton_svg(self.skeleton, self.joints_mm, self.ellipsoid(0.9))
+        return f"<div>{escape(repr(self))}</div>{drawing}"
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the joints in 3D axes of matplotlib, new ones unless given, and return these.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        return plot_skeleton(self.skeleton, self.joints_mm, self.sigma_mm, axes)
 
     @property
     def joints_camera_mm(self) -> Float[Array, "joint 3"]:
@@ -209,3 +261,8 @@ class Frame:
     poses: tuple[Pose, ...]
     source: str = ""
     """Name of the file it came from."""
+
+    def _repr_html_(self) -> str:
+        """Everybody, for notebooks."""
+        about = f"frame {self.index}, {self.time_s:.3f} s, {len(self.poses)} found, {escape(self.source)}"
+        return f"<div>{about}</div>" + "".join(pose._repr_html_() for pose in self.poses)

@@ -90,3 +90,26 @@ def test_a_file_that_does_not_fit_leaves_nothing(run, poses: Path, tmp_path: Pat
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert all("cannot be written" in line for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_predict_exports_in_one_go(run, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("predict", clip, "--out", out, "--model", "lite", "--no-overlay", "--frames", "0:4")
+    ran = run(*words, "--export", "trc,csv,openpose")
+    assert ran.code == 0, ran.err
+    names = {p.name for p in out.iterdir()}
+    assert names == {"poses.json", "scene.html", "poses.trc", "poses.csv", "poses_json"}
+    assert len(list((out / "poses_json").iterdir())) == 4
+    (out / "poses.json").unlink()
+    (out / "scene.html").unlink()
+    assert "poses.trc" in run(*words, "--export", "trc").refusal()
+    assert run(*words, "--export", "trc", "--overwrite").code == 0
+
+
+def test_predict_refuses_exports_before_the_work(run, photo: Path, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    line = run("predict", clip, "--out", out, "--export", "trc,fbx").refusal()
+    assert "--export fbx" in line and "csv, parquet" in line
+    assert "--out" in run("predict", clip, "--json", tmp_path / "a.json", "--export", "trc").refusal()
+    assert "no motion" in run("predict", photo.parent, "--out", out, "--export", "bvh").refusal()
+    assert not out.exists()

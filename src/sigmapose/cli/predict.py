@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
+    from sigmapose.run.exports import ExportOption
     from sigmapose.run.inputs import Pictures
 
 
@@ -55,16 +56,22 @@ class Predict:
     """Do not write the annotated picture or video."""
     json: Annotated[str | None, tyro.conf.arg(metavar="-|FILE")] = None
     """Also write the JSON to this file; - is standard output."""
+    export: Annotated[str | None, tyro.conf.arg(metavar="trc,csv")] = None
+    """Also write poses.trc, poses.csv, ... beside poses.json: csv, parquet, npz, trc, mot, c3d, bvh, glb,
+    openpose; see `sigmapose convert`."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
         from sigmapose.reading import legible
+        from sigmapose.run.exports import ExportOption
         from sigmapose.run.job import RunSummary, predict
         from sigmapose.run.output_files import Outputs
 
         name = legible(self.input[0].name if self.input else "")
         pictures = self._pictures()
+        exports = ExportOption.parse(self.export)
+        exports.check(self.out, pictures.kind, self.overwrite)
         outputs = Outputs(
             self.out, self.json, kind=pictures.kind, title=name, fps=pictures.fps,
             read=self.input[0], overlay=not self.no_overlay, overwrite=self.overwrite,
@@ -97,6 +104,8 @@ class Predict:
             return 130
         for message in pictures.messages:
             sys.stderr.write(f"sigmapose: warning: {legible(message)}\n")
+        if self.out is not None and exports.words:
+            self._export(exports, self.out, tally.poses)
         said = sys.stderr if outputs.stdout_taken else sys.stdout
         said.write(legible(f"{name}: {tally.summary(pictures)}{outputs.places()}") + "\n")
         return 0
@@ -122,3 +131,13 @@ class Predict:
         from sigmapose.run.inputs import open_input
 
         return open_input(only, CameraOption.parse(self.camera), self.frames, self.fps)
+
+    def _export(self, exports: ExportOption, folder: Path, poses: int) -> None:
+        from sigmapose.reading import legible
+
+        if not poses:
+            sys.stderr.write("sigmapose: warning: nobody was found, so that there is nothing to export\n")
+            return
+        for done in exports.write(folder):
+            for note in done.notes:
+                sys.stderr.write(f"sigmapose: warning: {legible(f'{done.paths[0].name}: {note}')}\n")

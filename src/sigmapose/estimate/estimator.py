@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from sigmapose.estimate.network import (
     weights_path,
 )
 from sigmapose.estimate.person_score import TrackScores, person_score
-from sigmapose.estimate.picture_checks import check_people, check_picture, check_pictures
+from sigmapose.estimate.picture_checks import check_people, check_picture, check_pictures, open_picture
 from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter
 from sigmapose.estimate.smooth.film_smoother import smoothed_film
@@ -100,7 +101,7 @@ class Estimator:
 
     def __call__(
         self,
-        image_rgb: UInt8[Array, "h w 3"],
+        image_rgb: UInt8[Array, "h w 3"] | Path | str | Any,
         *,
         camera: Camera | None = None,
         height_mm: float | None = None,
@@ -109,17 +110,17 @@ class Estimator:
         """People of one photo; an empty list when there is nobody.
 
         Args:
-            image_rgb: uint8, RGB.
-            camera: intrinsics; without them a default field of view is assumed (``pose.camera.known`` is
-                False).
+            image_rgb: uint8, RGB; or a file of a photo, or a picture of Pillow, which are turned upright.
+            camera: intrinsics; without them the focal length is that of the EXIF block of a file, else
+                assumed (``pose.camera.known`` is False).
             height_mm: standing height of the person or people, when known.
             people: at most this many, those first who are largest and likeliest people; None for the
                 estimator's own limit.
 
         Raises:
-            InputError: not a uint8 RGB picture. CameraError: a camera made for another picture size.
+            InputError: not a picture. CameraError: a camera made for another picture size.
         """
-        camera = check_picture(image_rgb, camera)
+        image_rgb, camera = open_picture(image_rgb, camera)
         check_height(height_mm)
         check_people(people)
         found = self.candidates(image_rgb, camera)

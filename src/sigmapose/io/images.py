@@ -40,6 +40,8 @@ IMAGE_SUFFIXES = (
     ".heic",
     ".heif",
 )
+EXIF_FOCAL_MM = (6.0, 3000.0)
+"""35mm-equivalent focal lengths that cameras write; others are errors of their makers."""
 MAX_IMAGE_PIXELS = 128_000_000
 """The largest sensors of phones have 108 million."""
 MAX_DECODED_BYTES = 512 << 20

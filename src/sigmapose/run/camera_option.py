@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 FORMS = "f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE of a calibration"
 SUFFIXES = (".json", ".yaml", ".yml", ".toml", ".xml", ".txt")
-EXIF_FOCAL_MM = (6.0, 3000.0)
-"""35mm-equivalent focal lengths that cameras write; others are errors of their makers."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class CameraOption:
         Without `--camera` it is what EXIF says of a photo (`Photo.focal_35mm`), else the usual field of view.
         """
         from sigmapose.camera import Camera
+        from sigmapose.io.images import EXIF_FOCAL_MM
 
         if self.focal_mm is not None:
             return Camera.from_focal_mm(width, height, self.focal_mm), "as given"

@@ -28,13 +28,15 @@ class ExportFormat:
     """Module of the extra `export`, where it takes one."""
     by_person: bool = False
     """Whether several people make several files."""
+    motion: bool = True
+    """Whether all frames must be of one video."""
     folder: bool = False
 
 
 FORMATS = {
-    "csv": ExportFormat(".csv", "csv_file"),
-    "parquet": ExportFormat(".parquet", "parquet_file", needs="pyarrow"),
-    "npz": ExportFormat(".npz", "npz_file"),
+    "csv": ExportFormat(".csv", "csv_file", motion=False),
+    "parquet": ExportFormat(".parquet", "parquet_file", needs="pyarrow", motion=False),
+    "npz": ExportFormat(".npz", "npz_file", motion=False),
     "trc": ExportFormat(".trc", "trc_file", by_person=True),
     "mot": ExportFormat(".mot", "mot_file", by_person=True),
     "c3d": ExportFormat(".c3d", "c3d_file", needs="ezc3d", by_person=True),
