@@ -123,6 +123,14 @@ def heading(points: Float[Array, "*batch point 3 draw"]) -> Float[Array, "*batch
     return np.degrees(np.arctan2(forward[..., 0, :], _dot(forward, _TOWARDS_CAMERA)))
 
 
+def in_front(points: Float[Array, "*batch point 3 draw"]) -> Float[Array, "*batch draw"]:
+    """Left hip, right hip, two more: how far the last is in front of the one before, mm, where the pelvis
+    faces."""
+    line = points[..., 1, :, :] - points[..., 0, :, :]
+    across = line - _dot(line, UP)[..., None, :] * UP
+    return _dot(points[..., 3, :, :] - points[..., 2, :, :], _unit(_cross(UP, across)))
+
+
 def _parts(points: Float[Array, "*batch point 3 draw"]) -> list[Float[Array, "*batch 3 draw"]]:
     return [points[..., k, :, :] for k in range(points.shape[-3])]
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from judged_people import FRAMES, LAYOUT, METHODS, judged
+from sigmapose.axis_ticks import limits, ticks
 from sigmapose.errors import OutputError
 from sigmapose.evaluate.results import Results
-from sigmapose.report.chart import limits, ticks
 from sigmapose.report.page import write
 from sigmapose.report.scorecard import card_of
 

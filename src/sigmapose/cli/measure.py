@@ -29,10 +29,13 @@ class Measure:
     """Discard lengths whose interval is wider, mm."""
     visible_only: bool = False
     """Discard values one of whose joints is probably hidden."""
+    no_plots: bool = False
+    """Do not draw the plots."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
     def __call__(self) -> int:
+        from sigmapose.measurement.plot_files import write_plots
         from sigmapose.measurement.quantity_names import quantities_named
         from sigmapose.measurement.series import measure
         from sigmapose.measurement.series_files import FILES, printed, write_tables
@@ -56,5 +59,6 @@ class Measure:
         if folder is not None:
             with folder:
                 places = write_tables(measured, told, folder.path)
+                places += [] if self.no_plots else write_plots(measured, folder.path)
             sys.stdout.write(f"wrote {', '.join(place.name for place in places)} in {folder.path}\n")
         return 0

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from sigmapose.errors import InputError
 from sigmapose.kinematics import DEFINITIONS, SIDES
+from sigmapose.measurement.speeds import SPEEDS
 
 ANGLES: tuple[str, ...] = (
     *(
@@ -28,6 +29,8 @@ ANGLES: tuple[str, ...] = (
     "pelvis_obliquity",
     "pelvis_rotation",
 )
+STEPS = "steps"
+DEFAULT = (*ANGLES, STEPS)
 """What is measured where nothing is asked for."""
 LENGTHS: tuple[str, ...] = tuple(name for name, d in DEFINITIONS.items() if d.unit == "mm")
 
@@ -54,8 +57,8 @@ _UNKNOWABLE = {
 
 def _aliases() -> dict[str, tuple[str, ...]]:
     """Every word that is understood, and the quantities it stands for."""
-    known: dict[str, list[str]] = {name: [name] for name in DEFINITIONS}
-    for name in DEFINITIONS:
+    known: dict[str, list[str]] = {name: [name] for name in (*DEFINITIONS, *SPEEDS)}
+    for name in (*DEFINITIONS, *SPEEDS):
         side, _, rest = name.partition("_")
         if side in SIDES:
             known.setdefault(rest, []).append(name)
@@ -64,7 +67,7 @@ def _aliases() -> dict[str, tuple[str, ...]]:
         for side in SIDES:
             if f"{side}_{rests[0]}" in DEFINITIONS:
                 known[f"{side}_{short}"] = [f"{side}_{rest}" for rest in rests]
-    known |= {"angles": list(ANGLES), "lengths": list(LENGTHS)}
+    known |= {"angles": list(ANGLES), "lengths": list(LENGTHS), "speeds": list(SPEEDS), STEPS: [STEPS]}
     return {word: tuple(names) for word, names in known.items()}
 
 
@@ -72,16 +75,16 @@ WORDS: dict[str, tuple[str, ...]] = _aliases()
 
 
 def quantities_named(words: Sequence[str] | None) -> tuple[str, ...]:
-    """The quantities that words stand for, each once, in that order; `ANGLES` for None.
+    """The quantities that words stand for, each once, in that order; `DEFAULT` for None.
 
-    `knee` is the flexion of both knees, `left_knee` of one, `knee_flexion` is the same; `lengths` and
-    `angles` are all of them.
+    `knee` is the flexion of both knees, `left_knee` of one, `knee_flexion` is the same; `lengths`, `speeds`
+    and `angles` are all of them, `steps` those of people who walk.
 
     Raises:
         InputError: a word that is none of them: the message has those nearest to it. No words.
     """
     if words is None:
-        return ANGLES
+        return DEFAULT
     found: dict[str, None] = {}
     for word in words:
         plain = "_".join(word.strip().lower().replace("-", "_").split())

@@ -13,8 +13,10 @@ from sigmapose.errors import InputError
 from sigmapose.io.poses_json import read_poses
 from sigmapose.kinematics import DEFINITIONS, Definition, measured_radius, stated_intervals
 from sigmapose.measurement.people_in_time import PeopleError, PersonInTime, people_in_time
-from sigmapose.measurement.quantity_names import quantities_named
-from sigmapose.measurement.validity import Validity, ValidityRule, judge_value
+from sigmapose.measurement.quantity_names import STEPS, quantities_named
+from sigmapose.measurement.speeds import NO_NEIGHBOURS, SPEED_UNIT, SPEEDS, speeds_of
+from sigmapose.measurement.steps import Step, steps_of
+from sigmapose.measurement.validity import NOT_FOUND, Validity, ValidityRule, judge_value, missing_joints
 from sigmapose.pose import Frame, Pose, interval_noise, uncertain_joints
 from sigmapose.shapes import Array, Bool, Float
 
@@ -63,6 +65,9 @@ class Measurements:
     series: tuple[QuantitySeries, ...]
     level: float
     rule: ValidityRule
+    people: tuple[PersonInTime, ...]
+    steps: tuple[Step, ...] = ()
+    """Of the people who walk, if steps were asked for."""
 
     def __iter__(self) -> Iterator[QuantitySeries]:
         return iter(self.series)
@@ -72,11 +77,6 @@ class Measurements:
 
     def __repr__(self) -> str:
         return f"Measurements({len(self)} series of {len(self.people)} people, level={self.level:g})"
-
-    @cached_property
-    def people(self) -> tuple[PersonInTime, ...]:
-        """Everybody, each once."""
-        return tuple({id(s.person): s.person for s in self.series}.values())
 
     def of(self, name: str, person: int | None = None) -> QuantitySeries:
         """The one series of that name; of a person, where there are several.
@@ -108,7 +108,7 @@ def measure(
     Args:
         frames: of `Estimator.video`, of `read_poses`, or the path of a `poses.json`.
         quantities: names, as a sequence or with commas between: `knee`, `left_hip_flexion`, `lengths`, ...
-            (docs/measure.md); None: all angles.
+            (docs/measure.md); None: all angles, and steps.
         level: probability that an interval holds its true value, above 0 and below 1.
         max_width: widest interval of a valid angle, degrees; None: any.
         max_width_mm: widest interval of a valid length, mm; None: any.
@@ -123,11 +123,13 @@ def measure(
     if not 0 < level < 1:
         raise InputError(f"level must lie strictly between 0 and 1, got {level:g}; 90 % is 0.9")
     people = _people(frames)
-    definitions = [DEFINITIONS[name] for name in names]
+    definitions = [DEFINITIONS[name] for name in names if name in DEFINITIONS]
     found: list[QuantitySeries] = []
     for person in people:
         found += _series_of(person, definitions, level, rule)
-    return Measurements(tuple(found), level, rule)
+        found += [_speed_series(person, name, level, rule) for name in names if name in SPEEDS]
+    steps = [step for person in people for step in steps_of(person, level)] if STEPS in names else []
+    return Measurements(tuple(found), level, rule, people, tuple(steps))
 
 
 def _people(frames: Iterable[Frame] | str | Path) -> tuple[PersonInTime, ...]:
@@ -152,6 +154,17 @@ def _series_of(
                 told[d.name][:, rows] = stated_intervals(d, people, interval_noise(), level, measured)
             calibrated[d.name] &= measured_radius(d, level, measured) is not None
     return [_one_series(person, d, told[d.name], calibrated[d.name], rule) for d in definitions]
+
+
+def _speed_series(person: PersonInTime, name: str, level: float, rule: ValidityRule) -> QuantitySeries:
+    low, high, value = speeds_of(person, name, level)
+    joints = (SPEEDS[name],)
+    verdicts = []
+    for pose, width in zip(person.poses, high - low, strict=True):
+        verdict = judge_value(pose, joints, SPEED_UNIT, float(width), rule)
+        here = pose is not None and not missing_joints(pose.skeleton, pose.joints_mm, joints)
+        verdicts.append(Validity(False, NOT_FOUND, NO_NEIGHBOURS) if here and np.isnan(width) else verdict)
+    return QuantitySeries(person, name, SPEED_UNIT, joints, value, low, high, tuple(verdicts), False)
 
 
 def _one_series(

@@ -8,14 +8,18 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sigmapose.measurement.people_in_time import PersonInTime
 from sigmapose.measurement.series import Measurements, QuantitySeries
+from sigmapose.measurement.speeds import SPEED_UNIT
+from sigmapose.measurement.steps import Step
 from sigmapose.measurement.summary import SeriesSummary, discarded
 from sigmapose.measurement.validity import hidden_joints
 from sigmapose.reading import legible
 from sigmapose.writing import write_text
 
 SERIES_FILE, SUMMARY_FILE, DISCARD_FILE = "series.csv", "summary.csv", "discard.csv"
-FILES = (SERIES_FILE, SUMMARY_FILE, DISCARD_FILE)
+STEPS_FILE = "steps.csv"
+FILES = (SERIES_FILE, SUMMARY_FILE, DISCARD_FILE, STEPS_FILE)
 SERIES_COLUMNS = (
     "source", "frame", "time_s", "person", "quantity", "value", "low", "high", "width", "unit", "valid",
     "reason", "hidden",
@@ -28,7 +32,11 @@ DISCARD_COLUMNS = (
     "source", "person", "quantity", "first_frame", "last_frame", "frames", "first_time_s", "last_time_s",
     "causes",
 )  # fmt: skip
-_PLACES = {"deg": 2, "mm": 1, "m/s": 3}
+STEPS_COLUMNS = (
+    "source", "person", "side", "frame", "time_s", "length_mm", "length_low", "length_high", "duration_s",
+    "duration_low", "duration_high",
+)  # fmt: skip
+_PLACES = {"s": 3, "deg": 2, "mm": 1, "m/s": 3}
 
 
 def number(value: float, unit: str) -> str:
@@ -70,8 +78,14 @@ def summary_row(summary: SeriesSummary, level: float) -> tuple[str, ...]:
         f"{summary.share_valid:.4f}",
         *(number(x, series.unit) for x in (*numbers, summary.median_width)),
         f"{level:g}",
-        "calibrated" if series.calibrated else "from joint regions",
+        _source_of_intervals(series),
     )
+
+
+def _source_of_intervals(series: QuantitySeries) -> str:
+    if series.unit == SPEED_UNIT:
+        return "assumes errors shared by frames"
+    return "calibrated" if series.calibrated else "from joint regions"
 
 
 def discard_rows(series: QuantitySeries) -> Iterable[tuple[str, ...]]:
@@ -92,8 +106,21 @@ def discard_rows(series: QuantitySeries) -> Iterable[tuple[str, ...]]:
         )
 
 
+def step_row(step: Step) -> tuple[str, ...]:
+    """One row for every strike of a heel."""
+    return (
+        legible(step.person.source),
+        str(step.person.number),
+        step.side,
+        str(step.frame),
+        f"{step.time_s:.6f}",
+        *(number(x, "mm") for x in step.length_mm),
+        *(number(x, "s") for x in step.duration_s),
+    )
+
+
 def write_tables(measured: Measurements, told: Sequence[SeriesSummary], folder: Path) -> list[Path]:
-    """Write the three tables into a folder that exists, and return their places.
+    """Write the tables into a folder that exists, and return their places.
 
     Raises:
         OutputError: a file cannot be written.
@@ -102,6 +129,7 @@ def write_tables(measured: Measurements, told: Sequence[SeriesSummary], folder: 
         (SERIES_FILE, SERIES_COLUMNS, (row for s in measured for row in series_rows(s))),
         (SUMMARY_FILE, SUMMARY_COLUMNS, (summary_row(s, measured.level) for s in told)),
         (DISCARD_FILE, DISCARD_COLUMNS, (row for s in measured for row in discard_rows(s))),
+        (STEPS_FILE, STEPS_COLUMNS, (step_row(step) for step in measured.steps)),
     )
     places = []
     for name, columns, rows in tables:
@@ -118,33 +146,53 @@ def printed(measured: Measurements, told: Sequence[SeriesSummary]) -> str:
     """The summary for people to read."""
     percent = f"{100 * measured.level:g} %"
     head = ("person", "quantity", "valid", "mean", "min", "max", f"range of motion, {percent}", "width", "")
-    sources = dict.fromkeys(s.series.person.source for s in told)
-    rows: list[tuple[str, ...]] = [head]
-    for s in told:
-        where = f" {legible(s.series.person.source)}" if len(sources) > 1 else ""
-        motion = s.motion
-        between = (
-            f"{motion.value:.1f} [{motion.low:.1f}, {motion.high:.1f}]"
-            if math.isfinite(motion.value)
-            else "–"
-        )
-        rows.append(
-            (
-                f"{s.series.person.number}{where}",
-                s.series.name,
-                f"{s.valid} of {s.frames}",
-                *(f"{x:.1f}" if math.isfinite(x) else "–" for x in (s.mean, s.least, s.most)),
-                between,
-                f"{s.median_width:.1f}" if math.isfinite(s.median_width) else "–",
-                s.series.unit,
-            )
-        )
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    lines = [
+    several = len({person.source for person in measured.people}) > 1
+    rows: list[tuple[str, ...]] = [head] if told else []
+    rows += [_printed_row(s, several) for s in told]
+    lines = _aligned(rows)
+    if told:
+        lines.append(f"width: median width of the {percent} intervals; valid: {measured.rule.words()}")
+    lines += [_printed_step(step, several) for step in measured.steps]
+    return "\n".join(line.rstrip() for line in lines) or "nobody takes a step"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns of equal width, the first two to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(
-            c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
+            f"{c:<{w}}" if k < 2 else f"{c:>{w}}" for k, (c, w) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]
-    note = f"width: median width of the {percent} intervals; valid: {measured.rule.words()}"
-    return "\n".join([*(line.rstrip() for line in lines), note])
+
+
+def _who(person: PersonInTime, several: bool) -> str:
+    return f"{person.number} {legible(person.source)}" if several else str(person.number)
+
+
+def _printed_row(s: SeriesSummary, several: bool) -> tuple[str, ...]:
+    places = 2 if s.series.unit == SPEED_UNIT else 1
+
+    def short(x: float) -> str:
+        return f"{x:.{places}f}" if math.isfinite(x) else "–"
+
+    motion = s.motion
+    between = f"{short(motion.value)} [{short(motion.low)}, {short(motion.high)}]"
+    return (
+        _who(s.series.person, several),
+        s.series.name,
+        f"{s.valid} of {s.frames}",
+        *(short(x) for x in (s.mean, s.least, s.most)),
+        between if math.isfinite(motion.value) else "–",
+        short(s.median_width),
+        s.series.unit,
+    )
+
+
+def _printed_step(step: Step, several: bool) -> str:
+    value, low, high = step.length_mm
+    told = f"step of person {_who(step.person, several)}: {step.side} heel strikes in frame {step.frame}, "
+    told += f"{value:.0f} [{low:.0f}, {high:.0f}] mm in front of the other"
+    value, low, high = step.duration_s
+    return told + (f", {value:.2f} [{low:.2f}, {high:.2f}] s after it" if math.isfinite(value) else "")

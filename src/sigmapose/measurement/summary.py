@@ -10,13 +10,9 @@ import numpy as np
 
 from sigmapose.kinematics import DEFINITIONS, Definition, draws_of, measured_radius
 from sigmapose.measurement.series import Measurements, QuantitySeries
-from sigmapose.pose import INTERVAL_SEED, Pose, interval_noise, uncertain_joints
+from sigmapose.measurement.two_frames import paired_noise
+from sigmapose.pose import Pose, uncertain_joints
 from sigmapose.quantities import ends
-from sigmapose.shapes import Array, Float
-
-SHARED = 0.6
-"""Share of the variance of a pose's errors that another frame of the same film shares: assumed, not measured.
-Pictures taken moments apart err alike; a difference of two frames keeps the rest of both."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +113,8 @@ def _range_of_motion(series: QuantitySeries, level: float) -> RangeOfMotion:
 def difference(definition: Definition, first: Pose, second: Pose, level: float) -> RangeOfMotion:
     """How much larger a quantity is in the second pose of a person than in the first, with an interval.
 
-    Errors of the two frames share `SHARED` of their variance. Where a calibrator measured how far intervals
-    of the quantity must reach, this one reaches as far.
+    Errors of the two frames are those of :mod:`sigmapose.measurement.two_frames`. Where a calibrator measured
+    how far intervals of the quantity must reach, this one reaches as far.
     """
     noise, other = paired_noise()
     people = [uncertain_joints((pose,)) for pose in (first, second)]
@@ -128,12 +124,3 @@ def difference(definition: Definition, first: Pose, second: Pose, level: float) 
     low, high = ends((b - a)[None], np.array([centre]), level, radius)
     floor = 0.0 if centre >= 0 else -np.inf
     return RangeOfMotion(float(centre), max(float(low[0]), floor), float(high[0]))
-
-
-def paired_noise() -> tuple[Float[Array, "coordinate draw"], Float[Array, "coordinate draw"]]:
-    """Draws for two frames of one film: `SHARED` of their variance is the same."""
-    shared = interval_noise()
-    rng = np.random.default_rng(INTERVAL_SEED + 1)
-    return tuple(  # type: ignore[return-value]
-        np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * rng.standard_normal(shared.shape) for _ in range(2)
-    )

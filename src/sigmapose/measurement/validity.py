@@ -49,8 +49,10 @@ class ValidityRule:
 
     def words(self) -> str:
         """The rule in a few words."""
-        told = [f"angles up to {self.max_width_deg:g} deg wide"] if self.max_width_deg is not None else []
-        told += [f"lengths up to {self.max_width_mm:g} mm wide"] if self.max_width_mm is not None else []
+        widths = {"angles": (self.max_width_deg, "deg"), "lengths": (self.max_width_mm, "mm")}
+        told = [
+            f"intervals of {what} up to {w:g} {u} wide" for what, (w, u) in widths.items() if w is not None
+        ]
         told += ["all joints probably visible"] if self.visible_only else []
         return ", ".join(told) or "every value that exists"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import TracebackType
 
 from sigmapose.run.places import Room, check_folder, check_free, check_no_input
+
+_PLOT = re.compile(r"(\d+_[A-Za-z0-9._-]*_)?person_\d+\.(svg|png)")
 
 
 class MeasurementFolder:
@@ -26,11 +29,17 @@ class MeasurementFolder:
     def __enter__(self) -> MeasurementFolder:
         self._room = Room(self.path)
         try:
-            self._room.set_aside(self._places)
+            self._room.set_aside(self._places + self._earlier_plots())
         except BaseException:
             self._leave(kept=False)
             raise
         return self
+
+    def _earlier_plots(self) -> list[Path]:
+        """Figures of an earlier run, whoever they show, where its tables are."""
+        if not any(place.is_file() for place in self._places):
+            return []
+        return [place for place in self.path.iterdir() if _PLOT.fullmatch(place.name)]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
