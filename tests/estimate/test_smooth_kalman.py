@@ -76,9 +76,9 @@ def test_filtering_goes_on_from_any_moment() -> None:
         for s in (slice(0, 12), slice(12, 30))
     ]
     dynamics = Dynamics(np.full(2, 1e6), np.full(2, 0.3), 0.2)
-    whole = smooth(all_of_it, dynamics)
-    first = smooth(parts[0], dynamics)
-    second = smooth(parts[1], dynamics, first.filtered[-1])
+    whole = smooth(all_of_it, dynamics, likelihood=True)
+    first = smooth(parts[0], dynamics, likelihood=True)
+    second = smooth(parts[1], dynamics, first.filtered[-1], likelihood=True)
     np.testing.assert_allclose(second.values, whole.values[12:], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(first.log_likelihood + second.log_likelihood, whole.log_likelihood, rtol=1e-9)
 

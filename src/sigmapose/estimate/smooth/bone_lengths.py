@@ -13,20 +13,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.gaussian import symmetric
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26
 
 SLACK_MM = 2.0
 """Standard deviation of a bone's length from frame to frame."""
-STEPS = 4
-ENOUGH = 3600
+STEPS = 3
+CHUNK = 64
+"""Frames at a time."""
+ENOUGH = 600
 """Frames after which a person's lengths no longer change."""
 _PAIRS = (
     ("mid_hip", "hip"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "heel"), ("ankle", "big_toe"),
-    ("heel", "big_toe"), ("ankle", "small_toe"), ("heel", "small_toe"), ("big_toe", "small_toe"),
-    ("shoulder", "elbow"), ("elbow", "wrist"), ("nose", "eye"), ("nose", "ear"), ("eye", "ear"),
+    ("heel", "big_toe"), ("shoulder", "elbow"), ("elbow", "wrist"),
 )  # fmt: skip
-_ACROSS = ("eye", "ear")
 
 
 def _bones() -> tuple[list[tuple[int, int]], list[int]]:
@@ -38,9 +39,6 @@ def _bones() -> tuple[list[tuple[int, int]], list[int]]:
             first = a if a in BODY_26.joints else side + a
             found.append((at(first), at(side + b)))
             kind.append(number)
-    for number, name in enumerate(_ACROSS, len(_PAIRS)):
-        found.append((at(f"left_{name}"), at(f"right_{name}")))
-        kind.append(number)
     return found, kind
 
 
@@ -141,36 +139,43 @@ def keep_lengths(
     bones: BoneLengths,
 ) -> tuple[Float[Array, "time joint 3"], Float[Array, "time joint 3 3"], Float[Array, "time joint 3 rank"]]:
     """Joints, covariances and factors of frames whose bones have those lengths."""
+    parts = [slice(first, first + CHUNK) for first in range(0, len(joints_mm), CHUNK)]
+    kept = [_keep(joints_mm[p], cov_mm2[p], factors_mm[p], bones) for p in parts]
+    joints, cov, factors = (np.concatenate(arrays) for arrays in zip(*kept, strict=True))
+    return joints, cov, factors
+
+
+def _keep(
+    joints_mm: Array, cov_mm2: Array, factors_mm: Array, bones: BoneLengths
+) -> tuple[Array, Array, Array]:
     times, joints, _, rank = factors_mm.shape
+    count, row = len(FROM), np.arange(len(FROM))
     alone = cov_mm2 - factors_mm @ np.swapaxes(factors_mm, -1, -2)
+    flat_factors = factors_mm.reshape(times, 3 * joints, rank)
     moved = joints_mm
-    gain = np.zeros((times, joints, 3, len(FROM)))
-    slope = np.zeros((times, len(FROM), joints, 3))
-    row = np.arange(len(FROM))
+    slope = np.zeros((times, count, joints, 3))
+    across = np.zeros((times, 3 * joints, count))
+    spread = np.zeros((times, count, count))
     for _ in range(STEPS):
         bone = moved[:, TO] - moved[:, FROM]
         length = np.linalg.norm(bone, axis=-1)
         along = bone / np.maximum(length, 1e-9)[..., None]
         slope[:, row, TO], slope[:, row, FROM] = along, -along
-        flat = slope.reshape(times, len(FROM), -1)
-        coupled = flat @ factors_mm.reshape(times, -1, rank)
-        across = np.einsum("tjac,tbjc->tjab", alone, slope, optimize=True)
-        across += factors_mm @ np.swapaxes(coupled, -1, -2)[:, None]
-        spread = flat @ across.reshape(times, -1, len(FROM)) + SLACK_MM**2 * np.eye(len(FROM))
-        gain = np.swapaxes(
-            np.linalg.solve(spread, np.swapaxes(across.reshape(times, -1, len(FROM)), -1, -2)), -1, -2
-        )
+        flat = slope.reshape(times, count, 3 * joints)
+        across = alone @ np.moveaxis(slope, 1, -1)
+        across = across.reshape(times, 3 * joints, count)
+        across += flat_factors @ np.swapaxes(flat @ flat_factors, -1, -2)
+        spread = flat @ across + SLACK_MM**2 * np.eye(count)
         # the linearised constraint, measured from where the joints were said to be
-        missing = bones.lengths_mm - length - (flat @ (joints_mm - moved).reshape(times, -1, 1))[..., 0]
-        moved = joints_mm + (gain @ missing[..., None]).reshape(times, joints, 3)
-    kept = (np.eye(3 * joints) - gain @ flat).reshape(times, 3 * joints, joints, 3)
-    new_factors = (kept.reshape(times, 3 * joints, -1) @ factors_mm.reshape(times, -1, rank)).reshape(
-        factors_mm.shape
-    )
-    kept = kept.reshape(times, joints, 3, joints, 3)
-    through = np.einsum("tjakc,tkcd->tjakd", kept, alone, optimize=True).reshape(times, joints, 3, -1)
+        missing = (bones.lengths_mm - length)[..., None] - flat @ (joints_mm - moved).reshape(times, -1, 1)
+        moved = joints_mm + (across @ np.linalg.solve(spread, missing)).reshape(times, joints, 3)
+    gain = across @ np.linalg.inv(spread)
+    kept = np.eye(3 * joints) - gain @ flat
+    new_factors = (kept @ flat_factors).reshape(factors_mm.shape)
+    kept = kept.reshape(times, 3 * joints, joints, 1, 3)
+    through = (kept @ alone[:, None]).reshape(times, joints, 3, -1)
     by_length = gain.reshape(times, joints, 3, -1)
     new_cov = through @ np.swapaxes(kept.reshape(times, joints, 3, -1), -1, -2)
     new_cov += new_factors @ np.swapaxes(new_factors, -1, -2)
     new_cov += (by_length * bones.variance_mm2) @ np.swapaxes(by_length, -1, -2)
-    return moved, new_cov, new_factors
+    return moved, symmetric(new_cov), new_factors

@@ -22,8 +22,8 @@ from sigmapose.gaussian import symmetric
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26
 
-CONSTANT, SLOW = 0.45, 0.43
-SLOW_TIME_S = 0.25
+CONSTANT, SLOW = 0.70, 0.21
+SLOW_TIME_S = 0.14
 ROOT = BODY_26.index("mid_hip")
 MOST_KNOWN = 0.95
 """No more of a variance than this is ever explained by the stature: what is left must be a covariance."""

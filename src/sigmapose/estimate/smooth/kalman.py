@@ -123,31 +123,76 @@ class Smoothed:
     log_likelihood: Float[Array, " point"]
 
 
-def smooth(measured: Observations, dynamics: Dynamics, before: State | None = None) -> Smoothed:
+def smooth(
+    seen: Observations,
+    dynamics: Dynamics,
+    before: State | None = None,
+    *,
+    covariances: bool = True,
+    likelihood: bool = False,
+) -> Smoothed:
     """Filter forward and smooth backward.
 
     Args:
-        measured: times must rise.
+        seen: times must rise.
         dynamics: of the same points.
         before: state at an earlier moment, whose measurement is in it; None: nothing was seen before.
+        covariances, likelihood: whether to compute them; zeros and NaN without.
 
     Returns:
         Values and covariances at every moment, also where nothing was measured.
     """
-    dims = measured.values.shape[-1]
+    count, dims = seen.values.shape[1:]
+    transitions = _Transitions(dynamics, dims)
+    observed = np.zeros((*seen.values.shape, 3 * dims))
+    observed[..., :dims], observed[..., 2 * dims :] = np.eye(dims), seen.shared
     steps: list[_Step] = []
-    state = before
-    likelihood = np.zeros(measured.values.shape[1])
-    for t in range(len(measured)):
-        step = _forward(measured, t, state, dynamics)
-        state = State(float(measured.times_s[t]), step.mean, step.cov)
-        likelihood += step.log_likelihood
+    state, told = before, np.zeros(count)
+    for t in range(len(seen)):
+        predicted = _start(seen, dynamics) if state is None else transitions.after(state, seen.times_s[t])
+        step = _forward(seen, t, observed[t], predicted)
+        state = State(float(seen.times_s[t]), step.mean, step.cov)
+        if likelihood:
+            told += seen.known[t] * step.log_likelihood()
         steps.append(step)
-    values, cov, shared = _backward(steps, dims)
-    states = [
-        State(float(time), step.mean, step.cov) for time, step in zip(measured.times_s, steps, strict=True)
-    ]
-    return Smoothed(values, cov, shared, states, likelihood)
+    values, cov, shared = _backward(steps, dims, covariances)
+    states = [State(float(time), s.mean, s.cov) for time, s in zip(seen.times_s, steps, strict=True)]
+    return Smoothed(values, cov, shared, states, told if likelihood else np.full(count, np.nan))
+
+
+@dataclass(frozen=True, repr=False)
+class _Predicted:
+    """The state before the measurement, and how it came from the moment before."""
+
+    mean: Float[Array, "point state"]
+    cov: Float[Array, "point state state"]
+    transition: Float[Array, "point state state"]
+    back: Float[Array, "point state state"]
+    """The transition, transposed."""
+
+
+class _Transitions:
+    """Steps in time, each made once."""
+
+    def __init__(self, dynamics: Dynamics, dims: int) -> None:
+        self._dynamics, self._dims = dynamics, dims
+        self._made: dict[int, tuple[Array, Array, Array]] = {}
+
+    def after(self, state: State, time_s: float) -> _Predicted:
+        """The state at a later time."""
+        nanoseconds = round(1e9 * (time_s - state.time_s))
+        if nanoseconds not in self._made:
+            move, noise = self._dynamics.step(1e-9 * nanoseconds, self._dims)
+            self._made[nanoseconds] = move, np.ascontiguousarray(np.swapaxes(move, -1, -2)), noise
+        move, back, noise = self._made[nanoseconds]
+        return _Predicted((move @ state.mean[..., None])[..., 0], move @ state.cov @ back + noise, move, back)
+
+
+def _start(seen: Observations, dynamics: Dynamics) -> _Predicted:
+    count, dims = seen.values.shape[1:]
+    mean, eye = np.zeros((count, 3 * dims)), np.broadcast_to(np.eye(3 * dims), (count, 3 * dims, 3 * dims))
+    mean[:, :dims] = np.where(seen.known[0][:, None], seen.values[0], 0.0)
+    return _Predicted(mean, dynamics.start(dims), eye, eye)
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,65 +201,64 @@ class _Step:
 
     mean: Float[Array, "point state"]
     cov: Float[Array, "point state state"]
-    transition: Float[Array, "point state state"]
-    """From the moment before."""
-    kept: Float[Array, "point state state"]
-    """I - K H."""
+    predicted: _Predicted
+    gain: Float[Array, "point state dims"]
     observed: Float[Array, "point dims state"]
-    """H, zero where nothing was measured."""
+    """H."""
     information: Float[Array, "point dims dims"]
-    """Inverse covariance of the innovation."""
+    """Inverse covariance of the innovation, zero where nothing was measured."""
     innovation: Float[Array, "point dims"]
-    log_likelihood: Float[Array, " point"]
+
+    def log_likelihood(self) -> Float[Array, " point"]:
+        """Of the innovation; -inf where nothing was measured."""
+        squared = np.einsum("pi,pij,pj->p", self.innovation, self.information, self.innovation)
+        _, log_det = np.linalg.slogdet(self.information)
+        return -0.5 * (squared - log_det + self.innovation.shape[1] * np.log(2 * np.pi))
 
 
-def _forward(measured: Observations, t: int, before: State | None, dynamics: Dynamics) -> _Step:
-    count, dims = measured.values.shape[1:]
-    if before is None:
-        transition = np.broadcast_to(np.eye(3 * dims), (count, 3 * dims, 3 * dims))
-        mean, cov = np.zeros((count, 3 * dims)), dynamics.start(dims)
-        mean[:, :dims] = np.where(measured.known[t][:, None], measured.values[t], 0.0)
-    else:
-        transition, noise = dynamics.step(float(measured.times_s[t]) - before.time_s, dims)
-        mean = (transition @ before.mean[..., None])[..., 0]
-        cov = transition @ before.cov @ np.swapaxes(transition, -1, -2) + noise
-    known = measured.known[t][:, None, None]
-    observed = np.zeros((count, dims, 3 * dims))
-    observed[:, :, :dims] = known * np.eye(dims)
-    observed[:, :, 2 * dims :] = known * measured.shared[t]
-    across = cov @ np.swapaxes(observed, -1, -2)
-    spread = observed @ across + np.where(known, measured.own[t], np.eye(dims))
+def _forward(
+    seen: Observations, t: int, observed: Float[Array, "point dims state"], predicted: _Predicted
+) -> _Step:
+    dims = seen.values.shape[-1]
+    shared, cov = seen.shared[t], predicted.cov
+    across = cov[:, :, :dims] + cov[:, :, 2 * dims :] @ np.swapaxes(shared, -1, -2)
+    spread = across[:, :dims] + shared @ across[:, 2 * dims :] + seen.own[t]
     information = np.linalg.inv(spread)
+    innovation = seen.values[t] - predicted.mean[:, :dims]
+    innovation -= (shared @ predicted.mean[:, 2 * dims :, None])[..., 0]
+    if not seen.known[t].all():
+        information = np.where(seen.known[t][:, None, None], information, 0.0)
+        innovation = np.where(seen.known[t][:, None], innovation, 0.0)
     gain = across @ information
-    innovation = np.where(known[..., 0], measured.values[t] - (observed @ mean[..., None])[..., 0], 0.0)
-    mean = mean + (gain @ innovation[..., None])[..., 0]
+    mean = predicted.mean + (gain @ innovation[..., None])[..., 0]
     cov = symmetric(cov - gain @ np.swapaxes(across, -1, -2))
-    squared = np.einsum("pi,pij,pj->p", innovation, information, innovation)
-    _, log_det = np.linalg.slogdet(spread)
-    likelihood = -0.5 * known[:, 0, 0] * (squared + log_det + dims * np.log(2 * np.pi))
-    kept = np.eye(3 * dims) - gain @ observed
-    return _Step(mean, cov, transition, kept, observed, information, innovation, likelihood)
+    return _Step(mean, cov, predicted, gain, observed, information, innovation)
 
 
 def _backward(
-    steps: list[_Step], dims: int
+    steps: list[_Step], dims: int, covariances: bool
 ) -> tuple[
     Float[Array, "time point dims"], Float[Array, "time point dims dims"], Float[Array, "time point dims"]
 ]:
     count = len(steps[0].mean) if steps else 0
-    shared = np.zeros((len(steps), count, dims))
-    values, cov = np.zeros((len(steps), count, dims)), np.zeros((len(steps), count, dims, dims))
-    pull, weight = np.zeros((count, 3 * dims)), np.zeros((count, 3 * dims, 3 * dims))
-    for t in range(len(steps) - 1, -1, -1):
-        step = steps[t]
-        seen = step.cov[:, :dims]
-        mean = step.mean - (step.cov @ pull[..., None])[..., 0]
-        values[t], shared[t] = mean[:, :dims], mean[:, 2 * dims :]
-        cov[t] = symmetric(step.cov[:, :dims, :dims] - seen @ weight @ np.swapaxes(seen, -1, -2))
+    pull, weight = np.zeros((count, 3 * dims, 1)), np.zeros((count, 3 * dims, 3 * dims))
+    eye = np.eye(3 * dims)
+    means, covs = [], []
+    for step in reversed(steps):
+        means.append(step.mean - (step.cov @ pull)[..., 0])
+        by = step.information @ step.innovation[..., None] + np.swapaxes(step.gain, -1, -2) @ pull
+        pull = step.predicted.back @ (pull - np.swapaxes(step.observed, -1, -2) @ by)
+        if not covariances:
+            continue
+        place = step.cov[:, :dims]
+        covs.append(step.cov[:, :dims, :dims] - place @ weight @ np.swapaxes(place, -1, -2))
         told = np.swapaxes(step.observed, -1, -2) @ step.information
-        back, kept = np.swapaxes(step.transition, -1, -2), np.swapaxes(step.kept, -1, -2)
-        pull = kept @ pull[..., None] - told @ step.innovation[..., None]
-        weight = kept @ weight @ step.kept + told @ step.observed
-        pull = (back @ pull)[..., 0]
-        weight = symmetric(back @ weight @ step.transition)
-    return values, cov, shared
+        kept = eye - step.gain @ step.observed
+        kept_back = np.ascontiguousarray(np.swapaxes(kept, -1, -2))
+        weight = kept_back @ (weight @ kept) + told @ step.observed
+        weight = symmetric(step.predicted.back @ (weight @ step.predicted.transition))
+    mean = np.array(means[::-1]).reshape(len(steps), count, 3 * dims)
+    cov = np.zeros((len(steps), count, dims, dims))
+    if covariances and steps:
+        cov = symmetric(np.array(covs[::-1]))
+    return mean[..., :dims], cov, mean[..., 2 * dims :]

@@ -30,7 +30,7 @@ from sigmapose.shapes import Array, Float
 OWN = 1.0 - CONSTANT - SLOW
 OUTLIER_LEVEL = 0.95
 """A frame's own error beyond what holds this share of them weighs less, in proportion to its square."""
-REWEIGHTINGS = 2
+REWEIGHTINGS = 1
 AVERAGE_S = 0.1
 """Time over which stated covariances and visibilities are averaged, to both sides."""
 
@@ -138,15 +138,16 @@ def _filtered(
     shared = np.sqrt(SLOW) * root
     far = OWN * chi2_radius(OUTLIER_LEVEL, dims) ** 2
     weight = np.ones(values.shape[:2])
-    told = None
-    for _ in range(REWEIGHTINGS + 1):
-        own = (OWN * cov) / weight[..., None, None]
-        told = smooth(Observations(times_s, values, own, shared, known), dynamics, before)
+    own = OWN * cov
+    for _ in range(REWEIGHTINGS):
+        seen = Observations(times_s, values, own / weight[..., None, None], shared, known)
+        told = smooth(seen, dynamics, before, covariances=False)
         rest = values - told.values - (shared @ told.shared[..., None])[..., 0]
         squared = np.where(known, ((back @ rest[..., None]) ** 2).sum((-2, -1)), 0.0)
         weight = np.minimum(1.0, far / np.maximum(squared, far))
-    assert told is not None
-    return told
+    return smooth(
+        Observations(times_s, values, own / weight[..., None, None], shared, known), dynamics, before
+    )
 
 
 def _in_space(
