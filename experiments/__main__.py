@@ -34,6 +34,9 @@ EXPERIMENTS = {
         "critics beside Φ's own sigma, on validation subjects",
     ),
     "critic-join": ("experiments.critic.critic_join:main", "export networks with a critic in them"),
+    "smooth-noise": ("experiments.smoothing.process_noise:main", "how joints move, by likelihood on mocap"),
+    "smooth-clips": ("experiments.smoothing.moving_clips:main", "rendered people who move, with the truth"),
+    "smooth-measure": ("experiments.smoothing.before_after:main", "what smoothing in time changes"),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (

@@ -89,6 +89,8 @@ class Pose:
     None: joints err independently."""
     quantities: QuantityRadii | None = None
     """How far intervals of angles and lengths reach as a calibrator measured it; None: as the draws do."""
+    raw: Pose | None = None
+    """The same person as the frame alone shows them, where this pose is smoothed and that was kept."""
 
     def __post_init__(self) -> None:
         joints = len(self.skeleton)

@@ -27,7 +27,7 @@ def detected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     clip = request.getfixturevalue("clip")
     folder = tmp_path_factory.mktemp("keypoints")
     mapping = joint_map(BODY_26, COCO_17)
-    for frame in sigmapose.load(people=1).video(clip):
+    for frame in sigmapose.load(people=1).video(clip, raw=True):
         (pose,) = frame.poses
         points, _ = mapping.apply(pose.points_px)
         numbers = np.column_stack((points, np.full(17, 0.9))).ravel().tolist()

@@ -161,7 +161,8 @@ def test_photos_are_looked_at_twice_and_video_once_unless_asked(examples: Path) 
         np.testing.assert_array_equal(a.joints_mm, b.joints_mm)
         assert 1.0 < np.abs(a.joints_mm - c.joints_mm).max() < 400.0
     walks = [
-        next(estimator(looks).video(examples / "balance.mp4", people=1)).poses[0] for looks in (None, 1, 2)
+        next(estimator(looks).video(examples / "balance.mp4", people=1, raw=True)).poses[0]
+        for looks in (None, 1, 2)
     ]
     np.testing.assert_array_equal(walks[0].joints_mm, walks[1].joints_mm)
     assert np.abs(walks[0].joints_mm - walks[2].joints_mm).max() > 1.0

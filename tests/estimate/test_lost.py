@@ -32,9 +32,9 @@ def test_regions_of_somebody_lost_hold_every_pose_a_body_can_take() -> None:
 def test_a_video_states_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = sigmapose.load("lite", people=1)
     clip = EXAMPLES / "balance.mp4"
-    sure = [f.poses[0] for f in seen.video(clip, frames=(0, 2))]
+    sure = [f.poses[0] for f in seen.video(clip, frames=(0, 2), raw=True)]
     monkeypatch.setattr(estimator, "LOST", 1.01)
-    lost = [f.poses[0] for f in seen.video(clip, frames=(0, 2))]
+    lost = [f.poses[0] for f in seen.video(clip, frames=(0, 2), raw=True)]
     for one, other in zip(sure, lost, strict=True):
         assert np.median(other.sigma_mm) > 500 > np.median(one.sigma_mm)
         assert other.score == one.score

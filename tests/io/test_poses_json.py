@@ -200,7 +200,7 @@ def _edit(document: dict, path: list, value: object) -> dict:
     ("path", "value", "message"),
     [
         (["format"], "coco", "format is 'coco', expected 'sigmapose/poses'"),
-        (["version"], 2, "version 2, this program reads 1: update sigmapose"),
+        (["version"], 3, "version 3, this program reads 1 and 2: update sigmapose"),
         (["skeleton", "name"], "spider_8", "unknown skeleton 'spider_8'"),
         (["skeleton", "joints", 0], "left_nostril", "its joints are not those of 'body_26'"),
         (

@@ -57,7 +57,7 @@ def video_poses(
     for video, placed in zip(videos, cameras, strict=True):
         found: list[Pose | None] = [None] * frames
         camera = placed.camera if method.told_camera else None
-        for frame in estimator.video(video, camera=camera, frames=(0, frames), people=1):
+        for frame in estimator.video(video, camera=camera, frames=(0, frames), people=1, raw=True):
             found[frame.index] = frame.poses[0] if frame.poses else None
         poses.append(found)
     return poses, len(poses) * frames / (time.perf_counter() - begin)

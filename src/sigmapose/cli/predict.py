@@ -48,8 +48,11 @@ class Predict:
     needed for a raw stream (.h264, .mjpeg); for any other video instead of its own times."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Calibrator made by `sigmapose calibrate --data`; `none`: error bars as the network predicts them."""
-    smooth: bool = False
-    """Smooth the people of a video in time, by the error bars of every frame; bones keep their lengths."""
+    smooth: bool = True
+    """Smooth the people of a video in time, by the error bars of every frame; bones keep their lengths.
+    --no-smooth: every frame by itself."""
+    raw: bool = False
+    """Keep in poses.json also what each frame of a smoothed video shows by itself."""
     device: str = "cpu"
     """cpu, or cuda (requires onnxruntime-gpu)."""
     no_overlay: bool = False
@@ -67,14 +70,17 @@ class Predict:
         from sigmapose.run.exports import ExportOption
         from sigmapose.run.job import RunSummary, predict
         from sigmapose.run.output_files import Outputs
+        from sigmapose.run.smoothed_video import LookOptions
 
         name = legible(self.input[0].name if self.input else "")
         pictures = self._pictures()
         exports = ExportOption.parse(self.export)
         exports.check(self.out, pictures.kind, self.overwrite)
+        smooth = self.smooth and pictures.kind == "video"
         outputs = Outputs(
             self.out, self.json, kind=pictures.kind, title=name, fps=pictures.fps,
             read=self.input[0], overlay=not self.no_overlay, overwrite=self.overwrite,
+            smoothed=smooth,
         )  # fmt: skip
         tally = RunSummary()
         from sigmapose.estimate.api import load  # only when input and outputs are in order
@@ -92,9 +98,8 @@ class Predict:
                     looks=self.looks,
                     stature=self.stature,
                 ),
-                height_mm=self.height_mm,
+                options=LookOptions(self.height_mm, smooth, self.raw, outputs.draws),
                 title=name,
-                smooth=self.smooth,
             )
         except KeyboardInterrupt:
             of = "" if pictures.count is None else f" of {pictures.count}"

@@ -150,7 +150,7 @@ class Estimator:
         height_mm: float | None = None,
         frames: tuple[int, int | None] | None = None,
         people: int | None = None,
-        raw: bool = True,
+        raw: bool = False,
     ) -> Iterator[Frame]:
         """Frames of a video file, in order, as they are done; people keep their ``track`` number.
 
@@ -158,8 +158,9 @@ class Estimator:
             path: video file.
             camera, height_mm, people: as for a photo.
             frames: ``(first, last)`` for first <= index < last; last may be None.
-            raw: every frame by itself; False: smoothed in time (:mod:`sigmapose.estimate.smooth`), and handed
-                out a third of a second later.
+            raw: every frame by itself, at once. Else people are smoothed in time
+                (:mod:`sigmapose.estimate.smooth`): frames come up to half a second later, and ``pose.raw`` is
+                what a frame alone shows.
 
         Raises:
             InputError: not a readable video. A video that breaks in the middle ends there, with a logged

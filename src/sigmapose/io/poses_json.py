@@ -31,7 +31,7 @@ from sigmapose.io.poses_schema import (
     VERSION,
     FrameModel,
     HeadModel,
-    PersonModel,
+    RawPersonModel,
     TailModel,
     UnitsModel,
 )
@@ -68,14 +68,17 @@ class PosesWriter:
     Args:
         target: a path, or a binary stream (`sys.stdout.buffer`), which gets its closing part on `close`.
         skeleton: of all poses.
+        smoothed: whether the people are smoothed in time.
 
     Raises:
         OutputError: the file cannot be written, or a pose has another skeleton or calibrator than before.
     """
 
-    def __init__(self, target: str | Path | BinaryIO, *, skeleton: Skeleton = BODY_26) -> None:
+    def __init__(
+        self, target: str | Path | BinaryIO, *, skeleton: Skeleton = BODY_26, smoothed: bool = False
+    ) -> None:
         self._name = str(target) if isinstance(target, str | Path) else "standard output"
-        self._skeleton = skeleton
+        self._skeleton, self._smoothed = skeleton, smoothed
         self._sources: dict[str, Source] = {}
         self._messages: list[str] = []
         self._calibrator: str | None = None
@@ -170,6 +173,7 @@ class PosesWriter:
         tail = {
             "calibrator": self._calibrator or "none",
             "sources": [_source_dict(s) for s in self._sources.values()],
+            **({"smoothed": True} if self._smoothed else {}),
             "complete": complete,
             "messages": self._messages,
             **self._regions.told(),
@@ -222,6 +226,9 @@ class PosesFile:
     sources: tuple[Source, ...]
     complete: bool
     messages: tuple[str, ...]
+    smoothed: bool = False
+    """Whether people are smoothed in time; `Pose.raw` holds them as their frame alone shows them, where that
+    was kept."""
     _loaded: tuple[Any, ...] | None = None
     _regions: Regions | None = None
     """Every row of radii that occurs."""
@@ -245,7 +252,7 @@ class PosesFile:
         people = tuple(self._pose(p, cameras[model.source], where) for p in model.people)
         return Frame(model.index, model.time_s, people, model.source)
 
-    def _pose(self, person: PersonModel, camera: Camera, where: str) -> Pose:
+    def _pose(self, person: RawPersonModel, camera: Camera, where: str) -> Pose:
         joints = len(self.skeleton)
         for name in ("joints_mm", "cov_mm2", "points_px", "cov_px2", "visibility"):
             if (got := len(getattr(person, name))) != joints:
@@ -266,6 +273,7 @@ class PosesFile:
             regions=regions_of(self._regions, person.regions, joints, where),
             factors_mm=factors_of(person, joints, where),
             quantities=quantities_of(self._quantities, person.quantities, where),
+            raw=None if (raw := getattr(person, "raw", None)) is None else self._pose(raw, camera, where),
         )
         check_pose(pose, where)
         return pose
@@ -290,7 +298,8 @@ def _opened(path: Path) -> PosesFile:
     skeleton = _skeleton_of(top, path)
     sources = tuple(_source(s, path) for s in end.sources)
     return PosesFile(
-        path, top.generator, skeleton, end.calibrator, sources, end.complete, tuple(end.messages), frames,
+        path, top.generator, skeleton, end.calibrator, sources, end.complete, tuple(end.messages),
+        end.smoothed, frames,
         read_regions(end.regions, path),
         read_quantities(end.quantities, str(path)),
     )  # fmt: skip
@@ -331,12 +340,15 @@ def _source_dict(source: Source) -> dict[str, Any]:
 
 
 def _frame_dict(frame: Frame, regions: RegionRows, quantities: QuantityRows) -> dict[str, Any]:
-    people = [
-        _person_dict(pose)
-        | ({} if pose.regions is None else {"regions": regions.number(pose.regions)})
-        | shared_dict(pose, quantities)
-        for pose in frame.poses
-    ]
+    def told(pose: Pose) -> dict[str, Any]:
+        by_itself = (
+            _person_dict(pose)
+            | ({} if pose.regions is None else {"regions": regions.number(pose.regions)})
+            | shared_dict(pose, quantities)
+        )
+        return by_itself if pose.raw is None else by_itself | {"raw": told(pose.raw)}
+
+    people = [told(pose) for pose in frame.poses]
     return {"index": frame.index, "time_s": round(frame.time_s, 6), "source": frame.source, "people": people}
 
 

@@ -1,4 +1,4 @@
-"""The `poses.json` schema, version 1, as pydantic models; docs/formats.md explains it.
+"""The `poses.json` schema, version 2, as pydantic models; docs/formats.md explains it.
 
 Pydantic checks what comes from outside; the rest of the library works on `sigmapose.pose.Frame` and `Pose`.
 """
@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT = "sigmapose/poses"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Version 2 says whether people are smoothed in time, and may hold them unsmoothed too."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Maybe = Number | None
@@ -56,7 +58,7 @@ class SkeletonModel(_Model):
 
 
 class UnitsModel(_Model):
-    """Fixed in version 1; written so that the file explains itself."""
+    """Fixed; written so that the file explains itself."""
 
     length: Literal["mm"] = "mm"
     image: Literal["px"] = "px"
@@ -64,7 +66,7 @@ class UnitsModel(_Model):
     axes: Literal["camera: x right, y down, z forward"] = "camera: x right, y down, z forward"
 
 
-class PersonModel(_Model):
+class RawPersonModel(_Model):
     """One person of one frame. Lists over joints follow `skeleton.joints`."""
 
     track: int = Field(description="Number of the person through a video; -1 for none.")
@@ -91,6 +93,14 @@ class PersonModel(_Model):
     )
 
 
+class PersonModel(RawPersonModel):
+    """One person of one frame, smoothed in time where the file says so."""
+
+    raw: RawPersonModel | None = Field(
+        default=None, description="The same person as the frame alone shows them, where that was kept."
+    )
+
+
 class FrameModel(_Model):
     """One picture with everybody found in it; `people` may be empty."""
 
@@ -104,7 +114,7 @@ class HeadModel(_Model):
     """What stands before the frames."""
 
     format: Literal["sigmapose/poses"]
-    version: Literal[1]
+    version: Literal[1, 2]
     generator: str = Field(description="Program and version that wrote the file.")
     units: UnitsModel = UnitsModel()
     skeleton: SkeletonModel
@@ -130,6 +140,9 @@ class TailModel(_Model):
 
     calibrator: str = Field(default="none", description="Calibrator of the covariances; none: uncalibrated.")
     sources: list[SourceModel]
+    smoothed: bool = Field(
+        default=False, description="Whether people are smoothed in time, with what other frames know of them."
+    )
     complete: bool = Field(default=True, description="false: writing was interrupted; the frames are good.")
     messages: list[str] = Field(default=[], description="What the reader of the input had to report.")
     regions: RegionsModel | None = Field(

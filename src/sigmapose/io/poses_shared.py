@@ -9,7 +9,7 @@ import numpy as np
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.io.poses_numbers import digits
 from sigmapose.io.poses_regions import REMEDY
-from sigmapose.io.poses_schema import PersonModel, QuantitiesModel
+from sigmapose.io.poses_schema import QuantitiesModel, RawPersonModel
 from sigmapose.pose import Pose
 from sigmapose.quantities import QuantityRadii
 from sigmapose.shapes import Array, Float
@@ -57,7 +57,7 @@ def read_quantities(models: list[QuantitiesModel], where: str) -> tuple[Quantity
         raise InputError(f"{where}: quantities: {error}: {REMEDY}") from error
 
 
-def factors_of(person: PersonModel, joints: int, where: str) -> Float[Array, "joint 3 rank"] | None:
+def factors_of(person: RawPersonModel, joints: int, where: str) -> Float[Array, "joint 3 rank"] | None:
     """One person's factors; InputError when they do not fit the joints."""
     if person.factors_mm is None:
         return None

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from sigmapose.errors import InputError
 from sigmapose.io.poses_regions import REMEDY
-from sigmapose.io.poses_schema import FORMAT, VERSION
+from sigmapose.io.poses_schema import FORMAT, READABLE
 from sigmapose.reading import check_regular, read_json
 
 TAIL_MARK = b"\n],\n"
@@ -55,9 +55,10 @@ def check_format(head: Any, path: Path) -> None:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         got = head.get("format") if isinstance(head, dict) else type(head).__name__
         raise InputError(f"{path}: format is {got!r}, expected {FORMAT!r}: give a poses.json of sigmapose")
-    if head.get("version") != VERSION:
+    if head.get("version") not in READABLE:
+        known = " and ".join(str(version) for version in READABLE)
         raise InputError(
-            f"{path}: version {head.get('version')!r}, this program reads {VERSION}: update sigmapose"
+            f"{path}: version {head.get('version')!r}, this program reads {known}: update sigmapose"
         )
 
 

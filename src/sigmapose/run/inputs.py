@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from copy import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sigmapose.io.sequences import Film
     from sigmapose.io.video import VideoFrame
     from sigmapose.pose import Frame
+    from sigmapose.run.smoothed_video import LookOptions
     from sigmapose.shapes import Array
 
 
@@ -29,7 +30,7 @@ class PictureResult(NamedTuple):
 
     frame: Frame
     rgb: Array | None
-    """None where only keypoints are at hand."""
+    """None where it is not at hand."""
     camera: Camera
 
 
@@ -53,16 +54,15 @@ class Pictures(Protocol):
     @property
     def fps(self) -> float | None: ...
     def look(
-        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool
+        self, estimator: Estimator, options: LookOptions, tick: Callable[[], None]
     ) -> Iterator[PictureResult]:
         """Every picture with the people in it.
 
         Args:
             estimator: that finds them.
-            height_mm: standing height, where known.
+            options: how.
             tick: called behind each picture; KeyboardInterrupt from it ends the looking, and is raised when
                 what was seen has been handed out.
-            smooth: whether people of a video are smoothed in time.
         """
         ...
 
@@ -98,7 +98,7 @@ class Photos:
         return len(self.files)
 
     def look(
-        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool = False
+        self, estimator: Estimator, options: LookOptions, tick: Callable[[], None]
     ) -> Iterator[PictureResult]:
         """See `Pictures.look`. Photos have no neighbours in time."""
         from sigmapose.pose import Frame
@@ -117,7 +117,7 @@ class Photos:
             self.messages += photo.notes
             camera, note = self.camera.at(photo.rgb.shape[1], photo.rgb.shape[0], photo.focal_35mm)
             self.camera_notes[note] += 1
-            poses = estimator(photo.rgb, camera=camera, height_mm=height_mm)
+            poses = estimator(photo.rgb, camera=camera, height_mm=options.height_mm)
             yield PictureResult(Frame(index, 0.0, tuple(poses), legible(file.name)), photo.rgb, camera)
             tick()
         if not read:
@@ -150,21 +150,28 @@ class Video:
         return self.reader.fps
 
     def look(
-        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool = False
+        self, estimator: Estimator, options: LookOptions, tick: Callable[[], None]
     ) -> Iterator[PictureResult]:
         """See `Pictures.look`."""
+        from sigmapose.run.smoothed_video import smoothed_frames
+
         reader = self.reader
         camera, self.camera_note = self.option.at(reader.width, reader.height)
-        found = self._smoothed if smooth else self._raw
+        if options.smooth:
+            follow = partial(estimator.follow, camera=camera, height_mm=options.height_mm)
+            log = estimator.stature_log(options.height_mm)
+            found = smoothed_frames(reader, follow, log, options, tick)
+        else:
+            found = self._raw(estimator, options.height_mm, camera, tick)
         name = legible(reader.path.name)
-        for frame, rgb in found(estimator, height_mm, camera, tick):
+        for frame, rgb in found:
             yield PictureResult(replace(frame, source=name), rgb, camera)
         self.messages += [*reader.notes, *([reader.broken] if reader.broken else [])]
         self.complete = reader.broken is None
 
     def _raw(
         self, estimator: Estimator, height_mm: float | None, camera: Camera, tick: Callable[[], None]
-    ) -> Iterator[tuple[Frame, Array]]:
+    ) -> Iterator[tuple[Frame, Array | None]]:
         waiting: deque[VideoFrame] = deque()
 
         def remembered() -> Iterator[VideoFrame]:
@@ -175,41 +182,6 @@ class Video:
         for frame in estimator.follow(remembered(), camera=camera, height_mm=height_mm):
             yield frame, waiting.popleft().rgb
             tick()
-
-    def _smoothed(
-        self, estimator: Estimator, height_mm: float | None, camera: Camera, tick: Callable[[], None]
-    ) -> Iterator[tuple[Frame, Array]]:
-        seen = estimator.follow(self.reader, camera=camera, height_mm=height_mm)
-        return smoothed(seen, self.reader, estimator.stature_log(height_mm), tick)
-
-
-def smoothed(
-    seen: Iterable[Frame], reader: Film, stature_log: float, tick: Callable[[], None]
-) -> Iterator[tuple[Frame, Array]]:
-    """Frames of a video smoothed in time, each with its picture. The pictures are read once more behind the
-    smoother: a minute of them does not fit into memory."""
-    from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, FilmSmoother
-
-    smoother = FilmSmoother(stature_log, lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
-    again = copy(reader)
-    again.notes = []
-    pictures = iter(again)
-    stop: KeyboardInterrupt | None = None
-    try:
-        for raw in seen:
-            for frame in smoother.push(raw):
-                yield frame, _picture_of(frame, pictures)
-            tick()
-    except KeyboardInterrupt as error:
-        stop = error
-    for frame in smoother.finish():
-        yield frame, _picture_of(frame, pictures)
-    if stop is not None:
-        raise stop
-
-
-def _picture_of(frame: Frame, pictures: Iterator[VideoFrame]) -> Array:
-    return next(picture.rgb for picture in pictures if picture.index == frame.index)
 
 
 def open_input(

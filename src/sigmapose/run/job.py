@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sigmapose.pose import Frame
     from sigmapose.run.inputs import Pictures
     from sigmapose.run.output_files import Outputs
+    from sigmapose.run.smoothed_video import LookOptions
 
 
 def predict(
@@ -24,9 +25,8 @@ def predict(
     tally: RunSummary,
     make: Callable[[], Estimator],
     *,
-    height_mm: float | None = None,
+    options: LookOptions,
     title: str = "",
-    smooth: bool = False,
 ) -> None:
     """Look at every picture, write what is found, and count it; progress goes to stderr where somebody looks.
 
@@ -35,9 +35,8 @@ def predict(
         outputs: closed afterwards, also after an error.
         tally: filled on the way.
         make: loads the networks; called once, before any file is opened.
-        height_mm: standing height of the people, where known.
+        options: how pictures are looked at.
         title: of the progress bar.
-        smooth: smooth the people of a video in time.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after the current picture is written.
@@ -56,7 +55,7 @@ def predict(
             check()
 
         tally.start()
-        for seen in pictures.look(estimator, height_mm, tick, smooth=smooth):
+        for seen in pictures.look(estimator, options, tick):
             outputs.write(seen)
             tally.add(seen.frame, seen.camera.fov_deg)
         outputs.add_messages(pictures.messages, broken=not pictures.complete)

@@ -41,6 +41,7 @@ class Outputs:
         read: the input, which no output may replace.
         overlay: whether to draw.
         overwrite: replace the files of an earlier run.
+        smoothed: whether people are smoothed in time.
 
     Raises:
         OutputError: nowhere to write, files that exist, or a place that cannot be written.
@@ -48,7 +49,7 @@ class Outputs:
 
     def __init__(
         self, folder: Path | None, json: str | None, *, kind: str, title: str, fps: float | None = None,
-        read: Path | None = None, overlay: bool = True, overwrite: bool = False,
+        read: Path | None = None, overlay: bool = True, overwrite: bool = False, smoothed: bool = False,
     ) -> None:  # fmt: skip
         if folder is None and json is None:
             raise OutputError("nowhere to write: give --out DIR, or --json - for standard output")
@@ -65,7 +66,7 @@ class Outputs:
         self._scene: SceneWriter | None = None
         self._drawn: dict[tuple[int, int], Overlay] = {}
         self._start_s: float | None = None
-        self._overwrite = overwrite
+        self._overwrite, self._smoothed = overwrite, smoothed
         self.frames = 0
         self._check(read, [folder] if folder is not None and kind == "keypoints" else [])
 
@@ -73,6 +74,11 @@ class Outputs:
     def stdout_taken(self) -> bool:
         """Whether standard output carries the JSON, so that nothing else may be said there."""
         return self._stdout
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is an overlay, which needs every picture."""
+        return self._overlay is not None
 
     @property
     def written(self) -> list[Path]:
@@ -118,7 +124,7 @@ class Outputs:
         targets = [self._in_folder(POSES), self._json, sys.stdout.buffer if self._stdout else None]
         for target in targets:
             if target is not None:
-                writer = PosesWriter(target)
+                writer = PosesWriter(target, smoothed=self._smoothed)
                 self._stack.callback(lambda writer=writer: writer.close(complete=self._complete))
                 self._writers.append(writer)
 

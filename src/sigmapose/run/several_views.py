@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from sigmapose.estimate.fusion import Placement, WorldView, fuse, in_world
 from sigmapose.estimate.synchrony import agreement
 from sigmapose.estimate.views_grouping import Grouping
 from sigmapose.reading import legible
-from sigmapose.run.inputs import PictureResult, parse_frames, smoothed
+from sigmapose.run.inputs import PictureResult, parse_frames
 from sigmapose.shapes import Array, Float
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sigmapose.io.sequences import Film
     from sigmapose.io.video import VideoFrame
     from sigmapose.pose import Frame
+    from sigmapose.run.smoothed_video import LookOptions
 
 SHAPE_TOLERANCE = 0.03
 """Largest difference of the logarithms of two aspect ratios: recordings are cropped to even sizes."""
@@ -65,38 +67,46 @@ class SeveralViews:
         return f"of {len(self.cameras)} calibrated cameras, in the axes of {self.cameras[0].name}"
 
     def look(
-        self, estimator: Estimator, height_mm: float | None, tick: Callable[[], None], *, smooth: bool = False
+        self, estimator: Estimator, options: LookOptions, tick: Callable[[], None]
     ) -> Iterator[PictureResult]:
         """See `Pictures.look`."""
+        from sigmapose.run.smoothed_video import smoothed_frames
+
         sights = _Sights(len(self.readers))
-        first: deque[VideoFrame] = deque()
-        frames = self._fused(estimator, height_mm, sights, None if smooth else first)
-        if smooth:
-            stature_log = estimator.stature_log(height_mm)
-            found = smoothed(frames, self.readers[0], stature_log, tick)
+        look = partial(self._fused, estimator, options.height_mm, sights)
+        if options.smooth:
+            log = estimator.stature_log(options.height_mm)
+            found = smoothed_frames(self.readers[0], look, log, options, tick)
         else:
-            found = ((frame, first.popleft().rgb) for frame in frames)
+            found = self._raw(look, tick)
         camera = self.cameras[0].camera
         for frame, rgb in found:
             yield PictureResult(frame, rgb, camera)
-            if not smooth:
-                tick()
         self._conclude(sights)
+
+    def _raw(
+        self, look: Callable[[Iterator[VideoFrame]], Iterator[Frame]], tick: Callable[[], None]
+    ) -> Iterator[tuple[Frame, Array | None]]:
+        waiting: deque[VideoFrame] = deque()
+        for frame in look(_kept(self.readers[0], waiting)):
+            yield frame, waiting.popleft().rgb
+            tick()
 
     def _fused(
         self,
         estimator: Estimator,
         height_mm: float | None,
         sights: _Sights,
-        kept: deque[VideoFrame] | None,
+        first: Iterator[VideoFrame],
     ) -> Iterator[Frame]:
+        """People whom the views see together; `first` are the pictures of the first one."""
         from sigmapose.pose import Frame
 
         places = [Placement(c.rotation, c.translation_mm) for c in self.cameras]
         grouping, name = Grouping(), legible(self.readers[0].path.name)
         views = [
-            estimator.follow(_kept(reader, None if k else kept), camera=c.camera, height_mm=height_mm)
-            for k, (reader, c) in enumerate(zip(self.readers, self.cameras, strict=True))
+            estimator.follow(pictures, camera=c.camera, height_mm=height_mm)
+            for pictures, c in zip((first, *self.readers[1:]), self.cameras, strict=True)
         ]
         for frames in zip(*views, strict=False):
             people = [
@@ -167,10 +177,9 @@ class _Sights:
         return np.array(self._rows[view]).reshape(-1, 26, 3)
 
 
-def _kept(reader: Film, kept: deque[VideoFrame] | None) -> Iterator[VideoFrame]:
+def _kept(reader: Film, kept: deque[VideoFrame]) -> Iterator[VideoFrame]:
     for frame in reader:
-        if kept is not None:
-            kept.append(frame)
+        kept.append(frame)
         yield frame
 
 

@@ -205,7 +205,7 @@ def _copy(pose: Pose) -> Pose:
     return replace(
         pose, joints_mm=pose.joints_mm.copy(), cov_mm2=pose.cov_mm2.copy(), points_px=pose.points_px.copy(),
         cov_px2=pose.cov_px2.copy(), visibility=pose.visibility.copy(), root_mm=pose.root_mm.copy(),
-        root_cov_mm2=pose.root_cov_mm2.copy(), regions=regions, factors_mm=None,
+        root_cov_mm2=pose.root_cov_mm2.copy(), regions=regions, factors_mm=None, raw=None,
     )  # fmt: skip
 
 

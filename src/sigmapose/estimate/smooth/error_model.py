@@ -30,7 +30,7 @@ MOST_KNOWN = 0.95
 
 _MOTION = {
     "root": (1.0e6, 0.6), "hip": (3.2e5, 0.08), "shoulder": (1e6, 0.15), "neck": (1e6, 0.08),
-    "head": (1e6, 0.15), "elbow": (1e7, 0.08), "wrist": (1e7, 0.15), "knee": (3.2e6, 0.15),
+    "head": (1e6, 0.15), "elbow": (1e7, 0.08), "wrist": (1e7, 0.15), "knee": (1e7, 0.08),
     "ankle": (1e7, 0.15), "toe": (1e7, 0.15),
 }  # fmt: skip
 """Spectral density of the acceleration, mm^2 / s^3, and time in which a velocity is forgotten."""
@@ -76,13 +76,3 @@ def without_known(
     share = np.minimum(1.0, MOST_KNOWN / np.maximum(explained, 1e-12))
     part = direction[..., :, None] * direction[..., None, :] * (share * sigma**2)[..., None, None]
     return symmetric(cov - part), share
-
-
-def roots(
-    cov: Float[Array, "*batch dim dim"],
-) -> tuple[Float[Array, "*batch dim dim"], Float[Array, "*batch dim dim"]]:
-    """Symmetric square root of positive definite matrices, and its inverse."""
-    values, vectors = np.linalg.eigh(cov)
-    sigma = np.sqrt(np.maximum(values, 1e-12))[..., None, :]
-    back = np.swapaxes(vectors, -1, -2)
-    return (vectors * sigma) @ back, (vectors / sigma) @ back

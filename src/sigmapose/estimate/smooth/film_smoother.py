@@ -27,10 +27,10 @@ GAP_S = 0.5
 """Somebody who was gone for longer is smoothed anew: where they went is not known."""
 FOCAL_LOG = 0.3
 """Standard deviation of the log of a focal length that was assumed."""
-LIVE_LAG_S, LIVE_BLOCK_S = 0.25, 0.1
+LIVE_LAG_S, LIVE_BLOCK_S = 0.25, 0.25
 """Frames of a running video come out that much later, at least, and in blocks so long."""
-FILE_LAG_S, FILE_BLOCK_S = 2.0, 60.0
-"""The same for files. Shorter films are one block."""
+FILE_LAG_S, FILE_BLOCK_S = 2.0, 20.0
+"""The same for files. Shorter films are one block. At 60 frames a second it takes 200 MB."""
 
 
 @dataclass
@@ -65,16 +65,14 @@ class FilmSmoother:
         self._people: dict[int, _Person] = {}
 
     def push(self, frame: Frame) -> list[Frame]:
-        """One frame in; those that are done come out.
+        """One frame in; those that are done come out. Behind a time that does not rise everybody is new.
 
         Raises:
-            InputError: a frame that is not later than the one before it, or without a time.
+            InputError: a frame without a time.
         """
-        if not math.isfinite(frame.time_s) or (self._waiting and frame.time_s <= self._waiting[-1].time_s):
-            raise InputError(
-                f"frame {frame.index} at {frame.time_s:g} s does not follow the frame before it: give the "
-                "frames of one film in the order of their times"
-            )
+        if not math.isfinite(frame.time_s):
+            raise InputError(f"frame {frame.index} is at {frame.time_s:g} s: give its time in seconds")
+        done = self.finish() if self._waiting and frame.time_s <= self._waiting[-1].time_s else []
         number = self._first + len(self._waiting)
         self._waiting.append(frame)
         for pose in frame.poses:
@@ -84,8 +82,8 @@ class FilmSmoother:
                 person.times_s.append(frame.time_s)
                 person.poses.append(pose)
         if frame.time_s - self._waiting[0].time_s < self._lag_s + self._block_s:
-            return []
-        return self._release(frame.time_s - self._lag_s)
+            return done
+        return done + self._release(frame.time_s - self._lag_s)
 
     def finish(self) -> list[Frame]:
         """The frames that are left; the smoother is as new then."""
@@ -128,9 +126,9 @@ class FilmSmoother:
             poses = person.poses[a:b]
             known = KnownForAFilm(self._stature_log, 0.0 if poses[0].camera.known else FOCAL_LOG)
             given = stack(poses, person.times_s[a:b])
-            smoothed = smooth_track(given, known, _px_per_mm(poses), before, person.lengths)
             ready = sum(number < end for number in person.frames[a:b])
-            regions = _regions(poses, smoothed.arrays)
+            smoothed = smooth_track(given, known, _px_per_mm(poses), before, person.lengths, ready)
+            regions = _regions(poses[:ready], smoothed.arrays)
             out += [
                 (person.frames[a + t], put_back(poses[t], smoothed.arrays, t, regions[t]))
                 for t in range(ready)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -29,6 +29,10 @@ class TrackArrays:
     def __len__(self) -> int:
         return len(self.times_s)
 
+    def take(self, rows: slice) -> TrackArrays:
+        """Some of the frames."""
+        return TrackArrays(*(getattr(self, f.name)[rows] for f in fields(self)))
+
     def __repr__(self) -> str:
         return f"TrackArrays({len(self)} frames)"
 
@@ -52,7 +56,7 @@ def stack(poses: Sequence[Pose], times_s: Sequence[float]) -> TrackArrays:
 
 
 def put_back(pose: Pose, smoothed: TrackArrays, t: int, regions: Regions | None) -> Pose:
-    """The pose of a frame with what its neighbours know."""
+    """The pose of a frame with what its neighbours know; what the frame alone said is its `raw`."""
     return replace(
         pose,
         joints_mm=smoothed.joints_mm[t],
@@ -64,4 +68,5 @@ def put_back(pose: Pose, smoothed: TrackArrays, t: int, regions: Regions | None)
         root_mm=smoothed.root_mm[t],
         root_cov_mm2=smoothed.root_cov_mm2[t],
         regions=regions,
+        raw=pose,
     )

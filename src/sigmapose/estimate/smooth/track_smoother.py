@@ -19,7 +19,6 @@ from sigmapose.estimate.smooth.error_model import (
     SLOW,
     in_picture,
     in_space,
-    roots,
     without_known,
 )
 from sigmapose.estimate.smooth.kalman import Dynamics, Observations, Smoothed, State, smooth
@@ -29,7 +28,8 @@ from sigmapose.shapes import Array, Float
 
 OWN = 1.0 - CONSTANT - SLOW
 OUTLIER_LEVEL = 0.95
-"""A frame's own error beyond what holds this share of them weighs less, in proportion to its square."""
+"""Beyond the distance d0 that holds this share of frames' own errors, a frame's own variance grows with
+(d / d0)^4, so that one that is far off has no say."""
 REWEIGHTINGS = 1
 AVERAGE_S = 0.1
 """Time over which stated covariances and visibilities are averaged, to both sides."""
@@ -68,6 +68,7 @@ def smooth_track(
     px_per_mm: float,
     before: Carried | None = None,
     lengths: LengthRecord | None = None,
+    ready: int | None = None,
 ) -> SmoothedTrack:
     """Smooth consecutive frames of one person.
 
@@ -77,6 +78,7 @@ def smooth_track(
         px_per_mm: size of the person in the picture.
         before: of the frame before the first one.
         lengths: what earlier frames say of the person's bones.
+        ready: only so many frames are wanted, the later ones only heard; None: all.
     """
     vary, share = _varying(track, known)
     picture_cov = add_floor(track.cov_px2, SIGMA_FLOOR_PX)
@@ -104,8 +106,12 @@ def smooth_track(
         visibility=np.clip(visibility, 0.0, 1.0),
     )
     cov = add_floor(space.cov + CONSTANT * even_vary, SIGMA_FLOOR_MM)
-    told, bones = _in_space(told, space.values, cov, vary, share, known, lengths or LengthRecord())
-    carried = [Carried(s, p, a) for s, p, a in zip(space.filtered, picture.filtered, past, strict=True)]
+    here = slice(ready)
+    told, bones = _in_space(
+        told.take(here), space.values[here], cov[here], vary[here], share[here], known,
+        lengths or LengthRecord(),
+    )  # fmt: skip
+    carried = [Carried(s, p, a) for s, p, a in zip(space.filtered, picture.filtered, past, strict=True)][here]
     return SmoothedTrack(told, carried, bones)
 
 
@@ -134,8 +140,8 @@ def _filtered(
     dims = values.shape[-1]
     known = np.asarray(np.isfinite(values).all(-1) & np.isfinite(cov).all((-2, -1)))
     cov = np.where(known[..., None, None], cov, np.eye(dims))
-    root, back = roots(cov)
-    shared = np.sqrt(SLOW) * root
+    shared = np.sqrt(SLOW) * np.linalg.cholesky(cov)
+    inverse = np.linalg.inv(cov)
     far = OWN * chi2_radius(OUTLIER_LEVEL, dims) ** 2
     weight = np.ones(values.shape[:2])
     own = OWN * cov
@@ -143,8 +149,8 @@ def _filtered(
         seen = Observations(times_s, values, own / weight[..., None, None], shared, known)
         told = smooth(seen, dynamics, before, covariances=False)
         rest = values - told.values - (shared @ told.shared[..., None])[..., 0]
-        squared = np.where(known, ((back @ rest[..., None]) ** 2).sum((-2, -1)), 0.0)
-        weight = np.minimum(1.0, far / np.maximum(squared, far))
+        squared = np.where(known, (rest * (inverse @ rest[..., None])[..., 0]).sum(-1), 0.0)
+        weight = np.minimum(1.0, far / np.maximum(squared, far)) ** 2
     return smooth(
         Observations(times_s, values, own / weight[..., None, None], shared, known), dynamics, before
     )
@@ -172,7 +178,8 @@ def _in_space(
     stated = np.linalg.norm(scale, axis=(-2, -1)) / np.maximum(size, 1e-6)
     rest = np.sqrt(np.maximum(stated**2 - share * known.stature_log**2, 0.0)) / np.maximum(stated, 1e-12)
     factors = np.concatenate((alone, scale * rest[..., None, None]), axis=-1)
-    factors = roots(cov)[0] @ roots(before)[1] @ factors
+    # as much of each joint's error is shared as before: D stays a covariance, since T R T^T is the new one
+    factors = np.linalg.cholesky(cov) @ np.linalg.solve(np.linalg.cholesky(before), factors)
     bones = bones_of(joints, cov, factors)
     joints, cov, factors = keep_lengths(joints, cov, factors, lengths.lengths_with(bones, CONSTANT))
     by_stature = known.stature_log * np.sqrt(share)[..., None, None] * joints[..., None]

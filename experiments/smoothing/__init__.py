@@ -1,0 +1,1 @@
+"""What the smoother of videos assumes, measured, and what it gains."""

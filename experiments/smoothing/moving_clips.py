@@ -1,0 +1,157 @@
+"""Rendered people who move, with the truth in space, as one still camera sees them; and what we say of them.
+
+    python -m experiments smooth-clips --out DIR --mocap MOCAP --backgrounds BACKGROUNDS
+
+Motion capture of training and validation subjects. Every clip is told its camera and the person's height, so
+that errors are those of the networks. `NAME.npz` holds the truth, `NAME.json` what was said (`poses.json`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from experiments.following.made_clips import (
+    CAMERA_MM,
+    FPS,
+    HEIGHT,
+    ROOT,
+    WIDTH,
+    CutOutPerson,
+    _filled,
+)
+from sigmapose.camera import Camera
+from sigmapose.data.splits import Split
+from sigmapose.errors import DataError
+from sigmapose.io.poses_json import PosesWriter, Source
+from sigmapose.io.video import VideoFrame
+from sigmapose.shapes import Array, Float
+from sigmapose.skeleton import BODY_26
+
+MOTIONS = (
+    ("cmu/38_02.bvh", 0, 1),
+    ("cmu/05_10.bvh", 60, 2),
+    ("cmu/14_14.amc", 30, 3),
+    ("cmu/37_01.bvh", 0, 4),
+    ("cmu/136_20.bvh", 20, 7),
+    ("cmu/113_25.bvh", 30, 8),
+)
+"""File, first frame and seed."""
+SIDE_PX = 400.0
+FOCAL, VIEW = 900.0, 1024
+
+
+@dataclass(frozen=True, repr=False)
+class MovingPerson:
+    """A rendered person with the truth, in the axes and the intrinsics of one still camera."""
+
+    figure: CutOutPerson
+    joints_mm: Float[Array, "frame 26 3"]
+    """In the camera's frame."""
+    points_px: Float[Array, "frame 26 2"]
+    camera: Camera
+    height_mm: float
+
+
+def render_person(mocap: Path, file: str, start: int, seed: int, frames: int) -> MovingPerson:
+    """One body that goes through a recorded motion, in a fixed square of the picture.
+
+    Raises:
+        DataError: motion capture that may not choose anything, or a clip that is too short.
+    """
+    from sigmapose.synth.mocap.files import read_clip
+    from sigmapose.synth.people.body import load_body_model, sample_phenotypes
+    from sigmapose.synth.people.retarget import fit, to_motion
+    from sigmapose.synth.render.appearance import BodyAtlas
+    from sigmapose.synth.render.cameras import Crops, Views, true_crops
+    from sigmapose.synth.render.studio import SceneRange, Studio
+
+    motion = to_motion(read_clip(mocap / file))
+    if motion.clip.split not in (Split.TRAIN, Split.VAL) or len(motion.turns) < start + frames:
+        raise DataError(f"{file}: {motion.clip.split} split, {len(motion.turns)} frames: choose another")
+    model, rng = load_body_model(), np.random.default_rng(seed)
+    rest = model.rest(np.repeat(sample_phenotypes(1, rng), frames, axis=0))
+    directions, hinges = (np.repeat(a[None], frames, axis=0) for a in (motion.directions, motion.hinges))
+    turns = motion.turns[start : start + frames]
+    posed = model.pose(fit(turns, directions, hinges, rest.joints_mm), rest)
+    yaw = rng.uniform(-np.pi, np.pi)
+    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    move, middle = np.tile([0.0, 0.0, CAMERA_MM], (frames, 1)), (VIEW - 1) / 2
+    joints = posed.joints_mm @ turn.T + move[:, None]
+    points = joints[..., :2] / joints[..., 2:] * FOCAL + middle
+    views = Views(np.tile(turn, (frames, 1, 1)), move, np.full(frames, FOCAL), np.full((frames, 2), middle),
+                  np.full((frames, 2), VIEW), joints, points)  # fmt: skip
+    size, place = float(true_crops(points).size_px.max()), points[:, ROOT].mean(0)
+    crops = Crops(np.repeat(place[None], frames, 0), np.full(frames, size), np.zeros(frames))
+    studio, scene = Studio(BodyAtlas.load(), scene=SceneRange(clean=True)), int(rng.integers(2**31))
+    pictures, alpha = [], []
+    for i in range(frames):
+        shot = studio.shoot(np.random.default_rng(scene), posed.vertices_mm[i], views, crops, i,
+                            float(rest.stature_mm[i]), severity=0.0, faults=False)  # fmt: skip
+        pictures.append(shot.picture)
+        alpha.append(cv2.GaussianBlur(shot.person.astype(np.float32), (0, 0), 0.8))
+    figure = CutOutPerson(np.stack(pictures), np.stack(alpha), (points - points[:, ROOT, None]) / size)
+    zoom, centre = SIDE_PX / size, np.array([WIDTH / 2, HEIGHT / 2])
+    cx, cy = (middle - place) * zoom + centre
+    camera = Camera(WIDTH, HEIGHT, FOCAL * zoom, FOCAL * zoom, float(cx), float(cy))
+    return MovingPerson(figure, joints, (points - place) * zoom + centre, camera, float(rest.stature_mm[0]))
+
+
+def pictures_of(person: MovingPerson, background: Array, seed: int) -> list[VideoFrame]:
+    """The person before a photograph, with noise."""
+    photo, noise = _filled(background).astype(np.float32), np.random.default_rng(seed)
+    x, y, scale = WIDTH / 2 - SIDE_PX / 2 + 0.5, HEIGHT / 2 - SIDE_PX / 2 + 0.5, SIDE_PX / 256
+    way, frames = np.array([[scale, 0, x], [0, scale, y]]), []
+    for i, (shot, cover) in enumerate(zip(person.figure.pictures, person.figure.alpha, strict=True)):
+        alpha = cv2.warpAffine(cover, way, (WIDTH, HEIGHT))[..., None]
+        seen = photo * (1 - alpha) + cv2.warpAffine(shot, way, (WIDTH, HEIGHT)).astype(np.float32) * alpha
+        seen = np.clip(np.rint(seen + noise.normal(0, 2, seen.shape)), 0, 255).astype(np.uint8)
+        frames.append(VideoFrame(i, i / FPS, seen))
+    return frames
+
+
+@dataclass(frozen=True)
+class MovingClips:
+    """Render people who move, and say what we see."""
+
+    out: Path
+    """Folder for NAME.npz and NAME.json."""
+    mocap: Path
+    """Folder with `cmu/`."""
+    backgrounds: Path
+    """Folder of photographs, some without people."""
+    model: str = "heavy"
+    """Size of the encoder."""
+    frames: int = 80
+    """Of every clip, 30 a second."""
+
+
+def main(options: MovingClips) -> None:
+    """Make the clips that are missing."""
+    import sigmapose
+    from sigmapose.synth.render.cutouts import list_pictures, read_picture
+
+    estimator = sigmapose.load(options.model)
+    read = (p for p in map(read_picture, list_pictures(options.backgrounds)) if p is not None)
+    empty = (p for p in read if p.shape[2] == 3 and not estimator.detector(p))
+    photos = list(islice(empty, len(MOTIONS)))
+    if not photos:
+        raise DataError(f"{options.backgrounds} holds no photograph without people: give another folder")
+    options.out.mkdir(parents=True, exist_ok=True)
+    for k, (file, start, seed) in enumerate(MOTIONS):
+        place = options.out / f"{Path(file).stem}.json"
+        if place.exists():
+            continue
+        person = render_person(options.mocap, file, start, seed, options.frames)
+        seen = pictures_of(person, photos[k % len(photos)], k)
+        np.savez(place.with_suffix(".npz"), joints_mm=person.joints_mm, points_px=person.points_px,
+                 joints=np.array(BODY_26.joints), height_mm=person.height_mm)  # fmt: skip
+        with PosesWriter(place) as writer:
+            writer.add_source(Source("", person.camera, FPS))
+            for frame in estimator.follow(seen, camera=person.camera, height_mm=person.height_mm, people=1):
+                writer.write(frame)
+        print(file, f"{options.frames} frames", flush=True)
