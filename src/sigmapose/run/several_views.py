@@ -75,8 +75,8 @@ class SeveralViews:
         sights = _Sights(len(self.readers))
         look = partial(self._fused, estimator, options.height_mm, sights)
         if options.smooth:
-            log = estimator.stature_log(options.height_mm)
-            found = smoothed_frames(self.readers[0], look, log, options, tick)
+            # lines of sight that cross measure the size of people: no height is assumed of all frames alike
+            found = smoothed_frames(self.readers[0], look, 0.0, options, tick)
         else:
             found = self._raw(look, tick)
         camera = self.cameras[0].camera

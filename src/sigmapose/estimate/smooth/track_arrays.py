@@ -38,7 +38,8 @@ class TrackArrays:
 
 
 def stack(poses: Sequence[Pose], times_s: Sequence[float]) -> TrackArrays:
-    """Poses of one person; factors are filled up with zeros where another frame has more."""
+    """Poses of one person. Factors are filled up with zeros in front where another frame has more: the last
+    one is the scale."""
     joints = len(poses[0].skeleton)
     factors = [np.zeros((joints, 3, 0)) if p.factors_mm is None else p.factors_mm for p in poses]
     rank = max(f.shape[-1] for f in factors)
@@ -46,7 +47,7 @@ def stack(poses: Sequence[Pose], times_s: Sequence[float]) -> TrackArrays:
         times_s=np.array(times_s, np.float64),
         joints_mm=np.stack([p.joints_mm for p in poses]),
         cov_mm2=np.stack([p.cov_mm2 for p in poses]),
-        factors_mm=np.stack([np.pad(f, ((0, 0), (0, 0), (0, rank - f.shape[-1]))) for f in factors]),
+        factors_mm=np.stack([np.pad(f, ((0, 0), (0, 0), (rank - f.shape[-1], 0))) for f in factors]),
         points_px=np.stack([p.points_px for p in poses]),
         cov_px2=np.stack([p.cov_px2 for p in poses]),
         visibility=np.stack([p.visibility for p in poses]),

@@ -167,34 +167,48 @@ def _in_space(
 ) -> tuple[TrackArrays, BonesSeen]:
     """Joints with the person's bone lengths, factors that fit the new covariances, and the root."""
     root_mm, root_cov = values[:, ROOT].copy(), cov[:, ROOT].copy()
-    joints, cov = values.copy(), cov.copy()
-    joints[:, ROOT], cov[:, ROOT] = track.joints_mm[:, ROOT], track.cov_mm2[:, ROOT]
-    before = before.copy()
-    before[:, ROOT] = cov[:, ROOT]
-    alone = track.factors_mm[..., :-1] if track.factors_mm.shape[-1] else track.factors_mm
-    scale = track.factors_mm[..., -1:] if track.factors_mm.shape[-1] else track.factors_mm
-    # what of the scale's column is not the stature of the whole film
-    size = np.linalg.norm(track.joints_mm, axis=-1)
-    stated = np.linalg.norm(scale, axis=(-2, -1)) / np.maximum(size, 1e-6)
-    rest = np.sqrt(np.maximum(stated**2 - share * known.stature_log**2, 0.0)) / np.maximum(stated, 1e-12)
-    factors = np.concatenate((alone, scale * rest[..., None, None]), axis=-1)
-    # as much of each joint's error is shared as before: D stays a covariance, since T R T^T is the new one
-    factors = np.linalg.cholesky(cov) @ np.linalg.solve(np.linalg.cholesky(before), factors)
+    joints, cov, before = values.copy(), cov.copy(), before.copy()
+    joints[:, ROOT] = 0.0
+    cov[:, ROOT] = before[:, ROOT] = SIGMA_FLOOR_MM**2 * np.eye(3)
+    factors = _carried_over(_without_stature(track, share, known), before, cov)
     bones = bones_of(joints, cov, factors)
     joints, cov, factors = keep_lengths(joints, cov, factors, lengths.lengths_with(bones, CONSTANT))
     by_stature = known.stature_log * np.sqrt(share)[..., None, None] * joints[..., None]
-    by_stature[:, ROOT] = 0.0
     cov = cov + by_stature @ np.swapaxes(by_stature, -1, -2)
+    factors = np.concatenate((factors, by_stature), axis=-1)
+    joints[:, ROOT], cov[:, ROOT], factors[:, ROOT] = 0.0, track.cov_mm2[:, ROOT], 0.0
     root_cov = root_cov + _outer(known.stature_log * np.sqrt(share[:, ROOT])[:, None] * root_mm)
     root_cov = root_cov + _outer(known.focal_log * root_mm * (0.0, 0.0, 1.0))
     return replace(
-        track,
-        joints_mm=joints,
-        cov_mm2=cov,
-        factors_mm=np.concatenate((factors, by_stature), axis=-1),
-        root_mm=root_mm,
-        root_cov_mm2=root_cov,
+        track, joints_mm=joints, cov_mm2=cov, factors_mm=factors, root_mm=root_mm, root_cov_mm2=root_cov
     ), bones
+
+
+def _without_stature(
+    track: TrackArrays, share: Float[Array, "time joint"], known: KnownForAFilm
+) -> Float[Array, "time joint 3 rank"]:
+    """Factors less what the whole film has in common, which their last column, the scale, holds."""
+    scale = track.factors_mm[..., -1:]
+    size = np.linalg.norm(track.joints_mm, axis=-1)
+    stated = np.linalg.norm(scale, axis=-2).sum(-1) / np.maximum(size, 1e-6)
+    rest = np.sqrt(np.maximum(stated**2 - share * known.stature_log**2, 0.0)) / np.maximum(stated, 1e-12)
+    return np.concatenate((track.factors_mm[..., :-1], scale * rest[..., None, None]), axis=-1)
+
+
+def _carried_over(
+    factors: Float[Array, "time joint 3 rank"],
+    before: Float[Array, "time joint 3 3"],
+    after: Float[Array, "time joint 3 3"],
+) -> Float[Array, "time joint 3 rank"]:
+    """Factors of joints whose covariances have changed: with R = L L^T and R' = L' L'^T those of L' L^-1 F,
+    so that as much of each joint's error is shared as before.
+
+    Where they hold more than the covariance itself (they should not), they are shortened.
+    """
+    white = np.linalg.solve(np.linalg.cholesky(before), factors)
+    most = np.linalg.eigvalsh(white @ np.swapaxes(white, -1, -2))[..., -1]
+    white = white / np.sqrt(np.maximum(most, 1.0))[..., None, None]
+    return np.linalg.cholesky(after) @ white
 
 
 def _outer(vectors: Float[Array, "time 3"]) -> Float[Array, "time 3 3"]:
