@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sigmapose.errors import OutputError
+from sigmapose.io.export.formats import FORMATS, ExportFormat, check_installed
+
 
 @pytest.fixture(scope="module")
 def poses(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -80,16 +83,40 @@ def test_places_that_cannot_be_written(run, poses: Path, tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["folder.csv"]
 
 
-def test_a_file_that_does_not_fit_leaves_nothing(run, poses: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", FORMATS)
+def test_a_file_that_does_not_fit_leaves_nothing(word: str, run, poses: Path, tmp_path: Path) -> None:
     """A limit of the system stands for a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256, hard))
     try:
-        lines = [run("convert", poses, tmp_path / name).refusal() for name in ("out.csv", "out.trc")]
+        line = run("convert", poses, tmp_path / f"out{FORMATS[word].ending}").refusal()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert all("cannot be written" in line for line in lines)
+    assert "cannot be written" in line and str(tmp_path) in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_library_is_one_line() -> None:
+    with pytest.raises(
+        OutputError, match=r"^\.abc needs no_such_library: pip install 'sigmapose\[export\]'$"
+    ):
+        check_installed(ExportFormat(".abc", "abc_file", needs="no_such_library"))
+
+
+def test_photos_are_tables_but_no_motion(run, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(photo.read_bytes())
+    words = ("predict", folder, "--out", tmp_path / "out", "--model", "lite", "--no-overlay")
+    assert "exported poses.csv, poses_json" in run(*words, "--export", "csv,openpose").out
+    assert {p.name for p in (tmp_path / "out" / "poses_json").iterdir()} == {
+        "poses_000000.json",
+        "poses_000001.json",
+    }
+    line = run("convert", tmp_path / "out", tmp_path / "out.bvh").refusal()
+    assert line.startswith(str(tmp_path / "out" / "poses.json")) and "2 pictures" in line
+    assert not (tmp_path / "out.bvh").exists()
 
 
 def test_predict_exports_in_one_go(run, clip: Path, tmp_path: Path) -> None:
@@ -97,6 +124,7 @@ def test_predict_exports_in_one_go(run, clip: Path, tmp_path: Path) -> None:
     words = ("predict", clip, "--out", out, "--model", "lite", "--no-overlay", "--frames", "0:4")
     ran = run(*words, "--export", "trc,csv,openpose")
     assert ran.code == 0, ran.err
+    assert f"exported poses.trc, poses.csv, poses_json in {out}" in ran.out
     names = {p.name for p in out.iterdir()}
     assert names == {"poses.json", "scene.html", "poses.trc", "poses.csv", "poses_json"}
     assert len(list((out / "poses_json").iterdir())) == 4

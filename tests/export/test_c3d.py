@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import c3d
@@ -9,6 +10,7 @@ import ezc3d
 import numpy as np
 import pytest
 
+from sigmapose.errors import InputError
 from sigmapose.io.export.formats import export
 from sigmapose.pose import Frame
 
@@ -47,3 +49,10 @@ def test_residuals_are_the_uncertainty(frames: list[Frame], tmp_path: Path) -> N
     truth = np.stack([y_up_mm(frame.poses[0]) for frame in frames])
     assert file["data"]["points"][:3].transpose(2, 1, 0) == pytest.approx(truth, abs=1e-3)
     assert file["parameters"]["POINT"]["Y_SCREEN"]["value"] == ["+Y"]
+
+
+def test_more_frames_than_the_format_counts_are_refused(frames: list[Frame], tmp_path: Path) -> None:
+    sparse = [replace(frames[k % 8], index=20 * k, time_s=k / 3) for k in range(3300)]
+    with pytest.raises(InputError, match="65535"):
+        export(sparse, tmp_path / "out.c3d")
+    assert list(tmp_path.iterdir()) == []

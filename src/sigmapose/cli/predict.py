@@ -109,10 +109,10 @@ class Predict:
             return 130
         for message in pictures.messages:
             sys.stderr.write(f"sigmapose: warning: {legible(message)}\n")
-        if self.out is not None and exports.words:
-            self._export(exports, self.out, tally.poses)
         said = sys.stderr if outputs.stdout_taken else sys.stdout
         said.write(legible(f"{name}: {tally.summary(pictures)}{outputs.places()}") + "\n")
+        if self.out is not None and exports.words:
+            said.write(self._exported(exports, self.out, tally.poses))
         return 0
 
     def _pictures(self) -> Pictures:
@@ -137,12 +137,14 @@ class Predict:
 
         return open_input(only, CameraOption.parse(self.camera), self.frames, self.fps)
 
-    def _export(self, exports: ExportOption, folder: Path, poses: int) -> None:
+    def _exported(self, exports: ExportOption, folder: Path, poses: int) -> str:
+        """Convert what was found, and say what was written."""
         from sigmapose.reading import legible
 
         if not poses:
-            sys.stderr.write("sigmapose: warning: nobody was found, so that there is nothing to export\n")
-            return
-        for done in exports.write(folder):
-            for note in done.notes:
-                sys.stderr.write(f"sigmapose: warning: {legible(f'{done.paths[0].name}: {note}')}\n")
+            return "nobody was found: there is nothing to export\n"
+        done = exports.write(folder)
+        for place, note in ((part.paths[0].name, note) for part in done for note in part.notes):
+            sys.stderr.write(f"sigmapose: warning: {legible(f'{place}: {note}')}\n")
+        names = ", ".join(path.name for part in done for path in part.paths)
+        return legible(f"exported {names} in {folder}") + "\n"

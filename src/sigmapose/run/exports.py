@@ -46,7 +46,9 @@ class ExportOption:
             raise InputError("--export writes beside poses.json: give --out DIR")
         for word in self.words:
             if kind == "folder" and FORMATS[word].motion:
-                raise InputError(f"--export {word}: several photos are no motion: choose csv, parquet or npz")
+                raise InputError(
+                    f"--export {word}: several photos are no motion: choose csv, parquet, npz or openpose"
+                )
             if folder is not None and folder.is_dir():
                 check_export(self.place(folder, word), overwrite=overwrite)
 
@@ -55,5 +57,9 @@ class ExportOption:
         return folder / f"poses{FORMATS[word].ending}"
 
     def write(self, folder: Path) -> list[Exported]:
-        """Convert `poses.json` to every format."""
+        """Convert `poses.json` to every format.
+
+        Raises:
+            InputError: a format cannot hold the poses. OutputError: the system refuses.
+        """
         return [convert_file(folder, self.place(folder, word), overwrite=True) for word in self.words]

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from sigmapose.errors import InputError
 from sigmapose.io.export.axes import y_up
 from sigmapose.io.export.marker_names import marker_names
 from sigmapose.io.export.places_of_parts import Exported, write_people
 from sigmapose.io.export.trajectories import Trajectories, Trajectory, trajectories
 from sigmapose.pose import Frame
 
+MAX_FRAMES = 65535
 RESIDUAL_MM = (1.0, 255.0)
 """0 would say that the point was interpolated; the format has one byte."""
 
@@ -28,9 +30,13 @@ def write(frames: Iterable[Frame], path: Path) -> Exported:
     """One file for one person, else one for each, `..._person0.c3d`.
 
     Raises:
-        InputError: the poses are no motion. OutputError: a file cannot be written.
+        InputError: the poses are no motion, or too many. OutputError: a file cannot be written.
     """
     motion = trajectories(frames)
+    if len(motion.time_s) > MAX_FRAMES:
+        raise InputError(
+            f"C3D holds {MAX_FRAMES} frames, these are {len(motion.time_s)}: use .trc or split them"
+        )
     return write_people(path, motion, lambda person, part: _write(motion, person, part))
 
 

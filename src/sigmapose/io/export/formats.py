@@ -42,7 +42,7 @@ FORMATS = {
     "c3d": ExportFormat(".c3d", "c3d_file", needs="ezc3d", by_person=True),
     "bvh": ExportFormat(".bvh", "bvh_file", by_person=True),
     "glb": ExportFormat(".glb", "glb_file"),
-    "openpose": ExportFormat("_json", "openpose_folder", folder=True),
+    "openpose": ExportFormat("_json", "openpose_folder", motion=False, folder=True),
 }
 """By the word that `--export` takes."""
 

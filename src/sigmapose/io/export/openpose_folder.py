@@ -14,6 +14,7 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.io.export.places_of_parts import Exported, write_folder
+from sigmapose.io.export.trajectories import TABLES
 from sigmapose.pose import Frame, Pose
 
 ENDING = "_json"
@@ -23,17 +24,16 @@ def write(frames: Iterable[Frame], path: Path) -> Exported:
     """`walk_json/walk_000012.json` is frame 12.
 
     Raises:
-        InputError: poses of several pictures. OutputError: the folder cannot be written.
+        InputError: a number of a frame occurs twice. OutputError: the folder cannot be written.
     """
     stem = path.name.removesuffix(ENDING)
 
     def fill(part: Path) -> None:
-        sources = set()
         for frame in frames:
-            sources.add(frame.source)
-            if len(sources) > 1:
-                raise InputError("poses come from several pictures, the numbers of frames name one video")
-            (part / f"{stem}_{frame.index:06d}.json").write_text(_text(frame), "utf-8")
+            place = part / f"{stem}_{frame.index:06d}.json"
+            if place.exists():
+                raise InputError(f"frame {frame.index} occurs twice, there is one file for each: {TABLES}")
+            place.write_text(_text(frame), "utf-8")
 
     write_folder(path, fill)
     return Exported((path,))

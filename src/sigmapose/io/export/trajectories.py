@@ -26,7 +26,7 @@ MAX_BRIDGE_S = 0.25
 """Between two pictures of uneven times nothing is interpolated over more than this."""
 MAX_SPARSE = 20
 """So many times more rows than pictures a grid may have."""
-TABLES = "write .csv, .parquet, .npz or a folder ..._json instead"
+TABLES = "write .csv, .parquet or .npz instead"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
