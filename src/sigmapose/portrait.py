@@ -15,7 +15,9 @@ from sigmapose.skeleton import Skeleton
 
 COLOURS = {"left": "#1f77b4", "right": "#e6550d", "": "#444444"}
 HEIGHT_PX = 260
-MARGIN_MM = 120.0
+GAP_PX = 16
+MARGINS_MM = (60.0, 350.0)
+"""Room about a joint: its ellipsoid, but at least and at most so much; what is larger is cut off."""
 _VIEWS = (("front", (0, 1)), ("side", (2, 1)))
 
 
@@ -32,24 +34,26 @@ def skeleton_svg(
     known = np.asarray(np.isfinite(joints_mm).all(axis=1))
     if not known.any():
         return ""
-    low, high = joints_mm[known].min(axis=0) - MARGIN_MM, joints_mm[known].max(axis=0) + MARGIN_MM
+    reach = np.minimum(np.nan_to_num(np.linalg.norm(axes_mm, axis=1)), MARGINS_MM[1])
+    reach = np.maximum(reach, MARGINS_MM[0])[known]
+    low, high = (joints_mm[known] - reach).min(axis=0), (joints_mm[known] + reach).max(axis=0)
     scale = HEIGHT_PX / (high[1] - low[1])
-    parts, left = [], 0.0
+    views, left = [], 0.0
     for name, (across, down) in _VIEWS:
-        at = np.stack(
-            (left + (joints_mm[:, across] - low[across]) * scale, (joints_mm[:, 1] - low[1]) * scale), -1
-        )
-        parts += [_ellipse(at[j], axes_mm[j][:, [across, down]] * scale) for j in np.flatnonzero(known)]
-        for a, b in skeleton.bones:
-            if known[a] and known[b]:
-                parts.append(
-                    f'<line x1="{at[a, 0]:.1f}" y1="{at[a, 1]:.1f}" x2="{at[b, 0]:.1f}" y2="{at[b, 1]:.1f}" '
-                    f'stroke="{COLOURS[side_of(skeleton.joints[b])]}" stroke-width="2"/>'
-                )
-        parts.append(f'<text x="{left + 4:.0f}" y="12" font-size="11" fill="#666">{name}</text>')
-        left += (high[across] - low[across]) * scale
+        at, width = (joints_mm - low)[:, [across, down]] * scale, (high[across] - low[across]) * scale
+        parts = [_ellipse(at[j], axes_mm[j][:, [across, down]] * scale) for j in np.flatnonzero(known)]
+        parts += [_bone(skeleton, at, a, b) for a, b in skeleton.bones if known[a] and known[b]]
+        parts.append(f'<text x="4" y="12" font-size="11" fill="#666">{name}</text>')
+        views.append(f'<svg x="{left:.0f}" width="{width:.0f}" height="{HEIGHT_PX}">{"".join(parts)}</svg>')
+        left += width + GAP_PX
     size = f'width="{left:.0f}" height="{HEIGHT_PX}" viewBox="0 0 {left:.0f} {HEIGHT_PX}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(views)}</svg>'
+
+
+def _bone(skeleton: Skeleton, at: Float[Array, "joint 2"], a: int, b: int) -> str:
+    colour = COLOURS[side_of(skeleton.joints[b])]
+    ends = f'x1="{at[a, 0]:.1f}" y1="{at[a, 1]:.1f}" x2="{at[b, 0]:.1f}" y2="{at[b, 1]:.1f}"'
+    return f'<line {ends} stroke="{colour}" stroke-width="2"/>'
 
 
 def side_of(joint: str) -> str:

@@ -46,7 +46,7 @@ def test_a_joint_by_name(pose: Pose) -> None:
 def test_notebooks_show_a_drawing(pose: Pose) -> None:
     page = Frame(3, 0.1, (pose,), "<b>.mp4")._repr_html_()
     assert "&lt;b&gt;.mp4" in page and "1 found" in page
-    (drawing,) = re.findall(r"<svg.*?</svg>", page)
+    (drawing,) = re.findall(r"<svg.*</svg>", page)
     parts = [part.tag.rpartition("}")[2] for part in ElementTree.fromstring(drawing).iter()]
     assert parts.count("line") == 2 * (len(BODY_26.bones) - 1) and "nan" not in drawing
     assert replace(pose, joints_mm=pose.joints_mm * np.nan)._repr_html_().count("<svg") == 0
