@@ -9,8 +9,8 @@ import pytest
 
 from posed_person import Angles, posed, posed_joints_mm
 from sigmapose.camera import Camera
+from sigmapose.film_errors import shared_share
 from sigmapose.measurement.series import measure
-from sigmapose.measurement.two_frames import SHARED
 from sigmapose.pose import Frame, Pose
 from sigmapose.skeleton import BODY_26
 from walking_person import walking_pose
@@ -46,7 +46,9 @@ def test_a_person_who_rests_may_have_no_speed_at_all() -> None:
 
 @pytest.mark.parametrize("true_m_s", [0.0, 0.4, 3.0])
 def test_intervals_of_speed_hold_it_if_errors_are_shared_as_stated(true_m_s: float) -> None:
-    """Both places drawn with errors that have SHARED of their variance in common."""
+    """Both places drawn with errors that have a share of their variance in common."""
+    share = shared_share(0.2)
+    assert 0.7 < share < 0.8
     rng, sigma, held = np.random.default_rng(3), 40.0, []
     true = np.array([1000 * true_m_s * 0.2, 0.0, 0.0])
     pose = posed(Angles(), sigma)
@@ -56,7 +58,7 @@ def test_intervals_of_speed_hold_it_if_errors_are_shared_as_stated(true_m_s: flo
         ends = []
         for place, error in zip((np.zeros(3), true), own, strict=True):
             joints = pose.joints_mm.copy()
-            joints[WRIST] += place + np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * error
+            joints[WRIST] += place + np.sqrt(share) * common + np.sqrt(1 - share) * error
             ends.append(replace(pose, joints_mm=joints))
         frames = [Frame(k, 0.1 * k, (p,), "") for k, p in enumerate((ends[0], middle, ends[1]))]
         told = measure(frames, ["left_wrist_speed"]).of("left_wrist_speed")

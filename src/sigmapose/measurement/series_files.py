@@ -84,7 +84,7 @@ def summary_row(summary: SeriesSummary, level: float) -> tuple[str, ...]:
 
 def _source_of_intervals(series: QuantitySeries) -> str:
     if series.unit == SPEED_UNIT:
-        return "assumes errors shared by frames"
+        return "from joint regions"
     return "calibrated" if series.calibrated else "from joint regions"
 
 

@@ -62,7 +62,7 @@ def _speed(first: Pose, second: Pose, joint: str, seconds: float, level: float) 
     nothing = (np.nan, np.nan, np.nan)
     if joint == "mid_hip":
         moved = second.root_mm - first.root_mm
-        errors = root_displacement_errors(first, second)
+        errors = root_displacement_errors(first, second, seconds)
     else:
         if not {joint} <= set(first.skeleton.joints) & set(second.skeleton.joints):
             return nothing
@@ -70,7 +70,7 @@ def _speed(first: Pose, second: Pose, joint: str, seconds: float, level: float) 
         moved = second.joints_mm[index[0]] - first.joints_mm[index[0]]
         a, b = (
             uncertain_joints((pose,)).errors(index, noise[None])[0, 0]
-            for pose, noise in zip((first, second), paired_noise(), strict=True)
+            for pose, noise in zip((first, second), paired_noise(seconds), strict=True)
         )
         errors = np.concatenate((b - a, a - b), axis=1)
     if not (np.isfinite(moved).all() and np.isfinite(errors).all()):

@@ -106,24 +106,24 @@ def _when(
     person: PersonInTime, side: str, row: int, forward: Float[Array, " n"], level: float
 ) -> tuple[float, float]:
     """Between which times the strike lies: frames around it whose heel may have been as far in front."""
-    first, second = paired_noise()
     top = person.poses[row]
     assert top is not None
-    peak = draws_of(_REACH[side], uncertain_joints((top,)), first)[0]
     limits = []
     for step in (-1, 1):
         at = row
         while 0 <= at + step < len(person) and np.isfinite(forward[at + step]):
-            pose = person.poses[at + step]
-            if pose is None or not _may_be_farther(pose, side, peak, second, level):
+            pose, seconds = person.poses[at + step], float(person.time_s[at + step] - person.time_s[row])
+            if pose is None or not _may_be_farther((top, pose), side, seconds, level):
                 break
             at += step
         limits.append(float(person.time_s[at]))
     return limits[0], limits[1]
 
 
-def _may_be_farther(
-    pose: Pose, side: str, peak: Float[Array, " draw"], noise: Float[Array, "coordinate draw"], level: float
-) -> bool:
-    behind = peak - draws_of(_REACH[side], uncertain_joints((pose,)), noise)[0]
-    return bool(np.quantile(behind, (1 - level) / 2) <= 0)
+def _may_be_farther(poses: tuple[Pose, Pose], side: str, seconds: float, level: float) -> bool:
+    """Whether the heel may be as far in front in the second pose as in the first."""
+    first, second = (
+        draws_of(_REACH[side], uncertain_joints((pose,)), noise)[0]
+        for pose, noise in zip(poses, paired_noise(seconds), strict=True)
+    )
+    return bool(np.quantile(first - second, (1 - level) / 2) <= 0)

@@ -107,18 +107,21 @@ def _range_of_motion(series: QuantitySeries, level: float) -> RangeOfMotion:
         high = rows[-1]
     poses = series.person.poses[low], series.person.poses[high]
     assert poses[0] is not None and poses[1] is not None
-    return difference(DEFINITIONS[series.name], poses[0], poses[1], level)
+    seconds = float(series.person.time_s[high] - series.person.time_s[low])
+    return difference(DEFINITIONS[series.name], (poses[0], poses[1]), seconds, level)
 
 
-def difference(definition: Definition, first: Pose, second: Pose, level: float) -> RangeOfMotion:
+def difference(
+    definition: Definition, poses: tuple[Pose, Pose], seconds: float, level: float
+) -> RangeOfMotion:
     """How much larger a quantity is in the second pose of a person than in the first, with an interval.
 
     Errors of the two frames are those of :mod:`sigmapose.measurement.two_frames`. Where a calibrator measured
     how far intervals of the quantity must reach, this one reaches as far.
     """
-    noise, other = paired_noise()
+    (first, second), noise = poses, paired_noise(seconds)
     people = [uncertain_joints((pose,)) for pose in (first, second)]
-    a, b = (draws_of(definition, who, n)[0] for who, n in zip(people, (noise, other), strict=True))
+    a, b = (draws_of(definition, who, n)[0] for who, n in zip(people, noise, strict=True))
     centre = second.interval(definition.name, level).mean - first.interval(definition.name, level).mean
     radius = measured_radius(definition, level, second.quantities)
     low, high = ends((b - a)[None], np.array([centre]), level, radius)

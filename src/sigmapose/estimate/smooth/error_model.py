@@ -18,12 +18,13 @@ from __future__ import annotations
 import numpy as np
 
 from sigmapose.estimate.smooth.kalman import Dynamics
+from sigmapose.film_errors import CONSTANT as CONSTANT
+from sigmapose.film_errors import SLOW as SLOW
+from sigmapose.film_errors import SLOW_TIME_S as SLOW_TIME_S
 from sigmapose.gaussian import symmetric
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26
 
-CONSTANT, SLOW = 0.70, 0.21
-SLOW_TIME_S = 0.14
 ROOT = BODY_26.index("mid_hip")
 MOST_KNOWN = 0.95
 """No more of a variance than this is ever explained by the stature: what is left must be a covariance."""
