@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.smoothing.error_correlation import Curve, correlations, parts, whitened
+from experiments.smoothing.error_correlation import ErrorCurve, correlations, parts, whitened
 from sigmapose.bench.real_val import relative_to
 from sigmapose.bench.upper_body import EARS, JOINTS, find_recordings, load_upper_body
 from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM
@@ -51,7 +51,7 @@ def main(options: BeforeAfter) -> None:
     """Print the tables."""
     import sigmapose
 
-    curves: list[Curve] = []
+    curves: list[ErrorCurve] = []
     if options.clips is not None:
         curves.append(_rendered(options.clips))
     estimator = sigmapose.load(options.model) if options.recordings or options.films else None
@@ -128,7 +128,7 @@ def _radii(pose: Pose | None, index: list[int]) -> Float[Array, " j"]:
     return pose.regions.joint_radius(0.9)[index]
 
 
-def _rendered(folder: Path) -> Curve:
+def _rendered(folder: Path) -> ErrorCurve:
     errors = {"raw": _Errors.none(), "smoothed": _Errors.none()}
     tracks = []
     for file in sorted(folder.glob("*.npz")):
@@ -140,13 +140,13 @@ def _rendered(folder: Path) -> Curve:
             poses = [frame.poses[0] if frame.poses else None for frame in frames]
             used = np.ones((len(poses), len(ALL)), bool)
             errors[name].add(poses, joints[:, ALL], used, ALL, np.arange(len(poses)))
-        tracks.append(whitened(errors["raw"].error_mm[-1], np.nan_to_num(errors["raw"].cov_mm2[-1], nan=1.0)))
+        tracks.append(whitened(errors["raw"].error_mm[-1], errors["raw"].cov_mm2[-1]))
     for name, found in errors.items():
         print(f"rendered clips, {name}: {found.told()}", flush=True)
     return _curve("rendered clips", tracks, CLIP_LAGS, 30.0)
 
 
-def _recorded(folder: Path, estimator: Estimator) -> Curve:
+def _recorded(folder: Path, estimator: Estimator) -> ErrorCurve:
     index = [BODY_26.index(name) for name in JOINTS]
     ears = [index[k] for k in EARS]
     errors = {"raw": _Errors.none(), "smoothed": _Errors.none()}
@@ -161,22 +161,22 @@ def _recorded(folder: Path, estimator: Estimator) -> Curve:
                 poses = [by_frame.get(int(k)) for k in recording.frames[c]]
                 errors[name].add(poses, truth, recording.used[c], index, recording.frames[c])
             last = errors["raw"]
-            told = whitened(last.error_mm[-1], np.nan_to_num(last.cov_mm2[-1], nan=1.0) + 1e-9 * np.eye(3))
+            told = whitened(last.error_mm[-1], last.cov_mm2[-1])
             tracks.append(told[:, len(EARS) :])
     for name, found in errors.items():
         print(f"recordings, {name}: {found.told()}", flush=True)
     return _curve("recordings", tracks, RECORDING_LAGS, 6.0)
 
 
-def _curve(name: str, tracks: list[Array], lags: Sequence[int], fps: float) -> Curve:
+def _curve(name: str, tracks: list[Array], lags: Sequence[int], fps: float) -> ErrorCurve:
     told, seconds = correlations(tracks, lags), np.array(lags) / fps
     print(
         f"{name}, correlation of errors: "
         + ", ".join(f"{s:.2f} s {r:.2f}" for s, r in zip(seconds, told, strict=True))
     )
-    constant, slow, time_s = parts([(seconds, told)])
+    constant, slow, time_s = parts([ErrorCurve(seconds, told)])
     print(f"{name}: constant {constant:.2f}, AR(1) {slow:.2f} of {time_s:.2f} s")
-    return seconds, told
+    return ErrorCurve(seconds, told)
 
 
 def _unlabelled(frames: Sequence[Frame], track: int) -> str:

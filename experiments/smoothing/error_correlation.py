@@ -4,20 +4,28 @@ part that fit it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from sigmapose.shapes import Array, Float
 
 TIMES_S = np.geomspace(0.05, 5.0, 60)
-Curve = tuple[Float[Array, " lag"], Float[Array, " lag"]]
-"""Lags in seconds, and correlations there."""
+
+
+class ErrorCurve(NamedTuple):
+    """Correlations of errors so far apart in time."""
+
+    lags_s: Float[Array, " lag"]
+    told: Float[Array, " lag"]
 
 
 def whitened(
     error: Float[Array, "*batch dim"], cov: Float[Array, "*batch dim dim"]
 ) -> Float[Array, "*batch dim"]:
-    """Errors in standard deviations of their own frame."""
+    """Errors in standard deviations of their own frame; NaN stays."""
+    known = np.isfinite(cov).all((-2, -1), keepdims=True)
+    cov = np.where(known, cov, np.eye(cov.shape[-1]))
     return np.linalg.solve(np.linalg.cholesky(cov), error[..., None])[..., 0]
 
 
@@ -34,7 +42,7 @@ def correlations(
     return np.array(out)
 
 
-def parts(curves: Sequence[Curve]) -> tuple[float, float, float]:
+def parts(curves: Sequence[ErrorCurve]) -> tuple[float, float, float]:
     """Constant share, AR(1) share and its time in seconds, by least squares; every curve counts the same."""
     best = (np.inf, 0.0, 0.0, 0.0)
     for time_s in TIMES_S:

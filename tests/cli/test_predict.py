@@ -74,6 +74,26 @@ def test_a_video_keeps_one_person_one_number(run, clip: Path, tmp_path: Path) ->
     assert drawn.height > 768
 
 
+def test_a_video_is_smoothed_unless_told_otherwise(run, clip: Path, tmp_path: Path) -> None:
+    """`--raw` keeps in one file what a run with `--no-smooth` gives, beside what is smoothed."""
+    words = ("--people", 1, "--model", "lite", "--no-overlay")
+    assert run("predict", clip, "--out", tmp_path / "both", "--raw", *words).code == 0
+    assert run("predict", clip, "--out", tmp_path / "alone", "--no-smooth", *words).code == 0
+    both, alone = (read_poses(tmp_path / name / "poses.json") for name in ("both", "alone"))
+    assert both.smoothed and not alone.smoothed
+    thighs = []
+    for frame, single in zip(both, alone, strict=True):
+        (pose,), (own,) = frame.poses, single.poses
+        assert pose.raw is not None and own.raw is None
+        np.testing.assert_allclose(pose.raw.joints_mm, own.joints_mm, atol=0.011)
+        np.testing.assert_allclose(pose.raw.cov_mm2, own.cov_mm2, rtol=1e-5, atol=1e-3)
+        hip, knee = (pose.joints_mm[pose.skeleton.index(f"left_{name}")] for name in ("hip", "knee"))
+        thighs.append(float(np.linalg.norm(knee - hip)))
+    assert np.ptp(thighs) < 3.0
+    page = (tmp_path / "both" / "scene.html").read_text()
+    assert page.count('"jpeg"') == 12, "small pictures are shown although none was drawn on"
+
+
 def test_part_of_a_video(run, clip: Path, tmp_path: Path) -> None:
     assert run("predict", clip, "--out", tmp_path, "--frames", "4:7", "--no-overlay").code == 0
     frames = poses_of(tmp_path)["frames"]

@@ -297,3 +297,30 @@ def test_factors_and_radii_that_cannot_be_are_refused(change: dict, complaint: s
     (tmp_path / "b.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match=complaint):
         list(read_poses(tmp_path / "b.json"))
+
+
+def test_smoothed_people_keep_what_their_frame_shows(tmp_path: Path) -> None:
+    raw, smoothed = walking_pose(0.7), walking_pose(0.8)
+    frames = [Frame(0, 0.0, (replace(smoothed, raw=raw), walking_pose(track=1)), "walk.mp4")]
+    with PosesWriter(tmp_path / "poses.json", smoothed=True) as writer:
+        for frame in frames:
+            writer.write(frame)
+    told = read_poses(tmp_path / "poses.json")
+    assert told.smoothed
+    ((first, second),) = (frame.poses for frame in told)
+    assert first.raw is not None and second.raw is None
+    np.testing.assert_allclose(first.joints_mm, smoothed.joints_mm, atol=0.006)
+    np.testing.assert_allclose(first.raw.joints_mm, raw.joints_mm, atol=0.006)
+    with PosesWriter(tmp_path / "again.json", smoothed=told.smoothed) as writer:
+        for frame in told:
+            writer.write(frame)
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "poses.json").read_bytes()
+
+
+def test_version_1_is_read(tmp_path: Path) -> None:
+    with PosesWriter(tmp_path / "poses.json") as writer:
+        writer.write(Frame(0, 0.0, (walking_pose(),), "walk.mp4"))
+    old = (tmp_path / "poses.json").read_text().replace('"version":2', '"version":1', 1)
+    (tmp_path / "poses.json").write_text(old)
+    told = read_poses(tmp_path / "poses.json")
+    assert not told.smoothed and len(list(told)) == 1

@@ -24,13 +24,16 @@ from sigmapose.estimate.smooth.error_model import (
 from sigmapose.estimate.smooth.kalman import Dynamics, Observations, Smoothed, State, smooth
 from sigmapose.estimate.smooth.track_arrays import TrackArrays
 from sigmapose.gaussian import SIGMA_FLOOR_MM, SIGMA_FLOOR_PX, add_floor, chi2_radius
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Bool, Float
 
 OWN = 1.0 - CONSTANT - SLOW
 OUTLIER_LEVEL = 0.95
 """Beyond the distance d0 that holds this share of frames' own errors, a frame's own variance grows with
 (d / d0)^4, so that one that is far off has no say."""
 REWEIGHTINGS = 1
+LOST_MM = 400.0
+"""Error bars of somebody who is lost are wider (`estimate/lost.py`): such a frame says that somebody is
+there, and nothing of how they stand."""
 AVERAGE_S = 0.1
 """Time over which stated covariances and visibilities are averaged, to both sides."""
 
@@ -95,10 +98,12 @@ def smooth_track(
     )
     values = track.joints_mm.copy()
     values[:, ROOT] = track.root_mm
-    space = _filtered(track.times_s, values, vary, in_space(), before.space if before else None)
+    seen = _seen(track, before)
+    space = _filtered(track.times_s, values, vary, seen, in_space(), before.space if before else None)
     picture = _filtered(
-        track.times_s, track.points_px, picture_cov, in_picture(px_per_mm), before.picture if before else None
-    )
+        track.times_s, track.points_px, picture_cov, seen, in_picture(px_per_mm),
+        before.picture if before else None,
+    )  # fmt: skip
     told = replace(
         track,
         points_px=picture.values,
@@ -129,25 +134,32 @@ def _varying(
     return vary, share
 
 
+def _seen(track: TrackArrays, before: Carried | None) -> Bool[Array, " time"]:
+    """Frames that say how the person stands; all, where none does and none did before."""
+    sigma = np.sqrt(np.trace(track.cov_mm2, axis1=-2, axis2=-1) / 3)
+    seen = np.asarray(np.median(sigma, axis=1) < LOST_MM)
+    return seen if before is not None or seen.any() else ~seen
+
+
 def _filtered(
     times_s: Float[Array, " time"],
     values: Float[Array, "time point dims"],
     cov: Float[Array, "time point dims dims"],
+    seen: Bool[Array, " time"],
     dynamics: Dynamics,
     before: State | None,
 ) -> Smoothed:
     """Kalman smoothing with frames that do not fit their neighbours weighing less."""
     dims = values.shape[-1]
-    known = np.asarray(np.isfinite(values).all(-1) & np.isfinite(cov).all((-2, -1)))
-    cov = np.where(known[..., None, None], cov, np.eye(dims))
+    known = np.broadcast_to(seen[:, None], values.shape[:2])
     shared = np.sqrt(SLOW) * np.linalg.cholesky(cov)
     inverse = np.linalg.inv(cov)
     far = OWN * chi2_radius(OUTLIER_LEVEL, dims) ** 2
     weight = np.ones(values.shape[:2])
     own = OWN * cov
     for _ in range(REWEIGHTINGS):
-        seen = Observations(times_s, values, own / weight[..., None, None], shared, known)
-        told = smooth(seen, dynamics, before, covariances=False)
+        heard = Observations(times_s, values, own / weight[..., None, None], shared, known)
+        told = smooth(heard, dynamics, before, covariances=False)
         rest = values - told.values - (shared @ told.shared[..., None])[..., 0]
         squared = np.where(known, (rest * (inverse @ rest[..., None])[..., 0]).sum(-1), 0.0)
         weight = np.minimum(1.0, far / np.maximum(squared, far)) ** 2
@@ -206,8 +218,11 @@ def _carried_over(
     Where they hold more than the covariance itself (they should not), they are shortened.
     """
     white = np.linalg.solve(np.linalg.cholesky(before), factors)
-    most = np.linalg.eigvalsh(white @ np.swapaxes(white, -1, -2))[..., -1]
-    white = white / np.sqrt(np.maximum(most, 1.0))[..., None, None]
+    held = white @ np.swapaxes(white, -1, -2)
+    too_much = np.trace(held, axis1=-2, axis2=-1) > 1.0  # else no eigenvalue can be
+    if too_much.any():
+        most = np.linalg.eigvalsh(held[too_much])[..., -1]
+        white[too_much] /= np.sqrt(np.maximum(most, 1.0))[..., None, None]
     return np.linalg.cholesky(after) @ white
 
 
