@@ -29,6 +29,11 @@ def test_the_end_of_the_name_chooses(run, poses: Path, tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"walk.csv", "walk.TRC"}
 
 
+def test_help_names_every_format(run) -> None:
+    told = run("convert", "--help").out
+    assert [kind.ending for kind in FORMATS.values() if kind.ending not in told] == []
+
+
 def test_unknown_ends_are_refused_with_a_list(run, poses: Path, tmp_path: Path) -> None:
     for name in ("walk.fbx", "walk", ".csv"):
         line = run("convert", poses, tmp_path / name).refusal()

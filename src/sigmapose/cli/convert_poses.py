@@ -17,7 +17,8 @@ class Convert:
     poses: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POSES")]
     """poses.json, or the folder that contains it."""
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
-    """File to write; of formats that hold one person, OUT_person0 and so on where there are several."""
+    """File to write, .csv, .parquet, .npz, .trc, .mot, .c3d, .bvh or .glb, or a folder ..._json. Formats
+    of one person make OUT_person0 and so on where there are several."""
     overwrite: bool = False
     """Replace existing files."""
 
