@@ -29,7 +29,7 @@ from sigmapose.quantities import (
     quantity_of_draws,
     unit_of,
 )
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Bool, Float
 
 SIDES = ("left", "right")
 UP = np.array([0.0, -1.0, 0.0])[:, None]
@@ -235,6 +235,12 @@ def draws_of(
     return values
 
 
+def _coincide(joints_mm: Float[Array, "person part 3"]) -> Bool[Array, " person"]:
+    """Whether two joints are in one place, as they are where somebody wrote 0 for what is missing."""
+    first, second = np.triu_indices(joints_mm.shape[1], 1)
+    return np.asarray((joints_mm[:, first] == joints_mm[:, second]).all(axis=-1).any(axis=-1))
+
+
 def measured_radius(definition: Definition, level: float, measured: QuantityRadii | None) -> float | None:
     """How far intervals of the quantity must reach as a calibrator found it; None where it measured none."""
     if measured is None or definition.measured is None:
@@ -249,7 +255,8 @@ def stated_intervals(
     level: float,
     measured: QuantityRadii | None,
 ) -> tuple[Float[Array, " person"], Float[Array, " person"], Float[Array, " person"]]:
-    """Low and high ends of the intervals, and their centres; NaN where a joint is.
+    """Low and high ends of the intervals, and their centres; NaN where a joint is, and for an angle between
+    joints two of which are in one place.
 
     Args:
         noise: half of the standard normal draws, the other half being their opposites.
@@ -258,6 +265,8 @@ def stated_intervals(
     radius = measured_radius(definition, level, measured)
     values, centre = draws_of(definition, people, noise), centre_of(definition, people)
     known = np.asarray(np.isfinite(values).all(axis=1) & np.isfinite(centre))
+    if definition.unit == "deg":
+        known &= ~_coincide(people.joints_mm[:, [people.skeleton.index(j) for j in definition.joints]])
     values = np.where(known[:, None], values, 0.0)
     low, high = ends(values, np.where(known, centre, 0.0), level, radius, definition.limits)
     return tuple(np.where(known, x, np.nan) for x in (low, high, centre))  # type: ignore[return-value]

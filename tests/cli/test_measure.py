@@ -95,6 +95,32 @@ def test_a_missing_joint_is_empty_with_a_reason_and_never_a_number(run, film: Pa
     assert (gone["first_frame"], gone["last_frame"], gone["causes"]) == ("4", "4", "missing joint")
 
 
+def test_joints_that_somebody_set_to_zero_make_no_angle(run, film: Path, tmp_path: Path) -> None:
+    """Three zeros for what is missing put knee and ankle into the mid-hip."""
+
+    def zero(document: dict[str, Any]) -> None:
+        person = document["frames"][4]["people"][0]
+        for joint in ("left_knee", "left_ankle"):
+            person["joints_mm"][document["skeleton"]["joints"].index(joint)] = [0.0] * 3
+
+    path = changed(film, tmp_path, zero)
+    assert run("measure", path, "--angles", "left_knee", "--out", tmp_path / "m").code == 0
+    row = table(tmp_path / "m" / "series.csv")[4]
+    assert row["value"] == row["low"] == "" and row["valid"] == "false"
+    assert row["reason"] == "left_knee and left_ankle are in one place"
+
+
+def test_unknown_uncertainty_is_said(run, film: Path, tmp_path: Path) -> None:
+    def forget(document: dict[str, Any]) -> None:
+        knee = document["skeleton"]["joints"].index("left_knee")
+        document["frames"][4]["people"][0]["cov_mm2"][knee] = [None] * 6
+
+    path = changed(film, tmp_path, forget)
+    assert run("measure", path, "--angles", "left_knee", "--out", tmp_path / "m").code == 0
+    row = table(tmp_path / "m" / "series.csv")[4]
+    assert row["value"] == "" and row["reason"] == "the uncertainty of its joints is not known"
+
+
 def test_frames_without_the_person_are_rows_too(run, film: Path, tmp_path: Path) -> None:
     path = changed(film, tmp_path, lambda d: d["frames"][5].update(people=[]))
     assert run("measure", path, "--angles", "left_knee", "--out", tmp_path / "m").code == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -89,6 +90,15 @@ def missing_joints(
     ]
 
 
+def _why_unknown(pose: Pose, joints: tuple[str, ...]) -> str:
+    """Why there is no value although all joints are there."""
+    at = {joint: tuple(pose.joints_mm[pose.skeleton.index(joint)].tolist()) for joint in joints}
+    for first, second in combinations(joints, 2):
+        if at[first] == at[second]:
+            return f"{first} and {second} are in one place"
+    return "the uncertainty of its joints is not known"
+
+
 def judge_value(
     pose: Pose | None, joints: tuple[str, ...], unit: str, width: float, rule: ValidityRule
 ) -> Validity:
@@ -97,7 +107,7 @@ def judge_value(
         return Validity(False, NOT_FOUND, "the person was not found in this frame")
     if not math.isfinite(width):
         missing = missing_joints(pose.skeleton, pose.joints_mm, joints)
-        told = f"{' and '.join(missing)} missing" if missing else "its uncertainty is not known"
+        told = f"{' and '.join(missing)} missing" if missing else _why_unknown(pose, joints)
         return Validity(False, MISSING, told)
     hidden = hidden_joints(pose, joints)
     by = "; ".join(f"{joint} {_BY[kind]}" for joint, kind in hidden)
