@@ -20,6 +20,8 @@ CHECKED_ROOMS = [
     "sigmapose.camera",
     "sigmapose.gaussian",
     "sigmapose.regions",
+    "sigmapose.kinematics",
+    "sigmapose.measurement",
     "sigmapose.align",
     "sigmapose.evaluate",
     "sigmapose.calibrate",

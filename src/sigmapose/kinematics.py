@@ -152,13 +152,11 @@ def _level_axes(points: Float[Array, "*batch point 3 draw"]) -> tuple[Float[Arra
     return _cross(np.broadcast_to(UP, right.shape), right), right
 
 
-def _dot(a: Float[Array, "*batch 3 draw"], b: Float[Array, "*batch 3 draw"]) -> Float[Array, "*batch draw"]:
+def _dot(a: Float[Array, "... 3 _"], b: Float[Array, "... 3 _"]) -> Float[Array, "..."]:
     return a[..., 0, :] * b[..., 0, :] + a[..., 1, :] * b[..., 1, :] + a[..., 2, :] * b[..., 2, :]
 
 
-def _cross(
-    a: Float[Array, "*batch 3 draw"], b: Float[Array, "*batch 3 draw"]
-) -> Float[Array, "*batch 3 draw"]:
+def _cross(a: Float[Array, "... 3 _"], b: Float[Array, "... 3 _"]) -> Float[Array, "... 3 _"]:
     ax, ay, az = a[..., 0, :], a[..., 1, :], a[..., 2, :]
     bx, by, bz = b[..., 0, :], b[..., 1, :], b[..., 2, :]
     return np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), axis=-2)
@@ -220,7 +218,7 @@ def centre_of(definition: Definition, people: UncertainJoints) -> Float[Array, "
 
 def draws_of(
     definition: Definition, people: UncertainJoints, noise: Float[Array, "coordinate draw"]
-) -> Float[Array, "person draw"]:
+) -> Float[Array, "person both"]:
     """Draws of the quantity, twice as many as `noise` has: each with its opposite. NaN where a joint is.
 
     Of a circular quantity they are counted from the centre on, without a jump at 180 degrees.

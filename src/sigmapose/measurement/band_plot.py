@@ -203,7 +203,7 @@ def _columns(series: QuantitySeries) -> _Columns:
     )
 
 
-def _edges(time_s: Float[Array, " n"]) -> Float[Array, " n+1"]:
+def _edges(time_s: Float[Array, " n"]) -> Float[Array, " edge"]:
     """Where frames begin and end: half way to their neighbours."""
     if len(time_s) < 2:
         return np.array([time_s[0] - 0.5, time_s[0] + 0.5])
@@ -212,7 +212,7 @@ def _edges(time_s: Float[Array, " n"]) -> Float[Array, " n+1"]:
     return edges if edges[-1] > edges[0] else np.linspace(0.0, 1.0, len(edges))
 
 
-def _parts(columns: _Columns, edges: Float[Array, " n+1"], valid: bool) -> Iterator[Float[Array, "m 4"]]:
+def _parts(columns: _Columns, edges: Float[Array, " edge"], valid: bool) -> Iterator[Float[Array, "m 4"]]:
     """Time, value, low and high of runs of columns that exist and are valid, or not, edges included."""
     rows = np.stack((columns.time_s, columns.value, columns.low, columns.high), axis=1)
     exists = np.asarray(np.isfinite(rows).all(axis=1))

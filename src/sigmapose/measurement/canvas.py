@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ _FONT_PX = 30.0
 Place = tuple[float, float]
 
 
+@runtime_checkable
 class Canvas(Protocol):
     """What can be drawn on."""
 

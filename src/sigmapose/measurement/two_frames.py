@@ -32,7 +32,7 @@ def _own_noise() -> Float[Array, "frame coordinate draw"]:
     return rng.standard_normal((2, *interval_noise().shape))
 
 
-def root_displacement_errors(first: Pose, second: Pose, seconds: float) -> Float[Array, "3 draw"]:
+def root_displacement_errors(first: Pose, second: Pose, seconds: float) -> Float[Array, "3 both"]:
     """Draws of the error of how far the root went from the first pose to the second, mm."""
     errors, common = [], []
     for pose, noise in zip((first, second), paired_noise(seconds), strict=True):
