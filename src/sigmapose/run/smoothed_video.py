@@ -57,12 +57,12 @@ def smoothed_frames(
         look: finds the people in its pictures, one frame for each.
         stature_log: see `FilmSmoother`.
         options: how.
-        tick: called behind each picture that was looked at. A KeyboardInterrupt of it ends the looking; what
-            was seen comes out before it is raised.
+        tick: called behind each picture that was looked at. A KeyboardInterrupt of it, or an error, ends the
+            looking; what was seen comes out before it is raised.
     """
     smoother = FilmSmoother(stature_log, lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
     pictures = _SecondReading(film) if options.all_pictures else _SmallCopies()
-    stop: KeyboardInterrupt | None = None
+    stop: BaseException | None = None
 
     def finished(frame: Frame) -> tuple[Frame, Array | None]:
         poses = frame.poses if options.keep_raw else tuple(replace(pose, raw=None) for pose in frame.poses)
@@ -73,7 +73,7 @@ def smoothed_frames(
             for frame in smoother.push(raw):
                 yield finished(frame)
             tick()
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, Exception) as error:
         stop = error
     for frame in smoother.finish():
         yield finished(frame)
