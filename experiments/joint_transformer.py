@@ -53,6 +53,8 @@ class JointTransformer:
     seed: int = 1
     everyday: float = EVERYDAY_SHARE
     """Share of the bodies that stand before cameras as people are filmed; the rest is `anything`."""
+    bend: float = 0.0
+    """`Recipe.bend_weight`."""
 
 
 class JointTokens(nn.Module):
@@ -148,7 +150,8 @@ def recipe_of(options: JointTransformer) -> Recipe:
     augmentation = Augmentation(bare_joints=0.75, forget_picture=1.0)
     recipe = get_recipe("gaussian-pose", seed=options.seed, augmentation=augmentation, batch=options.batch)
     phi = replace(recipe.phi, image=False, width=options.width, blocks=options.layers)
-    return replace(recipe, steps=options.steps, learning_rate=options.learning_rate, phi=phi)
+    rate = options.learning_rate
+    return replace(recipe, steps=options.steps, learning_rate=rate, phi=phi, bend_weight=options.bend)
 
 
 def compare(options: JointTransformer) -> None:
