@@ -2,8 +2,8 @@
 
 Folders below ``out``: `encoders` (Θ as it ships), `bodies`, `pictures/SPLIT/DISTRIBUTION` (renders),
 `photos` (crops of people in photographs, clean and covered), `features` (what encoders see of the renders),
-`photo-features` (what the teacher's encoder sees of the clean crops). Whatever is there is kept: run it again
-to go on. The same arguments give the same data.
+`photo-features` (what the teacher's encoder sees of the clean crops, and every encoder of the covered ones). Whatever is there
+is kept: run it again to go on. The same arguments give the same data.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class FilmData:
     splits: tuple[Split, ...] = tuple(COUNTS)
     """Which renders to make."""
     heavy: float = 0.0
-    """Part of the training renders that `heavy` sees, for a Φ on cached features; `full` and `lite` see twice
-    and once as many. Training end to end needs none of `heavy`."""
+    """Part of the training renders that `heavy` sees, for a Φ on cached features; `full` sees two thirds and
+    `lite` one third as many. Training end to end needs none of `heavy`."""
     workers: int = 2
 
 
@@ -78,15 +78,15 @@ def make_film_data(plan: FilmData) -> None:
     )
     follow(make_unlabelled(photos), None, "people in photos")
     _see(plan, Split.VAL, {"heavy": 1.0, "full": 1.0, "lite": 0.5}, ("picture", "mirrored"))
+    if plan.heavy:
+        shares = {"heavy": plan.heavy, "full": 0.67 * plan.heavy, "lite": 0.33 * plan.heavy}
+        _see(plan, Split.TRAIN, shares, ("picture",))
     teaching = teaching_plan(plan)
     make: Callable[[TeachingPlan, Split], Iterator[int]] = make_views if plan.heavy else make_clean_views
-    for split in (Split.VAL, Split.TRAIN):
-        follow(make(teaching, split), None, f"photos of {split} as the teacher sees them")
-    if plan.heavy:
-        shares = {"heavy": plan.heavy, "full": min(2 * plan.heavy, 1.0), "lite": plan.heavy}
-        _see(plan, Split.TRAIN, shares, ("picture",))
+    follow(make(teaching, Split.TRAIN), None, "photos of train as teacher and students see them")
     for split in (Split.CALIBRATION, Split.TEST):
         _see(plan, split, {"heavy": 1.0, "full": 1.0, "lite": 0.5}, ("picture",))
+    follow(make_clean_views(teaching, Split.VAL), None, "photos of val as the teacher sees them")
 
 
 def teaching_plan(plan: FilmData) -> TeachingPlan:
@@ -99,6 +99,8 @@ def teaching_plan(plan: FilmData) -> TeachingPlan:
         weights_path("heavy"),
         annotated=features / "picture" / Split.VAL,
         annotated_mirrored=features / "mirrored" / Split.VAL,
+        students={"heavy": 1.0, "full": 0.67, "lite": 0.33},
+        mirrored_students={},
         workers=plan.workers,
     )
 
