@@ -2,8 +2,8 @@
 
 Folders below ``out``: `encoders` (Θ as it ships), `bodies`, `pictures/SPLIT/DISTRIBUTION` (renders),
 `photos` (crops of people in photographs, clean and covered), `features` (what encoders see of the renders),
-`photo-features` (what the teacher's encoder sees of the clean crops, and every encoder of the covered ones). Whatever is there
-is kept: run it again to go on. The same arguments give the same data.
+`photo-features` (what the teacher's encoder sees of the clean crops, and every encoder of the covered ones).
+Whatever is there is kept: run it again to go on. The same arguments give the same data.
 """
 
 from __future__ import annotations
