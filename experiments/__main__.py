@@ -24,6 +24,7 @@ EXPERIMENTS = {
     "movenet": ("experiments.movenet.accuracy:main", "a second opinion in the picture plane"),
     "movenet-convert": ("experiments.movenet.convert:main", "MoveNet Thunder to ONNX"),
     "film-data": ("experiments.film_data:make_film_data", "all data of a stage on people as they are filmed"),
+    "two-modes": ("experiments.two_modes:main", "whether ambiguous depth is a mixture of two poses"),
     "depth-stage": ("experiments.depth_stage:main", "one more stage of Φ on cached features"),
     "joint-transformer": (
         "experiments.joint_transformer:compare",
