@@ -103,7 +103,8 @@ def write(phi: DepthUncertaintyHead, features: Path, out: Path) -> None:
     save_phi(phi, out / "phi.pt")
     seen = load_pictures(features, Split.CALIBRATION, least_flag=ANSWERED_FLAG)
     chosen = well_seen(seen, more_behind_things=np.inf)
-    calibrator = fit_calibrator(dict.fromkeys(ARCHITECTURES, phi), chosen, "stage", f"{len(chosen)} renders")
+    heads = {**dict.fromkeys(ARCHITECTURES, phi), "none": load_phi(weights_path("lift"))}
+    calibrator = fit_calibrator(heads, chosen, "gaussian3d-renders", f"{len(chosen)} renders")
     for size in ARCHITECTURES:
         target = out / "networks" / f"{out.name}-{size}.onnx"
         export_image_model(encoder_in(weights_path(size), size), phi, target)
