@@ -7,6 +7,7 @@ which `sigmapose bench real-val --heads` chooses.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from sigmapose.learn.stages.weights import as_stored
 from sigmapose.learn.training.loop import train
 from sigmapose.learn.training.recipes import Recipe, get_recipe
 
+CALIBRATOR = "gaussian-pose-everyday"
+
 
 @dataclass(frozen=True)
 class DepthStage:
@@ -54,6 +57,8 @@ class DepthStage:
     batch: int = 512
     learning_rate: float = 3e-4
     seed: int = 0
+    average: tuple[Path, ...] = ()
+    """Train nothing and write the mean of these weights, each a phi.pt or networks."""
 
 
 def recipe_of(options: DepthStage) -> Recipe:
@@ -83,28 +88,39 @@ def taught(options: DepthStage) -> PictureFeatures | None:
 def main(options: DepthStage) -> None:
     """Train, or go on; write phi.pt, a calibrator and the networks of every size."""
     torch.set_num_threads(1)
-    recipe, features = recipe_of(options), options.data / "features" / "picture"
-    annotated = well_seen(load_pictures(features, Split.TRAIN))
-    bodies = bodies_before_cameras(options.data / "bodies", Split.TRAIN)
-    source = BatchSource.create(annotated, bodies, recipe.augmentation, taught(options))
-    seen = load_pictures(features, Split.VAL, least_flag=ANSWERED_FLAG)
-    validation = validation_batches(well_seen(seen))
-    phi = train(
-        recipe, source, validation, options.out, start=start_of(options.start or weights_path("heavy"))
-    )
-    stored = as_stored(phi)
+    features = options.data / "features" / "picture"
+    stored = as_stored(mean_of(options.average) if options.average else trained(options, features))
     assert isinstance(stored, DepthUncertaintyHead)
     write(stored, features, options.out)
     sys.stdout.write(f"wrote {options.out / 'networks'}\n")
 
 
+def trained(options: DepthStage, features: Path) -> DepthUncertaintyHead:
+    """Φ after the stage."""
+    recipe, annotated = recipe_of(options), well_seen(load_pictures(features, Split.TRAIN))
+    bodies = bodies_before_cameras(options.data / "bodies", Split.TRAIN)
+    source = BatchSource.create(annotated, bodies, recipe.augmentation, taught(options))
+    seen = load_pictures(features, Split.VAL, least_flag=ANSWERED_FLAG)
+    validation = validation_batches(well_seen(seen))
+    start = start_of(options.start or weights_path("heavy"))
+    return train(recipe, source, validation, options.out, start=start)
+
+
+def mean_of(paths: Sequence[Path]) -> DepthUncertaintyHead:
+    """The mean of the weights of networks that began as one (Wortsman et al. 2022, Model soups)."""
+    phi, parts = start_of(paths[0]), [start_of(path).state_dict() for path in paths]
+    phi.load_state_dict({name: torch.stack([part[name] for part in parts]).mean(0) for name in parts[0]})
+    return phi
+
+
 def write(phi: DepthUncertaintyHead, features: Path, out: Path) -> None:
     """Φ alone, and with every shipped encoder; a calibrator for each size."""
+    out.mkdir(parents=True, exist_ok=True)
     save_phi(phi, out / "phi.pt")
     seen = load_pictures(features, Split.CALIBRATION, least_flag=ANSWERED_FLAG)
     chosen = well_seen(seen, more_behind_things=np.inf)
     heads = {**dict.fromkeys(ARCHITECTURES, phi), "none": load_phi(weights_path("lift"))}
-    calibrator = fit_calibrator(heads, chosen, "gaussian3d-renders", f"{len(chosen)} renders")
+    calibrator = fit_calibrator(heads, chosen, CALIBRATOR, f"{len(seen)} renders")
     for size in ARCHITECTURES:
         target = out / "networks" / f"{out.name}-{size}.onnx"
         export_image_model(encoder_in(weights_path(size), size), phi, target)
