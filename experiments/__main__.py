@@ -39,6 +39,7 @@ EXPERIMENTS = {
     "smooth-noise": ("experiments.smoothing.process_noise:main", "how joints move, by likelihood on mocap"),
     "smooth-clips": ("experiments.smoothing.moving_clips:main", "rendered people who move, with the truth"),
     "smooth-measure": ("experiments.smoothing.before_after:main", "what smoothing in time changes"),
+    "critic-ceiling": ("experiments.critic.ceiling:main", "how well mistakes can be known at all"),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (

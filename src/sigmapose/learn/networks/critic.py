@@ -97,7 +97,7 @@ class PoseCritic(nn.Module):
         """Judge Φ's `answer` to `tokens` and `context`."""
         shown = self._shape(answer.relative)
         if self.config.evidence:
-            shown += [_evidence(tokens, answer).flatten(1), context, _stature(answer)]
+            shown += [evidence_of(tokens, answer).flatten(1), context, _stature(answer)]
         seen = torch.cat(shown, dim=1)
         # with a bias of zeros, so that the exporter keeps the name of the weights
         told = nn.functional.linear(seen, self.shortcut.weight, seen.new_zeros(1 + JOINTS))
@@ -128,7 +128,7 @@ def spread_mm(answer: Gaussian25D) -> Float[Tensor, "batch 26"]:
     return spread + TYPICAL_LOG_STATURE - answer.log_stature[:, :1] - LOG_WRONG_MM
 
 
-def _evidence(tokens: Tensor, answer: Gaussian25D) -> Float[Tensor, "batch 26 feature"]:
+def evidence_of(tokens: Tensor, answer: Gaussian25D) -> Float[Tensor, "batch 26 feature"]:
     """Of every joint: how well it was seen, how far the answer lies from that, and what Φ says of it."""
     off = (answer.points - tokens[..., POINT]) * tokens[..., PRESENT : PRESENT + 1]
     deeper = tokens[..., PICTURED, None] * (answer.relative[..., 2:] - tokens[..., DEPTH, None])
