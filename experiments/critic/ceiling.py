@@ -79,11 +79,13 @@ class WrongJoints(nn.Module):
 
     def __init__(self, inputs: int, width: int = 256) -> None:
         super().__init__()
-        layers = (nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(0.3))
+        answer = nn.Linear(width, len(OTHERS))
+        nn.init.zeros_(answer.weight)
         self.layers = nn.Sequential(
-            *layers, nn.Linear(width, width), nn.ReLU(), nn.Dropout(0.3), nn.Linear(width, len(OTHERS))
+            *(nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(0.3)),
+            *(nn.Linear(width, width), nn.ReLU(), nn.Dropout(0.3)),
+            answer,
         )
-        nn.init.zeros_(self.layers[-1].weight)
         self.slope = nn.Parameter(torch.tensor(2.5))
 
     def forward(self, given: Tensor, spread: Tensor) -> Tensor:
