@@ -135,3 +135,17 @@ def test_the_range_of_motion_holds_the_true_difference() -> None:
     one = walking_pose(0.3)
     (still,) = summaries(measure(film([one, one, one]), ["left_knee"]))
     assert still.motion.value == 0 and still.motion.low == 0 < still.motion.high
+
+
+def test_an_angle_goes_on_past_180_degrees() -> None:
+    from sigmapose.measurement.summary import summaries
+
+    ways = (160.0, 172.0, 185.0, 199.0, 178.0)
+    measured = measure(film([posed(Angles(heading=way), 10.0) for way in ways]), ["pelvis_rotation"])
+    (series,) = measured
+    assert np.abs(series.value) == pytest.approx(ways)
+    assert np.abs(np.diff(series.value)) == pytest.approx(np.abs(np.diff(ways)))
+    assert ((series.low < series.value) & (series.value < series.high)).all()
+    (told,) = summaries(measured)
+    assert told.motion.value == pytest.approx(39.0) and abs(told.mean) == pytest.approx(np.mean(ways))
+    assert told.motion.low < 39 < told.motion.high < 80

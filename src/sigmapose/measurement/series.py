@@ -174,7 +174,7 @@ def _one_series(
     calibrated: bool,
     rule: ValidityRule,
 ) -> QuantitySeries:
-    low, high, value = told
+    low, high, value = told + _turns(told[2]) if definition.circular else told
     verdicts = tuple(
         judge_value(pose, definition.joints, definition.unit, float(width), rule)
         for pose, width in zip(person.poses, high - low, strict=True)
@@ -182,6 +182,13 @@ def _one_series(
     return QuantitySeries(
         person, definition.name, definition.unit, definition.joints, value, low, high, verdicts, calibrated
     )
+
+
+def _turns(value: Float[Array, " n"]) -> Float[Array, " n"]:
+    """What to add so that an angle goes on past 180 degrees, where it would jump to -180: whole turns."""
+    turns, known = np.zeros(len(value)), np.isfinite(value)
+    turns[known] = 360.0 * np.round((np.unwrap(value[known], period=360.0) - value[known]) / 360.0)
+    return turns
 
 
 def _alike(person: PersonInTime) -> Iterator[tuple[list[int], list[Pose]]]:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from sigmapose.kinematics import DEFINITIONS, Definition, draws_of, measured_radius
+from sigmapose.kinematics import DEFINITIONS, Definition, centre_of, draws_of, measured_radius
 from sigmapose.measurement.series import Measurements, QuantitySeries
 from sigmapose.measurement.two_frames import paired_noise
 from sigmapose.pose import Pose, uncertain_joints
@@ -108,22 +108,26 @@ def _range_of_motion(series: QuantitySeries, level: float) -> RangeOfMotion:
     poses = series.person.poses[low], series.person.poses[high]
     assert poses[0] is not None and poses[1] is not None
     seconds = float(series.person.time_s[high] - series.person.time_s[low])
-    return difference(DEFINITIONS[series.name], (poses[0], poses[1]), seconds, level)
+    centre = float(series.value[high] - series.value[low])
+    return difference(DEFINITIONS[series.name], (poses[0], poses[1]), seconds, level, centre)
 
 
 def difference(
-    definition: Definition, poses: tuple[Pose, Pose], seconds: float, level: float
+    definition: Definition, poses: tuple[Pose, Pose], seconds: float, level: float, centre: float
 ) -> RangeOfMotion:
     """How much larger a quantity is in the second pose of a person than in the first, with an interval.
 
     Errors of the two frames are those of :mod:`sigmapose.measurement.two_frames`. Where a calibrator measured
-    how far intervals of the quantity must reach, this one reaches as far.
+    how far intervals of the quantity must reach, this one reaches as far. `centre` is the difference of the
+    drawn skeletons, of whom a turning one may have passed 180 degrees.
     """
-    (first, second), noise = poses, paired_noise(seconds)
-    people = [uncertain_joints((pose,)) for pose in (first, second)]
+    second, noise = poses[1], paired_noise(seconds)
+    people = [uncertain_joints((pose,)) for pose in poses]
     a, b = (draws_of(definition, who, n)[0] for who, n in zip(people, noise, strict=True))
-    centre = second.interval(definition.name, level).mean - first.interval(definition.name, level).mean
+    if definition.circular:
+        drawn = [float(centre_of(definition, who)[0]) for who in people]
+        b = b + 360.0 * round((centre - (drawn[1] - drawn[0])) / 360.0)
     radius = measured_radius(definition, level, second.quantities)
     low, high = ends((b - a)[None], np.array([centre]), level, radius)
     floor = 0.0 if centre >= 0 else -np.inf
-    return RangeOfMotion(float(centre), max(float(low[0]), floor), float(high[0]))
+    return RangeOfMotion(centre, max(float(low[0]), floor), float(high[0]))
