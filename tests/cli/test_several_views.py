@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,11 @@ def test_what_does_not_fit_is_refused_in_one_line(run, recording: Path) -> None:
     assert "no input" in run("predict", *out).refusal()
     calibration(recording, names=("left", "middle", "right"))
     assert "name the videos after the cameras" in run("predict", first, second, *given, *out).refusal()
+    calibration(recording)
+    other = second.rename(recording / "other.mp4")
+    refusal = run("predict", other, first, *given, *out).refusal()
+    assert "walk_cam1.mp4 is named after camera cam1" in refusal and "number 2" in refusal
+    second = other.rename(second)
     calibration(recording, width=1920)
     assert "check which video is whose" in run("predict", first, second, *given, *out).refusal()
     (recording / "Calib.toml").write_text("nothing")
@@ -87,3 +93,18 @@ def test_views_of_another_rate_are_refused(run, recording: Path) -> None:
             writer.write(frame)
     ran = run("predict", first, second, "--calibration", recording / "Calib.toml", "--out", recording / "out")
     assert "bring all to one rate first" in ran.refusal()
+
+
+def test_views_are_paired_by_the_number_of_the_frame() -> None:
+    from sigmapose.pose import Frame
+    from sigmapose.run.several_views import together
+
+    def view(name: str, *numbers: int) -> Iterator[Frame]:
+        return iter([Frame(k, k / 30, (), name) for k in numbers])
+
+    rows = list(
+        together([view("a", 0, 1, 2, 4, 5, 6), view("b", 0, 2, 3, 4, 5), view("c", 0, 1, 2, 3, 4, 5)])
+    )
+    assert [[frame.index for frame in row] for row in rows] == [[k] * 3 for k in (0, 1, 2, 4, 5)]
+    assert [frame.source for frame in rows[1]] == ["a", "b", "c"]
+    assert list(together([view("a", 0, 1), view("b")])) == []

@@ -127,11 +127,24 @@ def test_calibrations_in_another_unit(tmp_path: Path, scale: float, unit: str) -
     file = tmp_path / "calibration" / "Calib_scene.toml"
     metres = read_toml(file)
     file.write_text(toml_text(scale))
-    with pytest.raises(DataError, match=rf"cameras are \d+.* m apart: .* {unit}, pass unit='{unit}'"):
+    with pytest.raises(DataError, match=rf"cameras are \d+.* m apart: .* look like {unit} .*unit='{unit}'"):
         read_multiview(tmp_path)
     for name, placed in read_toml(file, unit=unit).items():
         np.testing.assert_allclose(placed.translation_mm, metres[name].translation_mm)
     assert next(read_multiview(tmp_path, unit=unit)).camera == metres["cam01"].camera
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1000.0, "mm"), (100.0, "cm")])
+def test_the_unit_of_two_cameras_beside_each_other(tmp_path: Path, scale: float, unit: str) -> None:
+    text = "".join(
+        f'[c{k}]\nname = "c{k}"\nsize = [432, 768]\nrotation = [0.0, 0.0, 0.0]\n'
+        f"matrix = [[768.0, 0.0, 215.5], [0.0, 768.0, 383.5], [0.0, 0.0, 1.0]]\n"
+        f"translation = [{1.5 * scale * k}, 0.0, 0.0]\n"
+        for k in (0, 1)
+    )
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(DataError, match=rf"look like {unit} \("):
+        read_toml(tmp_path / "c.toml")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +154,9 @@ def test_calibrations_in_another_unit(tmp_path: Path, scale: float, unit: str) -
         ({"rotation": "[1.0, 2.0]"}, r"camera cam01: 'rotation' must be finite numbers of shape \(3,\)"),
         ({"matrix": '"none"'}, "camera cam01: 'matrix' must be numbers, got none"),
         ({"translation": "[nan, 0.0, 1.0]"}, "'translation' must be finite"),
+        ({"distortions": '["a", 0.0]'}, "camera cam01: 'distortions' must be finite numbers, got"),
+        ({"distortions": "[nan, 0.0, 0.0, 0.0]"}, "camera cam01: 'distortions' must be finite numbers, got"),
+        ({"size": "[0, 720]"}, "camera cam01: .* at least 1x1 px, got 0x720"),
     ],
 )
 def test_damaged_toml(tmp_path: Path, edit: dict[str, str], message: str) -> None:

@@ -108,7 +108,7 @@ class SeveralViews:
             estimator.follow(pictures, camera=c.camera, height_mm=height_mm)
             for pictures, c in zip((first, *self.readers[1:]), self.cameras, strict=True)
         ]
-        for frames in zip(*views, strict=False):
+        for frames in together(views):
             people = [
                 [in_world(pose, place) for pose in frame.poses]
                 for frame, place in zip(frames, places, strict=True)
@@ -177,6 +177,30 @@ class _Sights:
         return np.array(self._rows[view]).reshape(-1, 26, 3)
 
 
+def together(views: Sequence[Iterator[Frame]]) -> Iterator[list[Frame]]:
+    """Every frame of the first view with those of the same number; nobody where a view lacks it.
+
+    The shortest view counts. Numbers are missing where a file is damaged.
+    """
+    from sigmapose.pose import Frame
+
+    first, *others = views
+    waiting: list[Frame | None] = [next(view, None) for view in others]
+    for frame in first:
+        frames = [frame]
+        for k, view in enumerate(others):
+            ahead = waiting[k]
+            while ahead is not None and ahead.index < frame.index:
+                ahead = next(view, None)
+            waiting[k] = ahead
+            if ahead is None:
+                return
+            frames.append(
+                ahead if ahead.index == frame.index else Frame(frame.index, frame.time_s, (), ahead.source)
+            )
+        yield frames
+
+
 def _kept(reader: Film, kept: deque[VideoFrame]) -> Iterator[VideoFrame]:
     for frame in reader:
         kept.append(frame)
@@ -233,10 +257,19 @@ def match(paths: Sequence[Path], placed: dict[str, PlacedCamera], calibration: P
     if len(chosen) == len(set(chosen)) == len(paths):
         return [placed[name] for name in chosen]
     if len(placed) != len(paths):
+        count = f"{len(placed)} camera{'' if len(placed) == 1 else 's'}"
         raise DataError(
-            f"{calibration}: has {len(placed)} cameras ({', '.join(placed)}) for {len(paths)} videos whose "
-            "names do not say which is whose: name the videos after the cameras"
+            f"{calibration}: has {count} ({', '.join(placed)}) for "
+            f"{len(paths)} videos whose names do not say which is whose: name the videos after the cameras"
         )
+    for path, names, by_order in zip(paths, named, placed, strict=True):
+        own = [name for name in names if sum(name in others for others in named) == 1]
+        if own and by_order not in own:
+            raise DataError(
+                f"{calibration}: {path.name} is named after camera {own[0]}, but is number "
+                f"{list(placed).index(by_order) + 1} in the order of the videos, where the calibration has "
+                f"{by_order}: name all videos after their cameras"
+            )
     return list(placed.values())
 
 

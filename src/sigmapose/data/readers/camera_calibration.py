@@ -29,7 +29,7 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.data.readers.placed import PlacedCamera
-from sigmapose.errors import DataError
+from sigmapose.errors import CameraError, DataError
 from sigmapose.shapes import Array, Float
 from sigmapose.units import UNITS, fitting_units, mm_per
 
@@ -37,7 +37,9 @@ SUBPIXELS = 64.0
 ROTATION_TOLERANCE = 1e-3
 STUDIO_MM = (200.0, 100_000.0)
 """Distances between cameras (for a single one: from the origin) that a recording of people can have."""
-USUAL_STUDIO_MM = 5_000.0
+USUAL_STUDIO_MM = 4_000.0
+RARE_UNITS = {"inch": 1.0}
+"""Odds against them, as logarithms."""
 _HALF_TURN_ABOUT_X = np.diag([1.0, -1.0, -1.0])
 
 
@@ -125,6 +127,19 @@ def _numbers(table: dict[str, Any], key: str, shape: tuple[int, ...], where: str
     return values
 
 
+def _distortion(table: dict[str, Any], where: str) -> Float[Array, " k"]:
+    """Coefficients in the order of OpenCV; none where the file has none."""
+    try:
+        values = np.array(table.get("distortions", []), dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"{where}: 'distortions' must be finite numbers, got {str(table['distortions'])[:60]}"
+        )
+    return values
+
+
 def _toml_camera(key: str, table: dict[str, Any], path: Path) -> tuple[str, Camera, np.ndarray, np.ndarray]:
     """Name, intrinsics, rotation, and the translation in the unit of the file."""
     name = str(table.get("name", key))
@@ -132,11 +147,14 @@ def _toml_camera(key: str, table: dict[str, Any], path: Path) -> tuple[str, Came
     if table.get("fisheye"):
         raise DataError(f"{where}: fisheye lenses are not supported: undistort the videos and calibrate them")
     width, height = _numbers(table, "size", (2,), where)
-    distortion = np.asarray(table.get("distortions", []), dtype=np.float64).ravel()
+    distortion = _distortion(table, where)
     if len(distortion) > 5 and not distortion[5:].any():
         distortion = distortion[:5]
     matrix = _numbers(table, "matrix", (3, 3), where)
-    camera = Camera.from_matrix(matrix, round(width), round(height), tuple(distortion.tolist()))
+    try:
+        camera = Camera.from_matrix(matrix, round(width), round(height), tuple(distortion.tolist()))
+    except CameraError as error:
+        raise DataError(f"{where}: {error}") from None
     rotation = cv2.Rodrigues(_numbers(table, "rotation", (3,), where))[0]
     return name, camera, np.asarray(rotation), _numbers(table, "translation", (3,), where)
 
@@ -180,10 +198,13 @@ def _check_distances(centers: list[np.ndarray], unit: str, path: Path) -> None:
         raise DataError(
             f"'{path}': cameras are {extent:g} {unit} apart, and no unit makes that a studio: calibrate again"
         )
-    likely = min(fitting, key=lambda u: abs(math.log(extent * UNITS[u] / USUAL_STUDIO_MM)))
+    likely = min(
+        fitting, key=lambda u: abs(math.log(extent * UNITS[u] / USUAL_STUDIO_MM)) + RARE_UNITS.get(u, 0.0)
+    )
+    apart = f"{extent * UNITS[likely] / UNITS[unit]:.3g} {unit}"
     raise DataError(
-        f"'{path}': cameras are {extent:g} {unit} apart: the translations look like {likely}, "
-        f"pass unit='{likely}'"
+        f"'{path}': cameras are {extent:g} {unit} apart: the translations look like {likely} ({apart}): "
+        f"write them in {unit} (in Python: unit='{likely}')"
     )
 
 
