@@ -40,6 +40,20 @@ from sigmapose.cli import main
 sys.addaudithook(interrupt)
 sys.exit(main(sys.argv[1:]))
 """
+INTERRUPT_AT_PICTURE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from sigmapose.cli import main
+from sigmapose.estimate.estimator import Estimator
+follow = Estimator.follow
+def watched(*given, **named):
+    for number, frame in enumerate(follow(*given, **named), 1):
+        if number == {count}:
+            signal.raise_signal({number})
+        yield frame
+Estimator.follow = watched
+sys.exit(main(sys.argv[1:]))
+"""
 LOADING_FAILS = 'raise ImportError("initialization failed") from KeyboardInterrupt()'
 """What the extension of ONNX Runtime makes of an interrupt."""
 
@@ -125,6 +139,25 @@ def test_ctrl_c_keeps_what_is_finished(examples: Path, tmp_path: Path) -> None:
     assert not found["complete"]
     assert 3 <= len(found["frames"]) < 100
     assert len(list(VideoReader(out / "overlay.mp4"))) == len(found["frames"])
+    assert "</html>" in (out / "scene.html").read_text()[-200:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("smooth", [True, False])
+def test_an_interrupt_keeps_what_was_seen(examples: Path, tmp_path: Path, smooth: bool, number: int) -> None:
+    """People of a film no longer than a block are smoothed when it ends, or is ended."""
+    out = tmp_path / "out"
+    words = ["predict", str(examples / "balance.mp4"), "--out", str(out), "--people", "1", "--model", "lite"]
+    words += ["--export", "trc"] if smooth else ["--no-smooth"]
+    code = INTERRUPT_AT_PICTURE.format(count=6, number=int(number))
+    ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 130, ran.stderr
+    assert len(ran.stderr.splitlines()) == 1 and "interrupted" in ran.stderr
+    assert ("not exported (trc)" in ran.stderr) == smooth
+    found = poses_of(out)
+    assert len(found["frames"]) == 6 and "6 of 100 pictures are kept" in ran.stderr
+    assert not found["complete"] and found.get("smoothed", False) == smooth
+    assert len(list(VideoReader(out / "overlay.mp4"))) == 6
     assert "</html>" in (out / "scene.html").read_text()[-200:]
 
 

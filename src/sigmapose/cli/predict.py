@@ -103,9 +103,12 @@ class Predict:
             )
         except KeyboardInterrupt:
             of = "" if pictures.count is None else f" of {pictures.count}"
-            sys.stderr.write(
-                f"sigmapose: interrupted: {outputs.frames}{of} pictures are kept{legible(outputs.places())}\n"
-            )
+            kept = f"{outputs.frames}{of} pictures are kept{outputs.places()}"
+            if exports.words and outputs.frames:
+                kept += (
+                    f"; not exported ({', '.join(exports.words)}): `sigmapose convert` makes it of poses.json"
+                )
+            sys.stderr.write(f"sigmapose: interrupted: {legible(kept)}\n")
             return 130
         for message in pictures.messages:
             sys.stderr.write(f"sigmapose: warning: {legible(message)}\n")

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets the current frame finish."""
+"""Ctrl-C, or SIGTERM, that lets the current frame finish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from types import FrameType
 def finish_first() -> Iterator[Callable[[], None]]:
     """While active, Ctrl-C is noted and raised as KeyboardInterrupt by the next call of the given function.
 
-    A second Ctrl-C is raised at once. Outside the main thread signals cannot be caught and nothing is noted.
+    The same goes for SIGTERM, by which job schedulers and containers end a run. A second one is raised at
+    once. Outside the main thread signals cannot be caught and nothing is noted.
     """
     asked = threading.Event()
 
@@ -29,8 +30,9 @@ def finish_first() -> Iterator[Callable[[], None]]:
     if threading.current_thread() is not threading.main_thread():
         yield check
         return
-    previous = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -52,7 +52,14 @@ def predict(
 
         def tick() -> None:
             bar.update()
-            check()
+            try:
+                check()
+            except KeyboardInterrupt:
+                if options.smooth and not bar.disable:  # this takes seconds, in which people press it again
+                    bar.write(
+                        "stopping: what was seen is smoothed; Ctrl-C again gives it up", file=sys.stderr
+                    )
+                raise
 
         tally.start()
         for seen in pictures.look(estimator, options, tick):
