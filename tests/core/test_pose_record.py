@@ -73,6 +73,9 @@ def test_files_there_and_back(pose: Pose, tmp_path: Path) -> None:
     with PosesWriter(tmp_path / "poses.json") as writer:
         writer.write(Frame(0, 0.0, (pose,), "a.mp4"))
     frames = sigmapose.read_poses(tmp_path / "poses.json")
+    assert sigmapose.read_poses(tmp_path).path == frames.path
+    table = sigmapose.to_dataframe(frames)
+    assert all(table.equals(sigmapose.to_dataframe(place)) for place in (tmp_path, str(frames.path)))
     done = sigmapose.export(frames, tmp_path / "a.csv")
     assert done.paths[0].read_text().count("\n") == 27
     (frame,) = frames

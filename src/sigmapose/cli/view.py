@@ -29,7 +29,7 @@ class View:
         from sigmapose.view.scene import write_scene
         from sigmapose.writing import check_place
 
-        file = read_poses(self.poses / "poses.json" if self.poses.is_dir() else self.poses)
+        file = read_poses(self.poses)
         page = self.out or file.path.with_name("scene.html")
         check_no_input([page], file.path)
         check_free([page], self.overwrite)

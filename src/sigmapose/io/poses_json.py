@@ -280,12 +280,15 @@ class PosesFile:
 
 
 def read_poses(path: str | Path) -> PosesFile:
-    """Open a `poses.json`. Frames are read one by one when the file has one per line, as the writer does.
+    """Open a `poses.json`, or that of a folder. Frames are read one by one when the file has one per line, as
+    the writer does.
 
     Raises:
         InputError: missing, not JSON, another format or version, an unknown skeleton, or malformed.
     """
     path = Path(path)
+    if path.is_dir():
+        path /= "poses.json"
     with guarded(path, "give the poses.json that `sigmapose predict` wrote"):
         return _opened(path)
 

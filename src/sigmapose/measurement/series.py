@@ -139,7 +139,7 @@ def _people(frames: Iterable[Frame] | str | Path) -> tuple[PersonInTime, ...]:
     try:
         return people_in_time(file)
     except PeopleError as error:
-        raise PeopleError(f"{frames}: {error}") from error
+        raise PeopleError(f"{file.path}: {error}") from error
 
 
 def _series_of(

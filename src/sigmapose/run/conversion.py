@@ -24,7 +24,7 @@ def convert_file(poses: Path, out: Path, *, overwrite: bool = False) -> Exported
         OutputError: see `sigmapose.io.export.formats.export`.
     """
     check_export(out, overwrite=overwrite)
-    file = read_poses(poses / "poses.json" if poses.is_dir() else poses)
+    file = read_poses(poses)
     check_no_input([out], file.path)
     try:
         return export(file, out, overwrite=overwrite)
