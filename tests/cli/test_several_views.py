@@ -108,3 +108,19 @@ def test_views_are_paired_by_the_number_of_the_frame() -> None:
     assert [[frame.index for frame in row] for row in rows] == [[k] * 3 for k in (0, 1, 2, 4, 5)]
     assert [frame.source for frame in rows[1]] == ["a", "b", "c"]
     assert list(together([view("a", 0, 1), view("b")])) == []
+
+
+@pytest.mark.parametrize(("same", "frames", "told"), [(20, 30, False), (3, 30, True), (0, 10, False)])
+def test_one_person_in_two_places_is_told(same: int, frames: int, told: bool) -> None:
+    from sigmapose.estimate.fusion import WorldView
+    from sigmapose.run.several_views import Sights
+
+    zeros = np.zeros((26, 3))
+    seen = WorldView(zeros, np.zeros((26, 3, 3)), np.zeros((26, 3, 1)), zeros, ())
+    sights = Sights(2)
+    for k in range(frames):
+        groups = {0: [(0, 0), (1, 0)]} if k < same else {0: [(0, 0)], 1: [(1, 0)]}
+        sights.add(groups, [[seen], [seen]])
+    assert sights.apart(1) == told
+    sights.add({0: [(0, 0)]}, [[seen], []])
+    assert sights.apart(1) == told

@@ -19,7 +19,7 @@ from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.errors import DataError, InputError
 from sigmapose.estimate.fused_pose import as_pose
 from sigmapose.estimate.fusion import Placement, WorldView, fuse, in_world
-from sigmapose.estimate.synchrony import agreement
+from sigmapose.estimate.synchrony import FEWEST, agreement
 from sigmapose.estimate.views_grouping import Grouping
 from sigmapose.reading import legible
 from sigmapose.run.inputs import PictureResult, parse_frames
@@ -72,7 +72,7 @@ class SeveralViews:
         """See `Pictures.look`."""
         from sigmapose.run.smoothed_video import smoothed_frames
 
-        sights = _Sights(len(self.readers))
+        sights = Sights(len(self.readers))
         look = partial(self._fused, estimator, options.height_mm, sights)
         if options.smooth:
             # lines of sight that cross measure the size of people: no height is assumed of all frames alike
@@ -96,7 +96,7 @@ class SeveralViews:
         self,
         estimator: Estimator,
         height_mm: float | None,
-        sights: _Sights,
+        sights: Sights,
         first: Iterator[VideoFrame],
     ) -> Iterator[Frame]:
         """People whom the views see together; `first` are the pictures of the first one."""
@@ -123,7 +123,7 @@ class SeveralViews:
                 poses += [] if pose is None else [pose]
             yield Frame(frames[0].index, frames[0].time_s, tuple(poses), name)
 
-    def _conclude(self, sights: _Sights) -> None:
+    def _conclude(self, sights: Sights) -> None:
         """Say what is wrong with the files, with the cameras, and with the clocks."""
         for reader in self.readers:
             broken = [reader.broken] if reader.broken else []
@@ -154,23 +154,39 @@ class SeveralViews:
                     f"other by {found.miss_mm:.0f} mm, {found.best_miss_mm:.0f} mm when moved): cut both to "
                     "begin at the same moment"
                 )
+            elif sights.apart(view):
+                self.messages.append(
+                    f"{name} and {other} show one person each, whom their cameras put in different places: "
+                    "check the order of the videos and the calibration"
+                )
 
 
-class _Sights:
+class Sights:
     """Lines of sight to the first person of every frame, view by view."""
 
     def __init__(self, views: int) -> None:
         self._rows: list[list[Float[Array, "26 3"]]] = [[] for _ in range(views)]
+        self._alone, self._met = [0] * views, [0] * views
+        """In how many frames the first view and that one show one person each, and in how many the same."""
 
     def add(self, groups: dict[int, list[tuple[int, int]]], people: Sequence[Sequence[WorldView]]) -> None:
         """Those of one frame: of the person whom most views see."""
         if len(self._rows[0]) >= KEPT_FRAMES:
             return
         members = dict(max(groups.values(), key=len, default=[]))
+        for view in range(1, len(people)):
+            if len(people[0]) == len(people[view]) == 1:
+                self._alone[view] += 1
+                self._met[view] += 0 in members and view in members
         for view, rows in enumerate(self._rows):
             # alone in both views is the same person even where the cameras do not fit
             row = members.get(view, 0 if len(people[view]) == 1 else None)
             rows.append(np.full((26, 3), np.nan) if row is None else people[view][row].sight)
+
+    def apart(self, view: int) -> bool:
+        """Whether the one person of that view is seldom the one of the first. Swapped cameras of one height
+        have lines of sight that meet: their people stand in different places all the same."""
+        return self._alone[view] >= FEWEST and self._met[view] < self._alone[view] / 2
 
     def of(self, view: int) -> Float[Array, "frame 26 3"]:
         """Unit vectors in the world."""
