@@ -129,6 +129,21 @@ def test_a_place_is_kept_for_somebody_waited_for_but_not_for_ever():
     assert set(seen[-1]) != set(first)
 
 
+@pytest.mark.parametrize(("farther_px", "same"), [(120, True), (400, False)])
+def test_who_jumps_while_waited_for_keeps_the_number(farther_px, same):
+    video = Scripted(None)
+    person, nothing = (0.99, 0.7), (0.0, 0.3)
+    for _ in range(20):
+        (first,) = video.step([LEFT], {200: person})
+    assert video.step([], {200: nothing}) == {}
+    landed = Crop((200 + farther_px, 200), 200)
+    seen = {}
+    for _ in range(6):  # the detector is asked every few frames
+        seen = seen or video.step([landed], {200: nothing, 200 + farther_px: person})
+    assert list(seen.values()) == [200 + farther_px]
+    assert (set(seen) == {first}) is same
+
+
 @pytest.mark.parametrize("peak", [0.3, 0.45, 0.7])
 def test_a_crop_converges_on_what_both_networks_say(peak):
     """The better the encoder sees, the faster; the size is that of the circle around the body."""

@@ -376,12 +376,15 @@ class Tracker:
 
     def _lost_near(self, crop: Crop, waiting: Sequence[_Track]) -> _Track | _Place | None:
         """Who was lost near here not long ago."""
-        lost = [(w, w.waited) for w in reversed(waiting)]
-        lost += [(p, self._frame - p.frame) for p in reversed(self._places) if p.number >= 0]
-        smallest, largest = self.config.lost_size_ratio
-        for who, frames in lost:
-            near = gap(crop, who.crop) < self.config.lost_gap + self.config.lost_gap_per_frame * frames
-            if near and smallest < crop.size_px / who.crop.size_px < largest:
+        config = self.config
+        lost = [(w, config.waited_gap) for w in reversed(waiting)]
+        for place in reversed(self._places):
+            if place.number >= 0:
+                farther = config.lost_gap_per_frame * (self._frame - place.frame)
+                lost.append((place, config.lost_gap + farther))
+        smallest, largest = config.lost_size_ratio
+        for who, limit in lost:
+            if gap(crop, who.crop) < limit and smallest < crop.size_px / who.crop.size_px < largest:
                 return who
         return None
 

@@ -75,13 +75,14 @@ class TrackerConfig:
     """A detection is somebody new when the crop's centre, the hips, is this far from all others."""
 
     lost_gap: float = 0.3
-    """A newcomer is somebody lost when this near to where they were lost ..."""
+    """A newcomer is somebody lost, and no longer waited for, when this near to where they were lost ..."""
     lost_gap_per_frame: float = 0.03
     """... and this much farther for every frame since ..."""
     lost_size_ratio: tuple[float, float] = (0.5, 2.0)
     """... with a crop between so many times the size."""
     waited_gap: float = 0.75
-    """Where as many are tracked or waited for as were asked for, a newcomer must be this near to somebody
-    waited for ..."""
+    """A newcomer is somebody waited for when this near to where they are expected: who jumps, or comes out of
+    hiding, is elsewhere. Where as many are tracked or waited for as were asked for, nobody else is
+    taken ..."""
     waited_size_ratio: tuple[float, float] = (0.4, 2.5)
     """... with a crop between so many times the size."""
