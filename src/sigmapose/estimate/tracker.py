@@ -377,7 +377,7 @@ class Tracker:
     def _lost_near(self, crop: Crop, waiting: Sequence[_Track]) -> _Track | _Place | None:
         """Who was lost near here not long ago."""
         config = self.config
-        lost = [(w, config.waited_gap) for w in reversed(waiting)]
+        lost: list[tuple[_Track | _Place, float]] = [(w, config.waited_gap) for w in reversed(waiting)]
         for place in reversed(self._places):
             if place.number >= 0:
                 farther = config.lost_gap_per_frame * (self._frame - place.frame)
