@@ -378,10 +378,9 @@ class Tracker:
         """Who was lost near here not long ago."""
         config = self.config
         lost: list[tuple[_Track | _Place, float]] = [(w, config.waited_gap) for w in reversed(waiting)]
-        for place in reversed(self._places):
-            if place.number >= 0:
-                farther = config.lost_gap_per_frame * (self._frame - place.frame)
-                lost.append((place, config.lost_gap + farther))
+        slack = config.lost_gap_per_frame
+        for place in (p for p in reversed(self._places) if p.number >= 0):
+            lost.append((place, config.lost_gap + slack * (self._frame - place.frame)))
         smallest, largest = config.lost_size_ratio
         for who, limit in lost:
             if gap(crop, who.crop) < limit and smallest < crop.size_px / who.crop.size_px < largest:
