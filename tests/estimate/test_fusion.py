@@ -7,6 +7,7 @@ import pytest
 
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
+from sigmapose.estimate.camera_order import exchanged_cameras
 from sigmapose.estimate.fused_pose import as_pose
 from sigmapose.estimate.fusion import Placement, fuse, in_world
 from sigmapose.estimate.synchrony import agreement
@@ -170,3 +171,29 @@ def test_views_from_one_place_know_nothing_of_each_other() -> None:
     assert found is not None
     assert found.best_miss_mm == np.inf
     assert agreement(sights[:5], center, sights[:5], center) is None
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2), None])
+def test_exchanged_cameras_are_found(pair: tuple[int, int] | None) -> None:
+    """The same views with the right cameras, and with two of them exchanged."""
+    rng = np.random.default_rng(11)
+    stood, believed = places(3), places(3)
+    if pair is not None:
+        believed[pair[0]], believed[pair[1]] = stood[pair[1]], stood[pair[0]]
+    moments = []
+    for _ in range(15):
+        world = person(rng)
+        views = zip(stood, believed, strict=True)
+        moments.append({k: in_world(seen(rng, world, at), as_if) for k, (at, as_if) in enumerate(views)})
+    assert exchanged_cameras(moments, believed) == pair
+
+
+def test_views_that_contradict_each_other_say_less_together() -> None:
+    rng = np.random.default_rng(12)
+    where = places(2)
+    views = [in_world(seen(rng, person(rng), place), place) for place in where]  # two different people
+    agreeing = person(rng)
+    same = fuse([in_world(seen(rng, agreeing, place), place) for place in where])
+    apart = fuse(views)
+    assert same.disagreement < 4.0 < apart.disagreement
+    assert np.trace(apart.cov_mm2) > 3.0 * np.trace(same.cov_mm2)

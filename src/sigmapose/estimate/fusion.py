@@ -28,6 +28,9 @@ FREEDOM = 4.0
 """Degrees of freedom of the Student t by which a joint that contradicts the others loses weight."""
 ROUNDS = 3
 """How often weights are taken from the last estimate."""
+AGREED = 2.37
+"""Median of the squared Mahalanobis distances of joints where errors are as stated: of chi-square with 3
+degrees of freedom. Views that disagree more widen what they say together."""
 SWAPPED_DEPTH_MM = 300.0
 """Standard deviation along the line of sight of a view whose sides are exchanged: its depth was read from the
 wrong side."""
@@ -138,6 +141,8 @@ class Fused:
     """Views that had left and right the wrong way round."""
     weights: Float[Array, "view joint"]
     """1: agrees with the others, towards 0: contradicts them."""
+    disagreement: float
+    """Median squared Mahalanobis distance of the views' joints from the fused ones."""
 
 
 def fuse(views: Sequence[WorldView]) -> Fused:
@@ -158,7 +163,9 @@ def fuse(views: Sequence[WorldView]) -> Fused:
         weights = np.stack([_weights(view, mean) for view in told])
         covs = [_full(view, weight) for view, weight in zip(told, weights, strict=True)]
         mean, cov = _product(told, covs)
-    return Fused(mean.reshape(joints, 3), cov, exchanged, weights)
+    disagreement = float(np.median([_distances(view, mean) for view in told]))
+    cov = cov * max(1.0, disagreement / AGREED)
+    return Fused(mean.reshape(joints, 3), cov, exchanged, weights, disagreement)
 
 
 def _full(view: WorldView, weight: Float[Array, " joint"]) -> Float[Array, "coordinate coordinate"]:
@@ -185,9 +192,13 @@ def _product(
 
 def _weights(view: WorldView, mean: Float[Array, " c"]) -> Float[Array, " joint"]:
     """How much each joint agrees with the estimate, by Student's t."""
+    return np.minimum((FREEDOM + 3) / (FREEDOM + _distances(view, mean)), 1.0)
+
+
+def _distances(view: WorldView, mean: Float[Array, " c"]) -> Float[Array, " joint"]:
+    """Squared Mahalanobis distance of each joint from the estimate."""
     off = view.mean_mm - mean.reshape(-1, 3)
-    distance = np.einsum("ji,jik,jk->j", off, np.linalg.inv(view.joint_cov), off)
-    return np.minimum((FREEDOM + 3) / (FREEDOM + distance), 1.0)
+    return np.einsum("ji,jik,jk->j", off, np.linalg.inv(view.joint_cov), off)
 
 
 def sides(views: Sequence[WorldView]) -> Bool[Array, " view"]:

@@ -17,6 +17,7 @@ import numpy as np
 from sigmapose.data.readers.camera_calibration import read_calibration
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.errors import DataError, InputError
+from sigmapose.estimate.camera_order import exchanged_cameras
 from sigmapose.estimate.fused_pose import as_pose
 from sigmapose.estimate.fusion import Placement, WorldView, fuse, in_world
 from sigmapose.estimate.synchrony import FEWEST, agreement
@@ -37,6 +38,8 @@ SHAPE_TOLERANCE = 0.03
 FPS_TOLERANCE = 0.01
 KEPT_FRAMES = 3000
 """Whether views are synchronous is judged on so many frames."""
+EVERY, MOMENTS = 3, 30
+"""Whether cameras are exchanged is judged on every third frame, and so many of them."""
 MISS_MM = 150.0
 """Lines of sight that miss each other by more than this are not those of one person."""
 CLEARLY = 0.8
@@ -129,6 +132,12 @@ class SeveralViews:
             broken = [reader.broken] if reader.broken else []
             self.messages += [f"{legible(reader.path.name)}: {note}" for note in (*reader.notes, *broken)]
             self.complete &= reader.broken is None
+        places = [Placement(c.rotation, c.translation_mm) for c in self.cameras]
+        if (pair := exchanged_cameras(sights.moments, places)) is not None:
+            one, other = (legible(self.readers[k].path.name) for k in pair)
+            self.messages.append(
+                f"{one} and {other} fit better with each other's camera: check the order of the videos"
+            )
         for view in range(1, len(self.cameras)):
             found = agreement(
                 sights.of(0), self.cameras[0].center_mm, sights.of(view), self.cameras[view].center_mm
@@ -168,6 +177,8 @@ class Sights:
         self._rows: list[list[Float[Array, "26 3"]]] = [[] for _ in range(views)]
         self._alone, self._met = [0] * views, [0] * views
         """In how many frames the first view and that one show one person each, and in how many the same."""
+        self.moments: list[dict[int, WorldView]] = []
+        """What the views say of that person now and then."""
 
     def add(self, groups: dict[int, list[tuple[int, int]]], people: Sequence[Sequence[WorldView]]) -> None:
         """Those of one frame: of the person whom most views see."""
@@ -178,10 +189,13 @@ class Sights:
             if len(people[0]) == len(people[view]) == 1:
                 self._alone[view] += 1
                 self._met[view] += 0 in members and view in members
+        # alone in both views is the same person even where the cameras do not fit
+        alone = {view: 0 for view, those in enumerate(people) if len(those) == 1}
+        seen = {view: people[view][row] for view, row in (alone | members).items()}
         for view, rows in enumerate(self._rows):
-            # alone in both views is the same person even where the cameras do not fit
-            row = members.get(view, 0 if len(people[view]) == 1 else None)
-            rows.append(np.full((26, 3), np.nan) if row is None else people[view][row].sight)
+            rows.append(seen[view].sight if view in seen else np.full((26, 3), np.nan))
+        if len(self._rows[0]) % EVERY == 1 and len(self.moments) < MOMENTS:
+            self.moments.append(seen)
 
     def apart(self, view: int) -> bool:
         """Whether the one person of that view is seldom the one of the first. Swapped cameras of one height
