@@ -27,7 +27,7 @@ POSES = [
     Case("poses of another format", document("poses.json", {"format": "coco"}), VIEW, "format is 'coco'"),
     Case("poses a list", document("poses.json", [1]), VIEW, "format is 'list'"),
     Case(
-        "poses of version 9", poses_text(lambda t: t.replace('"version":1', '"version":9')), VIEW, "version 9"
+        "poses of version 9", poses_text(lambda t: t.replace('"version":2', '"version":9')), VIEW, "version 9"
     ),
     Case("poses cut off", poses_text(lambda t: t[: len(t) // 2]), VIEW, r"poses\.json: is not JSON"),
     Case("poses deep", data("poses.json", DEEP), VIEW, "nested too deeply"),
