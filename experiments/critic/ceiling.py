@@ -1,7 +1,8 @@
 """How well can mistakes be known at all? A classifier of wrong joints with all that Φ has, beside sigma.
 
 It is trained for nothing else than to tell joints more than 100 mm off, on renders as `heavy` sees them, from
-Φ's last features, its answer and the evidence. A critic that reads the same cannot know more than that.
+Φ's last features, its answer and the evidence. What it finds beyond sigma
+is what a critic could hope for, not a bound.
 """
 
 from __future__ import annotations
