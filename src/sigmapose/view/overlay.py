@@ -1,5 +1,6 @@
-"""Draw poses on their picture: confidence as colour, 90 % regions as ellipses, hidden joints hollow, and a
-strip underneath with the standard deviation in depth, which the picture itself cannot show.
+"""Draw poses on their picture: what to make of a joint as colour and shape (`view/marks.py`), 90 % regions
+as ellipses, dashed bones to what is hidden, and a strip underneath with how far off joints may be in depth,
+which the picture itself cannot show.
 """
 
 from __future__ import annotations
@@ -12,15 +13,12 @@ import numpy as np
 
 from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float, UInt8
-from sigmapose.view.colours import person_colour, sigma_colours
+from sigmapose.view.marks import OUTLINE, SUBPIXEL_BITS, VERDICT_RGB, Mark, draw_mark, fixed
 from sigmapose.view.strip import DepthStrip
+from sigmapose.view.verdicts import JointVerdicts, judge_joints
 
-HIDDEN_BELOW = 0.5
-"""A joint whose probability of being visible is lower is drawn hollow, its bones dashed."""
-_SUBPIXEL_BITS = 4
 _FILL_OPACITY = 0.22
-_OUTLINE = (20, 20, 24)
-_FAR_PX = 20_000.0
+_TAG, _TAG_TEXT = (32, 34, 40), (245, 246, 248)
 
 
 class Overlay:
@@ -43,21 +41,23 @@ class Overlay:
         canvas[:height] = rgb
         picture = canvas[:height]
         ordered = sorted(poses, key=lambda pose: -float(np.nan_to_num(pose.root_mm[2])))
-        for pose in ordered:
-            _DrawnPerson(pose, self._scale, self._level).draw(picture)
+        judged = [judge_joints(pose) for pose in ordered]
+        for pose, verdicts in zip(ordered, judged, strict=True):
+            _DrawnPerson(pose, verdicts, self._scale, self._level).draw(picture)
         if self._strip is not None:
-            canvas[height:] = self._strip.draw(ordered[::-1])
+            canvas[height:] = self._strip.draw(ordered[::-1], judged[::-1])
         return canvas
 
 
 class _DrawnPerson:
-    def __init__(self, pose: Pose, scale: float, level: float) -> None:
+    def __init__(self, pose: Pose, verdicts: JointVerdicts, scale: float, level: float) -> None:
         self.pose = pose
+        self.verdicts = verdicts
         self.scale = scale
         self.points = pose.points_px
         self.present = np.isfinite(self.points[:, 0]) & np.isfinite(self.points[:, 1])
-        self.hidden = ~np.greater_equal(pose.visibility[:, 0], HIDDEN_BELOW)
-        self.colours: list[tuple[int, int, int]] = [tuple(c) for c in sigma_colours(pose.sigma_mm).tolist()]
+        self.hidden = verdicts.hidden > 0
+        self.colours = [VERDICT_RGB[verdict] for verdict in verdicts.verdict]
         self.axes = pose.ellipse(level)
         self.line = max(2, round(3.4 * scale))
         self.dot = max(2.2, 4.6 * scale)
@@ -104,11 +104,11 @@ class _DrawnPerson:
         self, picture: UInt8[Array, "h w 3"], joint: int, origin: tuple[int, int], thickness: int
     ) -> None:
         long, short = self.axes[joint]
-        axes = _fixed((math.hypot(*long.tolist()), math.hypot(*short.tolist())))
+        axes = fixed((math.hypot(*long.tolist()), math.hypot(*short.tolist())))
         angle = math.degrees(math.atan2(long[1], long[0]))
-        centre = _fixed(self.points[joint] - origin)
+        centre = fixed(self.points[joint] - origin)
         colour = self.colours[joint]
-        cv2.ellipse(picture, centre, axes, angle, 0, 360, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.ellipse(picture, centre, axes, angle, 0, 360, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
     def _bone(self, picture: UInt8[Array, "h w 3"], a: int, b: int) -> None:
         """Each half in the colour of its joint; dashed where one end is hidden."""
@@ -122,24 +122,18 @@ class _DrawnPerson:
         shadow = self.line + max(1, round(1.8 * self.scale))
         for thickness, outline in ((shadow, True), (self.line, False)):
             for low, high in pieces:
-                colour = _OUTLINE if outline else self.colours[a if low + high < 1 else b]
-                tips = _fixed((x + dx * low, y + dy * low)), _fixed((x + dx * high, y + dy * high))
-                cv2.line(picture, *tips, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+                colour = OUTLINE if outline else self.colours[a if low + high < 1 else b]
+                tips = fixed((x + dx * low, y + dy * low)), fixed((x + dx * high, y + dy * high))
+                cv2.line(picture, *tips, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
     def _joint(self, picture: UInt8[Array, "h w 3"], joint: int) -> None:
         if not _near(picture, self.points[joint]):
             return
         small = 0.6 if self.pose.skeleton.joints[joint].endswith(("eye", "ear", "toe", "heel")) else 1.0
-        centre, radius = _fixed(self.points[joint]), self.dot * small
-        ring = max(1, round(1.6 * self.scale))
-        outer = _fixed((radius + 1.3 * self.scale, 0))[0]
-        cv2.circle(picture, centre, outer, _OUTLINE, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
-        inner = _fixed((radius, 0))[0]
-        if self.hidden[joint]:
-            hollow = _fixed((radius - 0.4 * ring, 0))[0]
-            cv2.circle(picture, centre, hollow, self.colours[joint], ring, cv2.LINE_AA, _SUBPIXEL_BITS)
-        else:
-            cv2.circle(picture, centre, inner, self.colours[joint], cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+        mark = Mark(
+            int(self.verdicts.verdict[joint]), bool(self.hidden[joint]), bool(self.verdicts.mirrored[joint])
+        )
+        draw_mark(picture, self.points[joint], mark, self.dot * small)
 
     def _name(self, picture: UInt8[Array, "h w 3"]) -> None:
         if self.pose.track < 0 or not self.present.any():
@@ -152,19 +146,11 @@ class _DrawnPerson:
         height, width = picture.shape[:2]
         left = int(np.clip(head[0] - wide / 2, pad, max(pad, width - wide - pad)))
         base = int(np.clip(head[1] - 26 * self.scale, high + pad, max(high + pad, height - pad)))
-        colour = person_colour(self.pose.track)
         corners = (left - pad, base - high - pad), (left + wide + pad, base + pad)
-        cv2.rectangle(picture, *corners, colour, cv2.FILLED, cv2.LINE_AA)
+        cv2.rectangle(picture, *corners, _TAG, cv2.FILLED, cv2.LINE_AA)
         cv2.putText(
-            picture, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, size, _OUTLINE, weight, cv2.LINE_AA
+            picture, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, size, _TAG_TEXT, weight, cv2.LINE_AA
         )
-
-
-def _fixed(point: Sequence[float] | Float[Array, " 2"]) -> tuple[int, int]:
-    """OpenCV's fixed-point coordinates, kept within what its 32 bits hold."""
-    x, y = float(point[0]), float(point[1])
-    one = 1 << _SUBPIXEL_BITS
-    return round(min(max(x, -_FAR_PX), _FAR_PX) * one), round(min(max(y, -_FAR_PX), _FAR_PX) * one)
 
 
 def _near(picture: UInt8[Array, "h w 3"], point: Float[Array, " 2"], margin: float = 0.5) -> bool:
