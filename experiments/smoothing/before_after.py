@@ -8,6 +8,7 @@ correlation of errors in time too, which the smoother's shares come from.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,14 @@ import numpy as np
 from experiments.smoothing.error_correlation import ErrorCurve, correlations, parts, whitened
 from sigmapose.bench.real_val import relative_to
 from sigmapose.bench.upper_body import EARS, JOINTS, find_recordings, load_upper_body
+from sigmapose.errors import DataError
 from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, smoothed_film
+from sigmapose.estimate.smooth.online import OnlineSmoother
 from sigmapose.evaluate.motion import acceleration_errors, jitter
 from sigmapose.evaluate.pose_metrics import aligned_errors_mm, lengths
+from sigmapose.evaluate.uncertainty_metrics import crps_mm
 from sigmapose.gaussian import chi2_radius, mahalanobis
 from sigmapose.io.poses_json import read_poses
 from sigmapose.pose import Frame, Pose
@@ -45,6 +49,8 @@ class BeforeAfter:
     """Videos without labels."""
     model: str = "heavy"
     """Size of the encoder."""
+    lag: int | None = None
+    """Of the clips also: every frame smoothed when so many more were seen."""
 
 
 def main(options: BeforeAfter) -> None:
@@ -53,7 +59,7 @@ def main(options: BeforeAfter) -> None:
 
     curves: list[ErrorCurve] = []
     if options.clips is not None:
-        curves.append(_rendered(options.clips))
+        curves.append(_rendered(options.clips, options.lag))
     estimator = sigmapose.load(options.model) if options.recordings or options.films else None
     if options.recordings is not None and estimator is not None:
         curves.append(_recorded(options.recordings, estimator))
@@ -113,12 +119,13 @@ class _Errors:
         error, cov, radius = (np.concatenate(part) for part in (self.error_mm, self.cov_mm2, self.radius))
         known = np.isfinite(error).all(-1)
         inside = mahalanobis(error[known], cov[known]) <= radius[known]
+        crps = crps_mm(error[known], cov[known]).mean()
         sigma = np.sqrt(np.trace(cov[known], axis1=-2, axis2=-1) / 3)
         return (
             f"MPJPE {lengths(error[known]).mean():.1f}, PA {np.nanmean(np.concatenate(self.pa_mm)):.1f}, "
             f"acceleration {np.nanmean(np.concatenate(self.acceleration)):.1f} mm/frame2, jitter "
             f"{np.nanmean(np.concatenate(self.jitter)):.1f} mm/frame3, 90 % regions {inside.mean():.3f}, "
-            f"sigma {sigma.mean():.0f} mm"
+            f"sigma {sigma.mean():.0f} mm, CRPS {crps:.1f}"
         )
 
 
@@ -128,22 +135,52 @@ def _radii(pose: Pose | None, index: list[int]) -> Float[Array, " j"]:
     return pose.regions.joint_radius(0.9)[index]
 
 
-def _rendered(folder: Path) -> ErrorCurve:
-    errors = {"raw": _Errors.none(), "smoothed": _Errors.none()}
+def _rendered(folder: Path, lag: int | None) -> ErrorCurve:
+    errors: dict[str, _Errors] = defaultdict(_Errors.none)
+    missed: dict[str, list[tuple[float, float]]] = defaultdict(list)
     tracks = []
     for file in sorted(folder.glob("*.npz")):
         with np.load(file) as truth:
-            joints, height = truth["joints_mm"], float(truth["height_mm"])
+            joints, height, points = truth["joints_mm"], float(truth["height_mm"]), truth["points_px"]
+            hidden, split = truth["hidden"][:, ALL], str(truth["split"])
         joints = joints - joints[:, [BODY_26.index("mid_hip")]]
         seen = list(read_poses(file.with_suffix(".json")))
-        for name, frames in (("raw", seen), ("smoothed", _offline(seen, HEIGHT_SIGMA_MM / height))):
+        if len(seen) < len(joints):
+            raise DataError(f"{file.with_suffix('.json')} has {len(seen)} of {len(joints)} frames")
+        log, behind = HEIGHT_SIGMA_MM / height, ", things in front" if hidden.any() else ""
+        told = {"raw": seen, "smoothed": _offline(seen, log)}
+        if lag is not None:
+            told[f"{lag} frames later"] = list(OnlineSmoother(lag, height_mm=height).smoothed(seen))
+        for name, frames in told.items():
             poses = [frame.poses[0] if frame.poses else None for frame in frames]
-            used = np.ones((len(poses), len(ALL)), bool)
-            errors[name].add(poses, joints[:, ALL], used, ALL, np.arange(len(poses)))
-        tracks.append(whitened(errors["raw"].error_mm[-1], errors["raw"].cov_mm2[-1]))
-    for name, found in errors.items():
+            where, number = f"{split}, {name}{behind}", np.arange(len(poses))
+            errors[where].add(poses, joints[:, ALL], np.ones_like(hidden), ALL, number)
+            if hidden.any():
+                errors[f"{split}, {name}, joints behind things"].add(
+                    poses, joints[:, ALL], hidden, ALL, number
+                )
+            missed[where] += _missed(poses, points)
+        raw = errors[f"{split}, raw{behind}"]
+        tracks.append(whitened(raw.error_mm[-1], raw.cov_mm2[-1]))
+    for name, found in sorted(errors.items()):
         print(f"rendered clips, {name}: {found.told()}", flush=True)
+        if name in missed:
+            own, true = np.mean(missed[name], axis=0)
+            print(f"    joints miss their own points by {own:.1f} px, the true ones by {true:.1f}")
     return _curve("rendered clips", tracks, CLIP_LAGS, 30.0)
+
+
+def _missed(poses: Sequence[Pose | None], truth: Float[Array, "t 26 2"]) -> list[tuple[float, float]]:
+    """How far visible joints in space are from the points in the picture that are said, and from the true
+    ones; one pair a frame."""
+    out: list[tuple[float, float]] = []
+    for pose, points in zip(poses, truth, strict=True):
+        if pose is not None:
+            seen = pose.visibility[:, 0] > 0.5
+            at = pose.camera.project(pose.joints_camera_mm)
+            own, true = (lengths(at - to)[seen] for to in (pose.points_px, points))
+            out += [(float(own.mean()), float(true.mean()))] if seen.any() else []
+    return out
 
 
 def _recorded(folder: Path, estimator: Estimator) -> ErrorCurve:

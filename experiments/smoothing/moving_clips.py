@@ -4,6 +4,8 @@
 
 Motion capture of training and validation subjects. Every clip is told its camera and the person's height, so
 that errors are those of the networks. `NAME.npz` holds the truth, `NAME.json` what was said (`poses.json`).
+Clips of validation subjects come a second time as `NAME-hidden`: there a thing hides some joints for 0.2 to
+1.5 s, and `hidden` says which and when.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -29,8 +32,11 @@ from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
 from sigmapose.io.poses_json import PosesWriter, Source
 from sigmapose.io.video import VideoFrame
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Bool, Float
 from sigmapose.skeleton import BODY_26
+
+if TYPE_CHECKING:
+    from sigmapose.estimate.estimator import Estimator
 
 MOTIONS = (
     ("cmu/38_02.bvh", 0, 1),
@@ -39,9 +45,28 @@ MOTIONS = (
     ("cmu/37_01.bvh", 0, 4),
     ("cmu/136_20.bvh", 20, 7),
     ("cmu/113_25.bvh", 30, 8),
+    ("cmu/07_03.bvh", 10, 11),
+    ("cmu/16_15.bvh", 20, 12),
+    ("cmu/16_31.bvh", 10, 13),
+    ("cmu/16_47.bvh", 10, 14),
+    ("cmu/136_24.bvh", 60, 15),
+    ("cmu/143_32.bvh", 40, 16),
+    ("dance_martial/indian_13.bvh", 200, 17),
+    ("dance_martial/indian_15.bvh", 300, 18),
 )
-"""File, first frame and seed."""
+"""File, first frame and seed. From the fifth on, but for `113_25`, validation subjects."""
+HIDDEN_FRAMES = (6, 15, 30, 45)
+HIDDEN_FROM = 18
+HIDDEN_JOINTS = (
+    ("left_knee", "right_knee", "left_ankle", "right_ankle"),
+    ("left_elbow", "left_wrist"),
+    ("right_hip", "right_knee", "right_ankle"),
+    ("right_elbow", "right_wrist"),
+)
+"""What is hidden in one clip after another, and for how long."""
 SIDE_PX = 400.0
+MARGIN_PX = 12
+"""By which a thing is larger than what it hides."""
 FOCAL, VIEW = 900.0, 1024
 
 
@@ -55,6 +80,7 @@ class MovingPerson:
     points_px: Float[Array, "frame 26 2"]
     camera: Camera
     height_mm: float
+    split: Split
 
 
 def render_person(mocap: Path, file: str, start: int, seed: int, frames: int) -> MovingPerson:
@@ -98,7 +124,8 @@ def render_person(mocap: Path, file: str, start: int, seed: int, frames: int) ->
     zoom, centre = SIDE_PX / size, np.array([WIDTH / 2, HEIGHT / 2])
     cx, cy = (middle - place) * zoom + centre
     camera = Camera(WIDTH, HEIGHT, FOCAL * zoom, FOCAL * zoom, float(cx), float(cy))
-    return MovingPerson(figure, joints, (points - place) * zoom + centre, camera, float(rest.stature_mm[0]))
+    return MovingPerson(figure, joints, (points - place) * zoom + centre, camera, float(rest.stature_mm[0]),
+                        motion.clip.split)  # fmt: skip
 
 
 def pictures_of(person: MovingPerson, background: Array, seed: int) -> list[VideoFrame]:
@@ -112,6 +139,28 @@ def pictures_of(person: MovingPerson, background: Array, seed: int) -> list[Vide
         seen = np.clip(np.rint(seen + noise.normal(0, 2, seen.shape)), 0, 255).astype(np.uint8)
         frames.append(VideoFrame(i, i / FPS, seen))
     return frames
+
+
+def hide(
+    frames: list[VideoFrame], points_px: Float[Array, "frame 26 2"], cloth: Array, number: int
+) -> tuple[list[VideoFrame], Bool[Array, "frame 26"]]:
+    """A thing that stands still before some joints for a while, cut from another photograph; and which joints
+    it hides when."""
+    joints = [BODY_26.index(name) for name in HIDDEN_JOINTS[number % len(HIDDEN_JOINTS)]]
+    count = HIDDEN_FRAMES[(number // 2) % len(HIDDEN_FRAMES)]
+    when = slice(HIDDEN_FROM, HIDDEN_FROM + count)
+    places = points_px[when][:, joints].reshape(-1, 2)
+    low = np.clip(np.floor(places.min(0)) - MARGIN_PX, 0, (WIDTH, HEIGHT)).astype(int)
+    high = np.clip(np.ceil(places.max(0)) + MARGIN_PX, 0, (WIDTH, HEIGHT)).astype(int)
+    thing = _filled(cloth)[::-1, ::-1]
+    out = list(frames)
+    for t in range(*when.indices(len(frames))):
+        picture = frames[t].rgb.copy()
+        picture[low[1] : high[1], low[0] : high[0]] = thing[low[1] : high[1], low[0] : high[0]]
+        out[t] = VideoFrame(frames[t].index, frames[t].time_s, picture)
+    hidden = np.zeros(points_px.shape[:2], bool)
+    hidden[when] = ((points_px[when] >= low) & (points_px[when] < high)).all(-1)
+    return out, hidden
 
 
 @dataclass(frozen=True)
@@ -148,10 +197,23 @@ def main(options: MovingClips) -> None:
             continue
         person = render_person(options.mocap, file, start, seed, options.frames)
         seen = pictures_of(person, photos[k % len(photos)], k)
-        np.savez(place.with_suffix(".npz"), joints_mm=person.joints_mm, points_px=person.points_px,
-                 joints=np.array(BODY_26.joints), height_mm=person.height_mm)  # fmt: skip
-        with PosesWriter(place) as writer:
-            writer.add_source(Source("", person.camera, FPS))
-            for frame in estimator.follow(seen, camera=person.camera, height_mm=person.height_mm, people=1):
-                writer.write(frame)
+        told = [(place, seen, np.zeros(person.points_px.shape[:2], bool))]
+        if person.split is Split.VAL:
+            behind = hide(seen, person.points_px, photos[(k + 1) % len(photos)], k)
+            told.insert(0, (place.with_stem(f"{place.stem}-hidden"), *behind))
+        for where, pictures, hidden in told:
+            _write(where, person, pictures, hidden, estimator)
         print(file, f"{options.frames} frames", flush=True)
+
+
+def _write(
+    place: Path, person: MovingPerson, seen: list[VideoFrame], hidden: Array, estimator: Estimator
+) -> None:
+    """The truth and what the networks say of the pictures."""
+    np.savez(place.with_suffix(".npz"), joints_mm=person.joints_mm, points_px=person.points_px,
+             joints=np.array(BODY_26.joints), height_mm=person.height_mm, hidden=hidden,
+             split=str(person.split))  # fmt: skip
+    with PosesWriter(place) as writer:
+        writer.add_source(Source("", person.camera, FPS))
+        for frame in estimator.follow(seen, camera=person.camera, height_mm=person.height_mm, people=1):
+            writer.write(frame)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sigmapose.estimate.api import load as load
     from sigmapose.estimate.assemble import PoseBatch as PoseBatch
     from sigmapose.estimate.estimator import Estimator as Estimator
+    from sigmapose.estimate.smooth.online import OnlineSmoother as OnlineSmoother
     from sigmapose.io.export.data_frame import to_dataframe as to_dataframe
     from sigmapose.io.export.formats import export as export
     from sigmapose.io.poses_json import read_poses as read_poses
@@ -45,6 +46,7 @@ _HOME = {
     "Frame": "sigmapose.pose",
     "Interval": "sigmapose.pose",
     "Measurements": "sigmapose.measurement.series",
+    "OnlineSmoother": "sigmapose.estimate.smooth.online",
     "Pose": "sigmapose.pose",
     "PoseBatch": "sigmapose.estimate.assemble",
     "SigmaposeError": "sigmapose.errors",
@@ -63,6 +65,7 @@ __all__ = [
     "Frame",
     "Interval",
     "Measurements",
+    "OnlineSmoother",
     "Pose",
     "PoseBatch",
     "SigmaposeError",

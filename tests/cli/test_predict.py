@@ -81,6 +81,9 @@ def test_a_video_is_smoothed_unless_told_otherwise(run, clip: Path, tmp_path: Pa
     assert run("predict", clip, "--out", tmp_path / "alone", "--no-smooth", *words).code == 0
     both, alone = (read_poses(tmp_path / name / "poses.json") for name in ("both", "alone"))
     assert both.smoothed and not alone.smoothed
+    words += ("--frames", "0:1", "--raw", "--no-smooth")
+    told = run("predict", clip, "--out", tmp_path / "neither", *words)
+    assert told.code == 0 and "--raw keeps nothing more: with --no-smooth" in told.err
     thighs = []
     for frame, single in zip(both, alone, strict=True):
         (pose,), (own,) = frame.poses, single.poses

@@ -8,55 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sigmapose.estimate.smooth.error_model import CONSTANT, SLOW, SLOW_TIME_S
 from sigmapose.estimate.smooth.film_smoother import GAP_S, FilmSmoother, smoothed_film
 from sigmapose.gaussian import chi2_radius, mahalanobis
-from sigmapose.pose import Frame, Pose
+from sigmapose.pose import Frame
 from sigmapose.regions import Regions
 from sigmapose.skeleton import BODY_26
-from walking_person import walking_pose
+from walking_film import errors_of, film
 
 JOINTS = [j for j in range(26) if j != BODY_26.index("mid_hip")]
 OFFLINE = {"lag_s": 2.0, "block_s": 60.0}
-
-
-def draws(rng: np.random.Generator, times: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Errors of unit variance that hang together in time as the smoother assumes."""
-    slow = [rng.standard_normal(shape)]
-    for seconds in np.diff(times):
-        keep = np.exp(-seconds / SLOW_TIME_S)
-        slow.append(keep * slow[-1] + np.sqrt(1 - keep**2) * rng.standard_normal(shape))
-    own = rng.standard_normal((len(times), *shape))
-    shared = np.sqrt(CONSTANT) * rng.standard_normal(shape) + np.sqrt(SLOW) * np.stack(slow)
-    return shared + np.sqrt(1 - CONSTANT - SLOW) * own
-
-
-def film(
-    times: np.ndarray, *, seed: int = 0, track: int = 0, steps_hz: float = 0.8
-) -> tuple[list[Frame], list[Pose]]:
-    """A walking person as seen, and as they are."""
-    rng = np.random.default_rng(seed)
-    truth = [
-        walking_pose(2 * np.pi * steps_hz * t, track=track, root_mm=(100 + 900 * t, 60.0, 3500.0))
-        for t in times
-    ]
-    roots = [np.linalg.cholesky(pose.cov_mm2) for pose in truth]
-    errors, in_picture = draws(rng, times, (26, 3)), draws(rng, times, (26, 2))
-    place = draws(rng, times, (3,))
-    frames = []
-    for k, (pose, root) in enumerate(zip(truth, roots, strict=True)):
-        seen = replace(
-            pose,
-            joints_mm=pose.joints_mm + (root @ errors[k][..., None])[..., 0],
-            points_px=pose.points_px + (np.linalg.cholesky(pose.cov_px2) @ in_picture[k][..., None])[..., 0],
-            root_mm=pose.root_mm + np.linalg.cholesky(pose.root_cov_mm2) @ place[k],
-        )
-        frames.append(Frame(k, float(times[k]), (seen,)))
-    return frames, truth
-
-
-def errors_of(frames: list[Frame], truth: list[Pose]) -> np.ndarray:
-    return np.stack([f.poses[0].joints_mm - p.joints_mm for f, p in zip(frames, truth, strict=True)])
 
 
 @pytest.mark.parametrize("uneven", [False, True])
@@ -123,6 +83,21 @@ def test_bones_keep_their_lengths() -> None:
         assert length.mean() == pytest.approx(true, abs=60)
     thighs = [told[0].poses[0].interval(f"{side}_thigh_length").mean for side in ("left", "right")]
     assert thighs[0] == pytest.approx(thighs[1], abs=4), "one person's"
+
+
+def test_joints_stay_where_the_picture_shows_them() -> None:
+    seen, truth = film(np.arange(60) / 30)
+    for told in (list(smoothed_film(seen, 0.05, **OFFLINE)), list(smoothed_film(seen, 0.05))):
+        at = np.stack([f.poses[0].camera.project(f.poses[0].joints_camera_mm) for f in told])
+        points = np.stack([f.poses[0].points_px for f in told])
+        sure = truth[0].visibility[:, 0] > 0.5
+        off = np.linalg.norm(at - points, axis=-1)[:, sure]
+        assert np.percentile(off, 95) < 1.5
+        before = np.linalg.norm(
+            [f.poses[0].points_px - p.points_px for f, p in zip(seen, truth, strict=True)], axis=-1
+        )
+        after = np.linalg.norm([a - p.points_px for a, p in zip(at, truth, strict=True)], axis=-1)
+        assert after[:, sure].mean() < before[:, sure].mean()
 
 
 def test_one_frame_far_off_does_not_pull_its_neighbours() -> None:

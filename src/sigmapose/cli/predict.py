@@ -77,6 +77,8 @@ class Predict:
         exports = ExportOption.parse(self.export)
         exports.check(self.out, pictures.kind, self.overwrite)
         smooth = self.smooth and pictures.kind == "video"
+        if self.raw and not smooth:
+            sys.stderr.write(f"sigmapose: note: --raw keeps nothing more: {self._not_smoothed()}\n")
         outputs = Outputs(
             self.out, self.json, kind=pictures.kind, title=name, fps=pictures.fps,
             read=self.input[0], overlay=not self.no_overlay, overwrite=self.overwrite,
@@ -117,6 +119,11 @@ class Predict:
         if self.out is not None and exports.words:
             said.write(self._exported(exports, self.out, tally.poses))
         return 0
+
+    def _not_smoothed(self) -> str:
+        if not self.smooth:
+            return "with --no-smooth poses.json holds what each frame shows by itself"
+        return "only people of a video are smoothed, not those of photos"
 
     def _pictures(self) -> Pictures:
         from sigmapose.errors import InputError

@@ -17,7 +17,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM, PoseBatch, Stature, assemble
+from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
 from sigmapose.estimate.candidates import Candidates, find_candidates
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
@@ -38,8 +38,9 @@ from sigmapose.estimate.network import (
 from sigmapose.estimate.person_score import TrackScores, person_score
 from sigmapose.estimate.picture_checks import check_people, check_picture, check_pictures, open_picture
 from sigmapose.estimate.same_person import choose, readings_of
-from sigmapose.estimate.side_swaps import SideSwapFilter
+from sigmapose.estimate.side_swaps import SideSwapFilter, seen_sides, sureness
 from sigmapose.estimate.smooth.film_smoother import smoothed_film
+from sigmapose.estimate.smooth.online import OnlineSmoother, stature_log
 from sigmapose.estimate.thunder import Thunder, closer, middle_of
 from sigmapose.estimate.tracker import Tracked, Tracker
 from sigmapose.io.video import VideoFrame, VideoReader
@@ -151,6 +152,7 @@ class Estimator:
         frames: tuple[int, int | None] | None = None,
         people: int | None = None,
         raw: bool = False,
+        lag: int | None = None,
     ) -> Iterator[Frame]:
         """Frames of a video file, in order, as they are done; people keep their ``track`` number.
 
@@ -161,21 +163,24 @@ class Estimator:
             raw: every frame by itself, at once. Else people are smoothed in time
                 (:mod:`sigmapose.estimate.smooth`): frames come up to half a second later, and ``pose.raw`` is
                 what a frame alone shows.
+            lag: every frame comes when so many more are known, as :meth:`follow` has it.
 
         Raises:
-            InputError: not a readable video. A video that breaks in the middle ends there, with a logged
-                warning.
+            InputError: not a readable video, or a lag with ``raw``. A video that breaks in the middle ends
+                there, with a logged warning.
         """
+        if raw and lag is not None:
+            raise InputError("raw=True and lag=: frames by themselves come at once: give one of them")
         reader = VideoReader(path, frames)
-        seen = self.follow(reader, camera=camera, height_mm=height_mm, people=people)
-        yield from seen if raw else smoothed_film(seen, self.stature_log(height_mm))
+        seen = self.follow(reader, camera=camera, height_mm=height_mm, people=people, lag=lag)
+        alone = raw or lag is not None
+        yield from seen if alone else smoothed_film(seen, self.stature_log(height_mm))
         if reader.broken:
             log.warning("%s", reader.broken)
 
     def stature_log(self, height_mm: float | None) -> float:
         """Relative standard deviation of the standing height that is assumed, or known."""
-        mean, sigma = STATURES_MM[self.stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
-        return sigma / mean
+        return stature_log(height_mm, self.stature)
 
     def follow(
         self,
@@ -184,13 +189,33 @@ class Estimator:
         camera: Camera | None = None,
         height_mm: float | None = None,
         people: int | None = None,
+        lag: int | None = None,
     ) -> Iterator[Frame]:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture).
 
         Where a cut is suspected, up to four frames are taken ahead.
+
+        Args:
+            frames: of one scene, times rising.
+            camera, height_mm, people: as for a photo.
+            lag: people are smoothed, and frame t comes with frame t + lag
+                (:class:`sigmapose.OnlineSmoother`); 0: by what was seen until then. None: every frame by
+                itself.
         """
         check_height(height_mm)
         check_people(people)
+        seen = self._follow(frames, camera, height_mm, people)
+        if lag is None:
+            return seen
+        return OnlineSmoother(lag, height_mm=height_mm, stature=self.stature).smoothed(seen)
+
+    def _follow(
+        self,
+        frames: Iterable[VideoFrame],
+        camera: Camera | None,
+        height_mm: float | None,
+        people: int | None,
+    ) -> Iterator[Frame]:
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
         scores = TrackScores()
         looks = self.looks or VIDEO_LOOKS
@@ -268,10 +293,10 @@ class Estimator:
         if side_swaps is not None:
             poses = [
                 self._exchange_sides(pose, person, points, height_mm)
-                if side_swaps.exchanged(person.track, points[:, :2], person.crop.size_px, _sureness(pose))
+                if side_swaps.exchanged(person.track, points[:, :2], person.crop.size_px, sureness(pose))
                 else pose
                 for row, (pose, person) in enumerate(zip(poses, people, strict=True))
-                for points in (_in_picture(said.landmarks.landmarks[row], person.crop),)
+                for points in (seen_sides(said.landmarks.landmarks[row], person.crop),)
             ]
         return poses
 
@@ -372,14 +397,3 @@ def _places(crops: Sequence[Crop], camera: Camera) -> tuple[Float[Array, "crop 2
     centre = camera.undistort(seen)
     centre = np.where(np.isfinite(centre), centre, seen)  # a crop may reach beyond what the lens can show
     return centre, np.array([crop.size_px for crop in crops])
-
-
-def _sureness(pose: Pose) -> float:
-    """Inverse of the mean squared sigma of a pose's joints, 1 at 100 mm."""
-    return float(100.0**2 / max(np.mean(pose.sigma_mm**2), 1e-6))
-
-
-def _in_picture(landmarks: Float[Array, "39 _"], crop: Crop) -> Float[Array, "33 3"]:
-    """BlazePose's landmarks of a person: pixels and visibility."""
-    rows = landmarks[: len(BLAZEPOSE_33)].astype(np.float64)
-    return np.column_stack((crop.to_image(rows[:, :2]), rows[:, 3]))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmapose.estimate.crop import Crop
+from sigmapose.pose import Pose
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BLAZEPOSE_33
 
@@ -71,3 +73,14 @@ class SideSwapFilter:
         vote = MEMORY * chain.vote + (-sureness if jumped else sureness)
         self._chains[track] = _Chain(other if jumped else trunk, vote, self._frame)
         return jumped != (vote < 0)
+
+
+def sureness(pose: Pose) -> float:
+    """Inverse of the mean squared sigma of a pose's joints, 1 at 100 mm."""
+    return float(100.0**2 / max(np.mean(pose.sigma_mm**2), 1e-6))
+
+
+def seen_sides(landmarks: Float[Array, "39 _"], crop: Crop) -> Float[Array, "33 3"]:
+    """BlazePose's landmarks of a person: pixels and visibility."""
+    rows = landmarks[: len(BLAZEPOSE_33)].astype(np.float64)
+    return np.column_stack((crop.to_image(rows[:, :2]), rows[:, 3]))

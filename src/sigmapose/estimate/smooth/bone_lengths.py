@@ -4,7 +4,8 @@ The lengths are weighted medians of the smoothed joints' distances, left and rig
 In a frame, joints are moved by their own covariances, those that err together moved together, until the bones
 have their lengths (Gauss-Newton on a pseudo-measurement of SLACK). The length itself may be wrong, by what
 frames of a film have in common: that goes into the covariances, as part of an update whose gain does not know
-of it (Joseph's form).
+of it (Joseph's form). Nor does the gain know all of the errors across the rays of the camera (`rays`): bones
+give way along the depth first.
 """
 
 from __future__ import annotations
@@ -137,21 +138,28 @@ def keep_lengths(
     cov_mm2: Float[Array, "time joint 3 3"],
     factors_mm: Float[Array, "time joint 3 rank"],
     bones: BoneLengths,
+    free: Float[Array, "time joint 3 3"],
 ) -> tuple[Float[Array, "time joint 3"], Float[Array, "time joint 3 3"], Float[Array, "time joint 3 rank"]]:
-    """Joints, covariances and factors of frames whose bones have those lengths."""
+    """Joints, covariances and factors of frames whose bones have those lengths.
+
+    Args:
+        free: what turns a joint's error into what bones may move it by; the identity: all of it.
+    """
     parts = [slice(first, first + CHUNK) for first in range(0, len(joints_mm), CHUNK)]
-    kept = [_keep(joints_mm[p], cov_mm2[p], factors_mm[p], bones) for p in parts]
+    kept = [_keep(joints_mm[p], cov_mm2[p], factors_mm[p], bones, free[p]) for p in parts]
     joints, cov, factors = (np.concatenate(arrays) for arrays in zip(*kept, strict=True))
     return joints, cov, factors
 
 
 def _keep(
-    joints_mm: Array, cov_mm2: Array, factors_mm: Array, bones: BoneLengths
+    joints_mm: Array, cov_mm2: Array, factors_mm: Array, bones: BoneLengths, free: Array
 ) -> tuple[Array, Array, Array]:
     times, joints, _, rank = factors_mm.shape
     count, row = len(FROM), np.arange(len(FROM))
     alone = cov_mm2 - factors_mm @ np.swapaxes(factors_mm, -1, -2)
     flat_factors = factors_mm.reshape(times, 3 * joints, rank)
+    free_alone = free @ alone @ np.swapaxes(free, -1, -2)
+    free_factors = (free @ factors_mm).reshape(times, 3 * joints, rank)
     moved = joints_mm
     slope = np.zeros((times, count, joints, 3))
     across = np.zeros((times, 3 * joints, count))
@@ -162,9 +170,9 @@ def _keep(
         along = bone / np.maximum(length, 1e-9)[..., None]
         slope[:, row, TO], slope[:, row, FROM] = along, -along
         flat = slope.reshape(times, count, 3 * joints)
-        across = alone @ np.moveaxis(slope, 1, -1)
+        across = free_alone @ np.moveaxis(slope, 1, -1)
         across = across.reshape(times, 3 * joints, count)
-        across += flat_factors @ np.swapaxes(flat @ flat_factors, -1, -2)
+        across += free_factors @ np.swapaxes(flat @ free_factors, -1, -2)
         spread = flat @ across + SLACK_MM**2 * np.eye(count)
         # the linearised constraint, measured from where the joints were said to be
         missing = (bones.lengths_mm - length)[..., None] - flat @ (joints_mm - moved).reshape(times, -1, 1)

@@ -54,12 +54,19 @@ class FilmSmoother:
             every frame.
         lag_s: frames come out when so much of what follows is known.
         block_s: and so many at a time.
+        lag_frames: every frame comes out alone, when so many more are known, whatever their times.
     """
 
     def __init__(
-        self, stature_log: float, *, lag_s: float = LIVE_LAG_S, block_s: float = LIVE_BLOCK_S
+        self,
+        stature_log: float,
+        *,
+        lag_s: float = LIVE_LAG_S,
+        block_s: float = LIVE_BLOCK_S,
+        lag_frames: int | None = None,
     ) -> None:
         self._stature_log, self._lag_s, self._block_s = stature_log, lag_s, block_s
+        self._lag_frames = lag_frames
         self._waiting: list[Frame] = []
         self._first = 0
         self._people: dict[int, _Person] = {}
@@ -81,19 +88,24 @@ class FilmSmoother:
                 person.frames.append(number)
                 person.times_s.append(frame.time_s)
                 person.poses.append(pose)
+        if self._lag_frames is not None:
+            return done + self._release(len(self._waiting) - self._lag_frames)
         if frame.time_s - self._waiting[0].time_s < self._lag_s + self._block_s:
             return done
-        return done + self._release(frame.time_s - self._lag_s)
+        until_s = frame.time_s - self._lag_s
+        return done + self._release(sum(waits.time_s < until_s for waits in self._waiting))
 
     def finish(self) -> list[Frame]:
         """The frames that are left; the smoother is as new then."""
-        done = self._release(math.inf)
+        done = self._release(len(self._waiting))
         self._people = {}
         return done
 
-    def _release(self, until_s: float) -> list[Frame]:
-        """Smooth everybody, and hand out the frames before a time."""
-        count = sum(frame.time_s < until_s for frame in self._waiting)
+    def _release(self, count: int) -> list[Frame]:
+        """Smooth everybody, and hand out the first frames."""
+        if count <= 0:
+            return []
+        until_s = self._waiting[count - 1].time_s
         done = [list(frame.poses) for frame in self._waiting[:count]]
         for track, person in list(self._people.items()):
             if not person.frames:
@@ -127,7 +139,7 @@ class FilmSmoother:
             known = KnownForAFilm(self._stature_log, 0.0 if poses[0].camera.known else FOCAL_LOG)
             given = stack(poses, person.times_s[a:b])
             ready = sum(number < end for number in person.frames[a:b])
-            smoothed = smooth_track(given, known, _px_per_mm(poses), before, person.lengths, ready)
+            smoothed = smooth_track(given, known, poses[0].camera, before, person.lengths, ready)
             regions = _regions(poses[:ready], smoothed.arrays)
             out += [
                 (person.frames[a + t], put_back(poses[t], smoothed.arrays, t, regions[t]))
@@ -154,11 +166,6 @@ def _is_whole(pose: Pose) -> bool:
     """Whether every number of a pose is known; others pass as they are."""
     arrays = (pose.joints_mm, pose.cov_mm2, pose.points_px, pose.cov_px2, pose.root_mm, pose.root_cov_mm2)
     return all(np.isfinite(a).all() for a in arrays) and bool(np.isfinite(pose.visibility).all())
-
-
-def _px_per_mm(poses: Sequence[Pose]) -> float:
-    """Size of a person in the picture."""
-    return float(np.median([pose.camera.focal_px / max(pose.root_mm[2], 1.0) for pose in poses]))
 
 
 def _regions(poses: Sequence[Pose], smoothed: TrackArrays) -> list[Regions | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sigmapose.camera import Camera
 from sigmapose.estimate.smooth.averages import Past, two_sided
 from sigmapose.estimate.smooth.bone_lengths import BonesSeen, LengthRecord, bones_of, keep_lengths
 from sigmapose.estimate.smooth.error_model import (
@@ -22,6 +23,7 @@ from sigmapose.estimate.smooth.error_model import (
     without_known,
 )
 from sigmapose.estimate.smooth.kalman import Dynamics, Observations, Smoothed, State, smooth
+from sigmapose.estimate.smooth.rays import along_rays, onto_rays
 from sigmapose.estimate.smooth.track_arrays import TrackArrays
 from sigmapose.gaussian import SIGMA_FLOOR_MM, SIGMA_FLOOR_PX, add_floor, chi2_radius
 from sigmapose.shapes import Array, Bool, Float
@@ -35,7 +37,8 @@ LOST_MM = 400.0
 """Error bars of somebody who is lost are wider (`estimate/lost.py`): such a frame says that somebody is
 there, and nothing of how they stand."""
 AVERAGE_S = 0.1
-"""Time over which stated covariances and visibilities are averaged, to both sides."""
+"""Time over which stated covariances and visibilities are averaged, to both sides, and what bones move joints
+by."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Carried:
     space: State
     picture: State
     average: Past
+    given: Past
+    """By how much bones moved joints."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +73,7 @@ class SmoothedTrack:
 def smooth_track(
     track: TrackArrays,
     known: KnownForAFilm,
-    px_per_mm: float,
+    camera: Camera,
     before: Carried | None = None,
     lengths: LengthRecord | None = None,
     ready: int | None = None,
@@ -78,7 +83,7 @@ def smooth_track(
     Args:
         track: times must rise.
         known: what cannot be learned from more frames.
-        px_per_mm: size of the person in the picture.
+        camera: that sees the person.
         before: of the frame before the first one.
         lengths: what earlier frames say of the person's bones.
         ready: only so many frames are wanted, the later ones only heard; None: all.
@@ -100,6 +105,7 @@ def smooth_track(
     values[:, ROOT] = track.root_mm
     seen = _seen(track, before)
     space = _filtered(track.times_s, values, vary, seen, in_space(), before.space if before else None)
+    px_per_mm = float(np.median(camera.focal_px / np.maximum(track.root_mm[:, 2], 1.0)))
     picture = _filtered(
         track.times_s, track.points_px, picture_cov, seen, in_picture(px_per_mm),
         before.picture if before else None,
@@ -111,13 +117,15 @@ def smooth_track(
         visibility=np.clip(visibility, 0.0, 1.0),
     )
     cov = add_floor(space.cov + CONSTANT * even_vary, SIGMA_FLOOR_MM)
-    here = slice(ready)
-    told, bones = _in_space(
-        told.take(here), space.values[here], cov[here], vary[here], share[here], known,
-        lengths or LengthRecord(),
+    told, bones, given = _in_space(
+        told, space.values, cov, vary, share, known, camera, lengths or LengthRecord(),
+        before.given if before else None,
     )  # fmt: skip
-    carried = [Carried(s, p, a) for s, p, a in zip(space.filtered, picture.filtered, past, strict=True)][here]
-    return SmoothedTrack(told, carried, bones)
+    here = slice(ready)
+    carried = [Carried(*parts) for parts in zip(space.filtered, picture.filtered, past, given, strict=True)][
+        here
+    ]
+    return SmoothedTrack(told.take(here), carried, bones)
 
 
 def _varying(
@@ -175,25 +183,41 @@ def _in_space(
     before: Float[Array, "time joint 3 3"],
     share: Float[Array, "time joint"],
     known: KnownForAFilm,
+    camera: Camera,
     lengths: LengthRecord,
-) -> tuple[TrackArrays, BonesSeen]:
-    """Joints with the person's bone lengths, factors that fit the new covariances, and the root."""
-    root_mm, root_cov = values[:, ROOT].copy(), cov[:, ROOT].copy()
+    given: Past | None,
+) -> tuple[TrackArrays, BonesSeen, list[Past]]:
+    """Joints with the person's bone lengths, factors that fit the new covariances, and the root.
+
+    Where a limb lies across the view, bones move joints along the depth by leaps; so what they are moved by
+    is averaged over neighbouring frames.
+    """
     joints, cov, before = values.copy(), cov.copy(), before.copy()
+    root_mm, root_cov = values[:, ROOT], cov[:, ROOT].copy()
     joints[:, ROOT] = 0.0
+    joints, root_mm = onto_rays(joints, root_mm, track.points_px, camera, ROOT)
     cov[:, ROOT] = before[:, ROOT] = SIGMA_FLOOR_MM**2 * np.eye(3)
     factors = _carried_over(_without_stature(track, share, known), before, cov)
     bones = bones_of(joints, cov, factors)
-    joints, cov, factors = keep_lengths(joints, cov, factors, lengths.lengths_with(bones, CONSTANT))
+    constant = lengths.lengths_with(bones, CONSTANT)
+    free = along_rays(joints, root_mm)
+    moved, new_cov, new_factors = keep_lengths(joints, cov, factors, constant, free)
+    flat = (moved - joints).reshape(len(track), -1)
+    even, past = two_sided(flat, track.times_s, AVERAGE_S, given)
+    # evenly given bones are no longer quite of their length: as they err, which is little
+    freely = np.broadcast_to(np.eye(3), free.shape)
+    joints, _, _ = keep_lengths(joints + even.reshape(joints.shape), cov, factors, constant, freely)
+    cov, factors = new_cov, new_factors
     by_stature = known.stature_log * np.sqrt(share)[..., None, None] * joints[..., None]
     cov = cov + by_stature @ np.swapaxes(by_stature, -1, -2)
     factors = np.concatenate((factors, by_stature), axis=-1)
     joints[:, ROOT], cov[:, ROOT], factors[:, ROOT] = 0.0, track.cov_mm2[:, ROOT], 0.0
     root_cov = root_cov + _outer(known.stature_log * np.sqrt(share[:, ROOT])[:, None] * root_mm)
     root_cov = root_cov + _outer(known.focal_log * root_mm * (0.0, 0.0, 1.0))
-    return replace(
+    smoothed = replace(
         track, joints_mm=joints, cov_mm2=cov, factors_mm=factors, root_mm=root_mm, root_cov_mm2=root_cov
-    ), bones
+    )
+    return smoothed, bones, past
 
 
 def _without_stature(
