@@ -53,6 +53,8 @@ class FilmData:
     heavy: float = 0.0
     """Part of the training renders that `heavy` sees, for a Φ on cached features; `full` sees two thirds and
     `lite` one third as many. Training end to end needs none of `heavy`."""
+    part: float = 1.0
+    """Of the training renders, to save time; a folder made with less can be continued with more."""
     workers: int = 2
 
 
@@ -65,7 +67,8 @@ def make_film_data(plan: FilmData) -> None:
             export_encoder(encoder_in(weights_path(size), size), encoder)
     build_bodies(plan.mocap, plan.bodies, plan.seed, plan.out / "bodies", workers=plan.workers)
     for split in plan.splits:
-        for people, count in COUNTS[split].items():
+        for people, most in COUNTS[split].items():
+            count = round(plan.part * most) if split is Split.TRAIN else most
             synth = _renders(plan, split, people, count)
             follow(synthesize(synth), count, f"{split} pictures ({people.name})")
     photos = UnlabelledPlan(
