@@ -88,14 +88,14 @@ def answers(options: Disagreement) -> Answers:
 
 
 def keypoints_alone(lifter: Head, pictures: PictureFeatures) -> tuple[np.ndarray, np.ndarray]:
-    """(person, 26, 3) what the lifter makes of `heavy`'s keypoints, standing heights; and for whom it says so."""
+    """(person, 26, 3) what the lifter makes of `heavy`'s keypoints, standing heights; and of whom."""
     alone = replace(pictures, tokens={"heavy": pictures.tokens["heavy"]})
     batch, rows = picture_batch(alone, "none", focal_known=False)
     relative = np.full((len(pictures), len(BODY_26), 3), np.nan)
     with torch.no_grad():
         answer = lifter(batch.tokens, batch.context, None)
     relative[rows] = (answer.relative / torch.exp(answer.log_stature[:, :1, None])).double().numpy()
-    return relative, np.isfinite(relative).all((1, 2))
+    return relative, np.isfinite(relative[:, ROOT, 0])
 
 
 def true_statures(pictures: PictureFeatures) -> np.ndarray:
