@@ -41,6 +41,7 @@ EXPERIMENTS = {
     "smooth-measure": ("experiments.smoothing.before_after:main", "what smoothing in time changes"),
     "critic-ceiling": ("experiments.critic.ceiling:main", "how well mistakes can be known at all"),
     "disagreement": ("experiments.critic.disagreement:main", "mistakes found where several answers differ"),
+    "adversarial": ("experiments.adversarial:main", "what is said of evidence that lies"),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (
