@@ -108,8 +108,9 @@ def remember_blazepose(filmed: Filmed, variant: str = "heavy") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for k, camera in enumerate(filmed.cameras):
         video = upright(filmed.folder / f"cam_{k}.mp4", -int(k == TURNED) % 4)
-        points, world = np.full((MOMENTS, 33, 2), np.nan), np.full((MOMENTS, 33, 3), np.nan)
-        points[:, to] = camera.project(filmed.joints_mm)[:, of]
+        projected, world = camera.project(filmed.joints_mm), np.full((MOMENTS, 33, 3), np.nan)
+        points = np.tile(projected[:, [BODY_26.index("nose")]], (1, 33, 1))
+        points[:, to] = projected[:, of]
         world[:, to] = camera.to_camera(filmed.joints_mm)[:, of]
         np.savez(
             folder / f"{peers.EVIDENCE_VERSION}-{peers.file_hash(video)}-{'-'.join(keys)}-all.npz",

@@ -180,7 +180,7 @@ def _cut(
 
 def recorded_people(protocol: pose2sim.Pose2SimProtocol, step: int, seed: int = 0) -> list[Person]:
     """The man of the recording, every `step` frames of every camera. TEST data: report, never choose."""
-    from sigmapose.bench.occluded_video import true_points_px
+    from sigmapose.bench.pose2sim_runs import true_points_px
 
     people = []
     for camera, points in enumerate(true_points_px(protocol)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from bench import test_occluded_video
 from sigmapose.bench.occluded_video import make_occluded
 from sigmapose.bench.pose2sim import LAYOUT, Pose2SimProtocol
-from sigmapose.bench.pose2sim_runs import BLOCK_FRAMES, truth_of
+from sigmapose.bench.pose2sim_runs import BLOCK_FRAMES, filmed, truth_of
 from sigmapose.evaluate.frames import Predictions
 from sigmapose.evaluate.judge import Judge
 from sigmapose.skeleton import VISIBILITY
@@ -31,8 +32,8 @@ def test_blocks_cameras_and_pictures(protocol: Pose2SimProtocol) -> None:
 
 
 def test_what_is_pasted_over_is_object_occluded(protocol: Pose2SimProtocol, tmp_path: Path) -> None:
-    occluded = make_occluded(protocol, 0.4, seed=3, folder=tmp_path / "copies")
-    truth = truth_of(occluded.protocol, "pose2sim-occ", occluded)
+    occluded = make_occluded(filmed(protocol), 0.4, seed=3, folder=tmp_path / "copies")
+    truth = truth_of(replace(protocol, videos=occluded.videos), "pose2sim-occ", occluded)
     assert truth.ids[0] == "pose2sim-occ/40/cam01/000000"
     hidden = truth.visibility == VISIBILITY.index("object_occluded")
     np.testing.assert_array_equal(hidden, occluded.hidden[0])

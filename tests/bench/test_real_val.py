@@ -10,6 +10,7 @@ import pytest
 
 from filmed_upper_body import film, remember_blazepose
 from sigmapose.bench import real_val
+from sigmapose.bench.occluded_video import make_occluded
 from sigmapose.bench.options import Options
 from sigmapose.bench.upper_body import (
     GATES,
@@ -18,12 +19,13 @@ from sigmapose.bench.upper_body import (
     PAIRS,
     believed,
     bone_lengths,
+    filmed,
     load_upper_body,
 )
 from sigmapose.data.triangulate import triangulate_from_others
 from sigmapose.errors import DataError
 from sigmapose.report.scorecard import Scorecard, card_of
-from sigmapose.skeleton import BODY_26
+from sigmapose.skeleton import BODY_26, VISIBILITY
 from walking_person import walking_pose
 
 INDEX = [BODY_26.index(name) for name in JOINTS]
@@ -100,6 +102,21 @@ def test_a_perfect_program_has_no_error_and_one_that_finds_nobody_is_charged(tmp
     assert _number(card, "sigmapose", "mpjpe_mm") >= 200.0
     assert set(card.strata) == {f"desk/cam_{k}" for k in range(4)}
     assert any(note.startswith("cut left out") for note in card.notes)
+
+
+@pytest.mark.usefixtures("cache")
+def test_joints_behind_pasted_things_are_known_for_every_moment(tmp_path: Path) -> None:
+    filmed_person = film(tmp_path / "desk")
+    remember_blazepose(filmed_person)
+    recording = load_upper_body(tmp_path / "desk")
+    occluded = make_occluded(filmed(recording), 0.4, folder=tmp_path / "copies")
+    assert occluded.hidden.shape == (*filmed(recording).points_px.shape[:2], len(JOINTS))
+    covered, hidden = real_val._covered(recording, 0.4)
+    truth = real_val.truth_of(covered, hidden)
+    assert hidden is not None and hidden.shape == recording.used.shape and 0.05 < hidden.mean() < 0.9
+    behind = truth.visibility == VISIBILITY.index("object_occluded")
+    np.testing.assert_array_equal(behind, hidden.reshape(-1, len(JOINTS)))
+    assert covered.videos != recording.videos
 
 
 @pytest.mark.usefixtures("cache")

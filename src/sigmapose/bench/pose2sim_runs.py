@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from sigmapose.bench import ours, pose2sim
 from sigmapose.bench.methods import Method, own_methods, refuse_test_calibrators
-from sigmapose.bench.occluded_video import SEVERITIES, OccludedVideos, make_occluded, true_points_px
+from sigmapose.bench.occluded_video import SEVERITIES, Filmed, OccludedVideos, make_occluded
 from sigmapose.bench.options import SIZES, Options
 from sigmapose.bench.pose2sim import JOINTS, LAYOUT, Pose2SimProtocol
 from sigmapose.data.sample import Picture
@@ -61,9 +62,10 @@ def run_occluded(options: Options) -> Results:
     protocol = pose2sim.load_protocol(options.source, limit=QUICK_FRAMES if options.quick else None)
     notes: list[str] = []
     for severity in (CLEAN, *options.hidden(SEVERITIES, QUICK_SEVERITIES)):
-        occluded = make_occluded(protocol, severity)
-        rows, notes = _rows(occluded.protocol, methods, timed=False)
-        judge.add(truth_of(occluded.protocol, "pose2sim-occ", occluded), rows, severity)
+        occluded = make_occluded(filmed(protocol), severity)
+        covered = replace(protocol, videos=occluded.videos)
+        rows, notes = _rows(covered, methods, timed=False)
+        judge.add(truth_of(covered, "pose2sim-occ", occluded), rows, severity)
         hidden = float(occluded.hidden[protocol.used].mean())
         judge.note(severity, reached=float(np.nanmedian(occluded.reached)), hidden=hidden)
     said = protocol.statement | {
@@ -102,6 +104,18 @@ def _rows(
                 rows["constant-sigma"] = with_constant_sigma(rows["sigmapose"], sigma)
     rows["sigmapose/lift"] = ours.lifted_predictions(protocol)
     return rows, notes
+
+
+def filmed(protocol: Pose2SimProtocol) -> Filmed:
+    """The recording, to paste things in front of the man."""
+    return Filmed(protocol.names, protocol.videos, protocol.evidence, true_points_px(protocol))
+
+
+def true_points_px(protocol: Pose2SimProtocol) -> Float[Array, "c f 12 2"]:
+    """The truth in each camera's picture; NaN where there is none."""
+    return np.stack(
+        [placed.camera.project(t) for placed, t in zip(protocol.cameras, protocol.truth_mm, strict=True)]
+    )
 
 
 def truth_of(protocol: Pose2SimProtocol, name: str, occluded: OccludedVideos | None = None) -> Truth:

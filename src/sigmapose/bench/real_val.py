@@ -13,18 +13,27 @@ import numpy as np
 
 from sigmapose.bench import ours, peers, pose2sim
 from sigmapose.bench.methods import Method, chosen_joints, from_poses, own_methods, refuse_test_calibrators
+from sigmapose.bench.occluded_video import SEVERITIES, make_occluded
 from sigmapose.bench.options import Options
 from sigmapose.bench.photo_checks import PhotoChecks, check_photos
 from sigmapose.bench.stated_quantities import intervals_of
-from sigmapose.bench.upper_body import EARS, JOINTS, LAYOUT, UpperBody, find_recordings, load_upper_body
+from sigmapose.bench.upper_body import (
+    EARS,
+    JOINTS,
+    LAYOUT,
+    UpperBody,
+    filmed,
+    find_recordings,
+    load_upper_body,
+)
 from sigmapose.data.sample import Picture
 from sigmapose.errors import DataError, ModelError
 from sigmapose.evaluate.frames import Predictions, Truth
 from sigmapose.evaluate.judge import Judge
 from sigmapose.evaluate.paired import with_ratios
-from sigmapose.evaluate.results import Results
+from sigmapose.evaluate.results import CLEAN, Results
 from sigmapose.pose import Pose
-from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+from sigmapose.skeleton import BLAZEPOSE_33, BODY_26, VISIBILITY
 
 QUICK_MOMENTS = 12
 BLOCK_MOMENTS = 12
@@ -49,6 +58,7 @@ def run(options: Options) -> Results:
         raise DataError("real-val needs recordings: give --source DIR, as docs/benchmarks.md says")
     methods = own_methods(options.models, options.heads, options.looks)
     refuse_test_calibrators(methods, ())
+    severities = (CLEAN, *options.hidden(SEVERITIES, ())) if options.severities else (None,)
     judge = Judge(LAYOUT, samples=options.samples, min_group=MIN_GROUP)
     statement: dict[str, object] = {}
     notes: list[str] = []
@@ -58,9 +68,11 @@ def run(options: Options) -> Results:
         except DataError as error:
             notes.append(f"{folder.name} left out: {error}")
             continue
-        rows, missing = _rows(recording, methods)
-        judge.add(truth_of(recording), rows)
-        notes += [note for note in missing if note not in notes]
+        for severity in severities:
+            covered, hidden = _covered(recording, severity)
+            rows, missing = _rows(covered, methods)
+            judge.add(truth_of(covered, hidden), rows, severity)
+            notes += [note for note in missing if note not in notes]
         statement[recording.name] = recording.statement
     if not statement:
         raise DataError(f"no recording in '{options.source}' can be used: {'; '.join(notes)}")
@@ -71,6 +83,15 @@ def run(options: Options) -> Results:
     name = "real-val@1" + (f" (first {QUICK_MOMENTS} moments)" if options.quick else "")
     results = judge.results(options.named(name), TITLE, statement=statement, notes=[*NOTES, *notes])
     return results if checks is None else _with_checks(results, checks)
+
+
+def _covered(recording: UpperBody, severity: float | None) -> tuple[UpperBody, np.ndarray | None]:
+    """The recording with things pasted in front of the man, and which joints lie behind them."""
+    if severity is None:
+        return recording, None
+    occluded = make_occluded(filmed(recording), severity)
+    hidden = np.stack([h[rows] for h, rows in zip(occluded.hidden, recording.frames, strict=True)])
+    return replace(recording, videos=occluded.videos), hidden
 
 
 def _with_checks(results: Results, checks: PhotoChecks) -> Results:
@@ -146,8 +167,13 @@ def relative_to(pose: Pose, joints: Sequence[int]) -> Pose:
     return replace(pose, joints_mm=moved, cov_mm2=cov, factors_mm=None)
 
 
-def truth_of(recording: UpperBody) -> Truth:
-    """What the methods are judged on, moments camera by camera."""
+def truth_of(recording: UpperBody, hidden: np.ndarray | None = None) -> Truth:
+    """What the methods are judged on, moments camera by camera.
+
+    Args:
+        recording: what was filmed.
+        hidden: (camera, moment, joint) which joints lie behind something pasted.
+    """
     cameras, moments = recording.frames.shape
     joints = recording.truth_mm.reshape(-1, len(JOINTS), 3)
     camera, moment = np.repeat(np.arange(cameras), moments), np.tile(np.arange(moments), cameras)
@@ -164,8 +190,15 @@ def truth_of(recording: UpperBody) -> Truth:
         joints_mm=joints,
         clusters=[f"{n}/{m // BLOCK_MOMENTS}" for n, m in zip(names, moment, strict=True)],
         used=recording.used.reshape(-1, len(JOINTS)),
+        visibility=None if hidden is None else _visibility(hidden),
         root_mm=joints[:, list(LAYOUT.root)].mean(1),
         strata=names,
         points_px=np.concatenate(points),
         picture=picture,
     )
+
+
+def _visibility(hidden: np.ndarray) -> np.ndarray:
+    """(n, 8) classes: behind something pasted, or not."""
+    behind, seen = VISIBILITY.index("object_occluded"), VISIBILITY.index("visible")
+    return np.where(hidden, behind, seen).reshape(-1, len(JOINTS))

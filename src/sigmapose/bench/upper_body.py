@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.bench import peers, pose2sim
+from sigmapose.bench.occluded_video import Filmed
 from sigmapose.data.readers.caliscope import CALIBRATION, CaliscopeRecording, read_caliscope
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.data.triangulate import Gates, Triangulated, triangulate, triangulate_from_others
@@ -76,6 +77,17 @@ class UpperBody:
 
     def __repr__(self) -> str:
         return f"UpperBody({self.name!r}, cameras={len(self.cameras)}, joints used={int(self.used.sum())})"
+
+
+def filmed(recording: UpperBody) -> Filmed:
+    """The recording, to paste things in front of the man; frames of videos, of which moments are some."""
+    points = np.full((*recording.frames.shape[:1], int(recording.frames.max()) + 1, len(JOINTS), 2), np.nan)
+    for own, placed, truth, rows in zip(
+        points, recording.cameras, recording.truth_mm, recording.frames, strict=True
+    ):
+        own[rows] = placed.camera.project(truth)
+    names = tuple(f"{recording.name}-{placed.name}" for placed in recording.cameras)
+    return Filmed(names, recording.videos, recording.evidence, points)
 
 
 def find_recordings(source: Path) -> list[Path]:
