@@ -45,7 +45,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True, repr=False)
-class Answers:
+class AnsweredTwice:
     """Of people that every network answered."""
 
     both: Lesson
@@ -57,7 +57,7 @@ class Answers:
     clip: np.ndarray
 
 
-def answers(options: Disagreement) -> Answers:
+def answers(options: Disagreement) -> AnsweredTwice:
     """All networks' answers to the validation renders."""
     pictures, turned = (
         load_pictures(options.features / view / Split.VAL, Split.VAL, least_flag=ANSWERED_FLAG)
@@ -84,7 +84,7 @@ def answers(options: Disagreement) -> Answers:
         np.linalg.norm(both.statures - true_statures(pictures), axis=-1) * pictures.views.stature_mm[:, None]
     )
     wrong = (off_mm > WRONG_MM)[kept][:, OTHERS]
-    return Answers(both.take(np.flatnonzero(kept)), apart, wrong, pictures.clip[kept])
+    return AnsweredTwice(both.take(np.flatnonzero(kept)), apart, wrong, pictures.clip[kept])
 
 
 def keypoints_alone(lifter: Head, pictures: PictureFeatures) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +125,7 @@ def doubt(asked: np.ndarray, given: np.ndarray, wrong: np.ndarray) -> np.ndarray
     return (asked - middle) / spread @ weights.detach().numpy()
 
 
-def judged(people: Answers, kinds: tuple[str, ...]) -> np.ndarray:
+def judged(people: AnsweredTwice, kinds: tuple[str, ...]) -> np.ndarray:
     """(person, 25) doubt by sigma and some kinds of disagreement, cross-fitted over halves of the clips."""
     sigma = np.sqrt(np.trace(people.both.cov, axis1=-2, axis2=-1))[:, OTHERS]
     told = [np.log(sigma / np.exp(people.both.log_stature[:, :1]))]
