@@ -39,6 +39,10 @@ EXPERIMENTS = {
     "smooth-noise": ("experiments.smoothing.process_noise:main", "how joints move, by likelihood on mocap"),
     "smooth-clips": ("experiments.smoothing.moving_clips:main", "rendered people who move, with the truth"),
     "smooth-measure": ("experiments.smoothing.before_after:main", "what smoothing in time changes"),
+    "measure-coverage": (
+        "experiments.smoothing.measure_coverage:main",
+        "whether measured angles, lengths, speeds and steps hold the truth",
+    ),
     "critic-ceiling": ("experiments.critic.ceiling:main", "how well mistakes can be known at all"),
     "disagreement": ("experiments.critic.disagreement:main", "mistakes found where several answers differ"),
     "adversarial": ("experiments.adversarial:main", "what is said of evidence that lies"),

@@ -1,15 +1,19 @@
 """Rendered people who move, with the truth in space, as one still camera sees them; and what we say of them.
 
     python -m experiments smooth-clips --out DIR --mocap MOCAP --backgrounds BACKGROUNDS
+    python -m experiments smooth-clips --out DIR --mocap MOCAP --backgrounds BACKGROUNDS --split CALIBRATION
 
-Motion capture of training and validation subjects. Every clip is told its camera and the person's height, so
-that errors are those of the networks. `NAME.npz` holds the truth, `NAME.json` what was said (`poses.json`).
-Clips of validation subjects come a second time as `NAME-hidden`: there a thing hides some joints for 0.2 to
-1.5 s, and `hidden` says which and when.
+By default motions of training and validation subjects; each is told its camera and the person's height, so
+that errors are those of the networks. Clips of validation subjects come a second time as `NAME-hidden`: there
+a thing hides some joints for 0.2 to 1.5 s, and `hidden` says which and when. With `--split`, short pieces of
+the motions of that split's subjects, of one person each, as users film: neither camera nor height is told,
+the camera looks down a little. `NAME.npz` holds the truth, `NAME.json` what was said (`poses.json`), frame by
+frame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -64,6 +68,10 @@ HIDDEN_JOINTS = (
     ("right_elbow", "right_wrist"),
 )
 """What is hidden in one clip after another, and for how long."""
+TRIAL_SPLITS = (Split.TRAIN, Split.VAL)
+FOLDERS = ("cmu", "dance_martial")
+LOOKS_DOWN_DEG = (6.0, 6.0)
+"""Mean and standard deviation of how far cameras look down, where a split is asked for."""
 SIDE_PX = 400.0
 MARGIN_PX = 12
 """By which a thing is larger than what it hides."""
@@ -83,8 +91,23 @@ class MovingPerson:
     split: Split
 
 
-def render_person(mocap: Path, file: str, start: int, seed: int, frames: int) -> MovingPerson:
+@dataclass(frozen=True)
+class Piece:
+    """Part of a recorded motion, and who moves so, seen from where."""
+
+    file: str
+    start: int
+    seed: int
+    looks_down_deg: float = 0.0
+
+
+def render_person(
+    mocap: Path, piece: Piece, frames: int, splits: Sequence[Split] = TRIAL_SPLITS
+) -> MovingPerson:
     """One body that goes through a recorded motion, in a fixed square of the picture.
+
+    Args:
+        splits: that the motion may be of.
 
     Raises:
         DataError: motion capture that may not choose anything, or a clip that is too short.
@@ -96,16 +119,18 @@ def render_person(mocap: Path, file: str, start: int, seed: int, frames: int) ->
     from sigmapose.synth.render.cameras import Crops, Views, true_crops
     from sigmapose.synth.render.studio import SceneRange, Studio
 
+    file, start = piece.file, piece.start
     motion = to_motion(read_clip(mocap / file))
-    if motion.clip.split not in (Split.TRAIN, Split.VAL) or len(motion.turns) < start + frames:
+    if motion.clip.split not in splits or len(motion.turns) < start + frames:
         raise DataError(f"{file}: {motion.clip.split} split, {len(motion.turns)} frames: choose another")
-    model, rng = load_body_model(), np.random.default_rng(seed)
+    model, rng = load_body_model(), np.random.default_rng(piece.seed)
     rest = model.rest(np.repeat(sample_phenotypes(1, rng), frames, axis=0))
     directions, hinges = (np.repeat(a[None], frames, axis=0) for a in (motion.directions, motion.hinges))
     turns = motion.turns[start : start + frames]
     posed = model.pose(fit(turns, directions, hinges, rest.joints_mm), rest)
-    yaw = rng.uniform(-np.pi, np.pi)
-    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    yaw, pitch = rng.uniform(-np.pi, np.pi), np.deg2rad(piece.looks_down_deg)
+    down = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+    turn = down @ np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     move, middle = np.tile([0.0, 0.0, CAMERA_MM], (frames, 1)), (VIEW - 1) / 2
     joints = posed.joints_mm @ turn.T + move[:, None]
     points = joints[..., :2] / joints[..., 2:] * FOCAL + middle
@@ -177,6 +202,10 @@ class MovingClips:
     """Size of the encoder."""
     frames: int = 80
     """Of every clip, 30 a second."""
+    split: Split | None = None
+    """Subjects of this split, neither camera nor height told; None: MOTIONS."""
+    people: int = 40
+    """Clips, if a split is given."""
 
 
 def main(options: MovingClips) -> None:
@@ -185,35 +214,65 @@ def main(options: MovingClips) -> None:
     from sigmapose.synth.render.cutouts import list_pictures, read_picture
 
     estimator = sigmapose.load(options.model)
+    pieces = [Piece(*motion) for motion in MOTIONS] if options.split is None else _pieces(options)
     read = (p for p in map(read_picture, list_pictures(options.backgrounds)) if p is not None)
     empty = (p for p in read if p.shape[2] == 3 and not estimator.detector(p))
-    photos = list(islice(empty, len(MOTIONS)))
+    photos = list(islice(empty, len(pieces)))
     if not photos:
         raise DataError(f"{options.backgrounds} holds no photograph without people: give another folder")
     options.out.mkdir(parents=True, exist_ok=True)
-    for k, (file, start, seed) in enumerate(MOTIONS):
-        place = options.out / f"{Path(file).stem}.json"
+    splits = TRIAL_SPLITS if options.split is None else (options.split,)
+    for k, piece in enumerate(pieces):
+        name = Path(piece.file).stem + (f"-{piece.start}" if options.split else "")
+        place = options.out / f"{name}.json"
         if place.exists():
             continue
-        person = render_person(options.mocap, file, start, seed, options.frames)
+        person = render_person(options.mocap, piece, options.frames, splits)
         seen = pictures_of(person, photos[k % len(photos)], k)
         told = [(place, seen, np.zeros(person.points_px.shape[:2], bool))]
-        if person.split is Split.VAL:
+        if person.split is Split.VAL and options.split is None:
             behind = hide(seen, person.points_px, photos[(k + 1) % len(photos)], k)
             told.insert(0, (place.with_stem(f"{place.stem}-hidden"), *behind))
         for where, pictures, hidden in told:
-            _write(where, person, pictures, hidden, estimator)
-        print(file, f"{options.frames} frames", flush=True)
+            _write(where, person, pictures, hidden, estimator, tell=options.split is None)
+        print(piece.file, f"{options.frames} frames", flush=True)
 
 
 def _write(
-    place: Path, person: MovingPerson, seen: list[VideoFrame], hidden: Array, estimator: Estimator
+    place: Path,
+    person: MovingPerson,
+    seen: list[VideoFrame],
+    hidden: Array,
+    estimator: Estimator,
+    *,
+    tell: bool,
 ) -> None:
-    """The truth and what the networks say of the pictures."""
+    """The truth and what the networks say of the pictures; `tell`: when told camera and height."""
     np.savez(place.with_suffix(".npz"), joints_mm=person.joints_mm, points_px=person.points_px,
              joints=np.array(BODY_26.joints), height_mm=person.height_mm, hidden=hidden,
              split=str(person.split))  # fmt: skip
+    camera, height_mm = (person.camera, person.height_mm) if tell else (None, None)
     with PosesWriter(place) as writer:
         writer.add_source(Source("", person.camera, FPS))
-        for frame in estimator.follow(seen, camera=person.camera, height_mm=person.height_mm, people=1):
+        for frame in estimator.follow(seen, camera=camera, height_mm=height_mm, people=1):
             writer.write(frame)
+
+
+def _pieces(options: MovingClips) -> list[Piece]:
+    """As many from every motion of the split, evenly spread over its time."""
+    from sigmapose.synth.mocap.files import find_clips, read_clip
+
+    found: list[tuple[str, int]] = []
+    for file in [f for folder in FOLDERS for f in find_clips(options.mocap / folder)]:
+        clip = read_clip(file)
+        if clip.split == options.split and len(clip) >= options.frames:
+            found.append((file.relative_to(options.mocap).as_posix(), len(clip)))
+    if not found:
+        raise DataError(f"no motion of the {options.split} split in '{options.mocap}': give its folder")
+    rng, pieces = np.random.default_rng(0), []
+    rounds = -(-options.people // len(found))
+    for k in range(options.people):
+        file, count = found[k % len(found)]
+        start = int((k // len(found) + 0.5) / rounds * (count - options.frames))
+        pieces.append(Piece(file, start, 1000 + k, float(rng.normal(*LOOKS_DOWN_DEG))))
+    return pieces

@@ -15,7 +15,10 @@ import numpy as np
 
 from sigmapose.errors import InputError, SigmaposeError, SkeletonError
 from sigmapose.gaussian import chi2_radius
+from sigmapose.kinematics import KINDS_OF_ALL
 from sigmapose.quantities import KINDS, QuantityRadii
+from sigmapose.quantity_intervals import FEATURES
+from sigmapose.quantity_law import FittedLaw, QuantityLaw
 from sigmapose.reading import MAX_SMALL_BYTES, reason
 from sigmapose.reading import read_json as read_any_json
 from sigmapose.regions import check_levels
@@ -31,6 +34,7 @@ CAMERA_KNOWN = "/camera"
 MAX_SCALE = 1e4
 """Of a variance: error bars a hundred times as long are no calibration."""
 MAX_RADIUS = 1e3
+MAX_COEFFICIENT = 1e3
 MAX_SIGMA_MM = 1e5
 READABLE = (1, 2)
 """Version 1 had scales only; its regions are those of Gaussians. `quantity_radii` of version 2 may be absent:
@@ -77,13 +81,19 @@ class ConformalRadii:
     """Names of the joints of every joint group; a joint of none has a Gaussian's radii."""
     quantity_groups: dict[str, RadiusGroup] = field(default_factory=dict)
     """Radii of the intervals of angles and lengths, by kind (`knee_angle`); empty where not measured."""
+    quantity_laws: dict[str, FittedLaw] = field(default_factory=dict)
+    """Laws of angles by kind (`knee_flexion`); they count before radii."""
 
     @cached_property
     def quantity_radii(self) -> QuantityRadii | None:
-        """What poses carry of `quantity_groups`."""
-        if not self.quantity_groups:
+        """What poses carry of both."""
+        if not self.quantity_groups and not self.quantity_laws:
             return None
-        return QuantityRadii(self.levels, {kind: g.radii for kind, g in self.quantity_groups.items()})
+        return QuantityRadii(
+            self.levels,
+            {kind: g.radii for kind, g in self.quantity_groups.items()},
+            {kind: fitted.law for kind, fitted in self.quantity_laws.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,8 @@ class Calibrator:
             told["point_radii"] = {k: asdict(g) for k, g in radii.point_groups.items()}
             if radii.quantity_groups:
                 told["quantity_radii"] = {k: asdict(g) for k, g in radii.quantity_groups.items()}
+            if radii.quantity_laws:
+                told["quantity_laws"] = {k: law_rows(fitted) for k, fitted in radii.quantity_laws.items()}
         return told
 
     @classmethod
@@ -273,21 +285,43 @@ def radius_groups(told: dict[str, Any], levels: tuple[float, ...]) -> dict[str, 
     return groups
 
 
+def law_rows(fitted: FittedLaw) -> dict[str, Any]:
+    """A law as a file has it."""
+    return {"count": fitted.count, "frames": fitted.frames} | asdict(fitted.law)
+
+
+def laws_of(told: dict[str, Any], levels: tuple[float, ...]) -> dict[str, FittedLaw]:
+    """Laws by kind; ValueError on others."""
+    laws = {}
+    for name, g in told.items():
+        parts = [
+            within(g[part], -MAX_COEFFICIENT, MAX_COEFFICIENT, (size,), f"{part} of the law of {name!r}")
+            for part, size in zip(
+                ("shift", "spread", "low", "high"), 2 * [len(FEATURES)] + 2 * [len(levels)], strict=True
+            )
+        ]
+        count, frames = (counts_of({"count": {name: g[key]}}, "count")[name] for key in ("count", "frames"))
+        laws[name] = FittedLaw(QuantityLaw(*(tuple(p.tolist()) for p in parts)), count, frames)
+    return laws
+
+
 def _radii(s: dict[str, Any]) -> ConformalRadii:
     levels = tuple(float(level) for level in s["levels"])
     check_levels(levels)
     joints = {name: tuple(members) for name, members in s["joint_groups"].items()}
     relative, points = (radius_groups(s[key], levels) for key in ("relative_radii", "point_radii"))
     quantities = radius_groups(s.get("quantity_radii", {}), levels)
+    laws = laws_of(s.get("quantity_laws", {}), levels)
     known = {f"{part}/{visible}" for part in joints for visible in VISIBILITY}
     unknown = sorted((set(relative) | set(points)) - known) + sorted(set(quantities) - set(KINDS))
+    unknown += sorted(set(laws) - set(KINDS_OF_ALL))
     if unknown:
         raise ValueError(f"radii of {unknown[0][:40]!r}, which is no group of joints and no kind of quantity")
     return ConformalRadii(
         levels,
         spread_radii(relative, joints, levels, 3),
         spread_radii(points, joints, levels, 2),
-        relative, points, joints, quantities,
+        relative, points, joints, quantities, laws,
     )  # fmt: skip
 
 

@@ -19,17 +19,8 @@ from functools import partial
 
 import numpy as np
 
-from sigmapose.quantities import (
-    INTERVAL_NAMES,
-    JOINTS_OF,
-    QuantityRadii,
-    UncertainJoints,
-    ends,
-    limits_of,
-    quantity_of_draws,
-    unit_of,
-)
-from sigmapose.shapes import Array, Bool, Float
+from sigmapose.quantities import INTERVAL_NAMES, JOINTS_OF, kind_of, limits_of, quantity_of_draws, unit_of
+from sigmapose.shapes import Array, Float
 
 SIDES = ("left", "right")
 UP = np.array([0.0, -1.0, 0.0])[:, None]
@@ -208,63 +199,5 @@ def _turn(name: str, joints: tuple[str, ...], of: Callable[..., np.ndarray]) -> 
 DEFINITIONS: dict[str, Definition] = _definitions()
 """All angles and lengths, by name: those of :data:`sigmapose.quantities.INTERVAL_NAMES` and the ISB's."""
 MOST_JOINTS = max(len(d.joints) for d in DEFINITIONS.values())
-
-
-def centre_of(definition: Definition, people: UncertainJoints) -> Float[Array, " person"]:
-    """The quantity of the drawn skeletons."""
-    index = [people.skeleton.index(joint) for joint in definition.joints]
-    return definition.of(people.joints_mm[:, index, :, None])[..., 0]
-
-
-def draws_of(
-    definition: Definition, people: UncertainJoints, noise: Float[Array, "coordinate draw"]
-) -> Float[Array, "person both"]:
-    """Draws of the quantity, twice as many as `noise` has: each with its opposite. NaN where a joint is.
-
-    Of a circular quantity they are counted from the centre on, without a jump at 180 degrees.
-    """
-    index = [people.skeleton.index(joint) for joint in definition.joints]
-    half = people.errors(index, noise[None])
-    joints = people.joints_mm[:, index, :, None]
-    values = np.concatenate((definition.of(joints + half), definition.of(joints - half)), axis=-1)
-    if definition.circular:
-        centre = centre_of(definition, people)[:, None]
-        values = centre + (values - centre + 180.0) % 360.0 - 180.0
-    return values
-
-
-def _coincide(joints_mm: Float[Array, "person part 3"]) -> Bool[Array, " person"]:
-    """Whether two joints are in one place, as they are where somebody wrote 0 for what is missing."""
-    first, second = np.triu_indices(joints_mm.shape[1], 1)
-    return np.asarray((joints_mm[:, first] == joints_mm[:, second]).all(axis=-1).any(axis=-1))
-
-
-def measured_radius(definition: Definition, level: float, measured: QuantityRadii | None) -> float | None:
-    """How far intervals of the quantity must reach as a calibrator found it; None where it measured none."""
-    if measured is None or definition.measured is None:
-        return None
-    return measured.radius(definition.measured, level)
-
-
-def stated_intervals(
-    definition: Definition,
-    people: UncertainJoints,
-    noise: Float[Array, "coordinate draw"],
-    level: float,
-    measured: QuantityRadii | None,
-) -> tuple[Float[Array, " person"], Float[Array, " person"], Float[Array, " person"]]:
-    """Low and high ends of the intervals, and their centres; NaN where a joint is, and for an angle between
-    joints two of which are in one place.
-
-    Args:
-        noise: half of the standard normal draws, the other half being their opposites.
-        measured: how far a calibrator found that intervals must reach; used where it measured this quantity.
-    """
-    radius = measured_radius(definition, level, measured)
-    values, centre = draws_of(definition, people, noise), centre_of(definition, people)
-    known = np.asarray(np.isfinite(values).all(axis=1) & np.isfinite(centre))
-    if definition.unit == "deg":
-        known &= ~_coincide(people.joints_mm[:, [people.skeleton.index(j) for j in definition.joints]])
-    values = np.where(known[:, None], values, 0.0)
-    low, high = ends(values, np.where(known, centre, 0.0), level, radius, definition.limits)
-    return tuple(np.where(known, x, np.nan) for x in (low, high, centre))  # type: ignore[return-value]
+KINDS_OF_ALL: tuple[str, ...] = tuple(dict.fromkeys(kind_of(name) for name in DEFINITIONS))
+"""The same without sides."""

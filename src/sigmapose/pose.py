@@ -13,10 +13,11 @@ import numpy as np
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
 from sigmapose.gaussian import chi2_radius, semi_axes
-from sigmapose.kinematics import DEFINITIONS, MOST_JOINTS, stated_intervals
+from sigmapose.kinematics import DEFINITIONS, MOST_JOINTS
 from sigmapose.portrait import plot_skeleton, skeleton_svg
 from sigmapose.quantities import INTERVAL_NAMES as INTERVAL_NAMES
 from sigmapose.quantities import QuantityRadii, UncertainJoints, joint_covariance
+from sigmapose.quantity_intervals import stated_intervals
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import VISIBILITY, Skeleton
@@ -242,6 +243,7 @@ def uncertain_joints(poses: Sequence[Pose]) -> UncertainJoints:
         factors_mm=np.stack([np.pad(f, ((0, 0), (0, 0), (0, rank - f.shape[-1]))) for f in factors]),
         levels=() if first.regions is None else first.regions.levels,
         radii=np.stack(measured) if measured else np.zeros((len(poses), len(first.skeleton), 0)),
+        visible=np.stack([pose.visibility[:, 0] for pose in poses]),
     )
 
 

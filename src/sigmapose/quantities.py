@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sigmapose.errors import InputError
+from sigmapose.quantity_law import QuantityLaw
 from sigmapose.regions import check_levels, radius_at, stretch
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import Skeleton
 
 _SIDES = ("left", "right")
@@ -126,6 +127,8 @@ class QuantityRadii:
 
     levels: tuple[float, ...]
     radii: dict[str, tuple[float, ...]]
+    laws: dict[str, QuantityLaw] = field(default_factory=dict)
+    """Of the quantities whose law was fitted; it counts before a radius."""
 
     def __post_init__(self) -> None:
         check_levels(self.levels)
@@ -134,6 +137,9 @@ class QuantityRadii:
                 raise InputError(
                     f"radii of {kind!r} must be {len(self.levels)} numbers that do not fall, got {radii}"
                 )
+        for kind, law in self.laws.items():
+            if len(law.low) != len(self.levels):
+                raise InputError(f"the law of {kind!r} has {len(law.low)} ends for {len(self.levels)} levels")
 
     def radius(self, name: str, level: float) -> float | None:
         """How far the interval of that level reaches, between levels as in :mod:`sigmapose.regions`; None
@@ -154,6 +160,8 @@ class UncertainJoints:
     levels: tuple[float, ...]
     radii: Float[Array, "person joint level"]
     """Radii of regions, as in `Regions.joints`; no levels: a Gaussian's."""
+    visible: Float[Array, "person joint"] | None = None
+    """Probability that a joint is visible; None: not known."""
 
     def __len__(self) -> int:
         return len(self.joints_mm)
@@ -182,10 +190,11 @@ class UncertainJoints:
         """A quantity of the mean joints: what the drawn skeleton shows."""
         return true_quantity(name, self.joints_mm, self.skeleton)
 
-    def take(self, rows: slice) -> UncertainJoints:
+    def take(self, rows: slice | Int[Array, " row"]) -> UncertainJoints:
         """Some of the people."""
         joints, cov, factors = self.joints_mm[rows], self.cov_mm2[rows], self.factors_mm[rows]
-        return UncertainJoints(self.skeleton, joints, cov, factors, self.levels, self.radii[rows])
+        visible = None if self.visible is None else self.visible[rows]
+        return UncertainJoints(self.skeleton, joints, cov, factors, self.levels, self.radii[rows], visible)
 
     def draws(self, name: str, noise: Float[Array, "#person 9 draw"]) -> Float[Array, "person draw"]:
         """Draws of a quantity. A joint that is NaN makes them NaN."""

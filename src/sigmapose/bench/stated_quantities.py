@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sigmapose.evaluate.intervals import independent
+from sigmapose.kinematics import DEFINITIONS
 from sigmapose.pose import Pose, uncertain_joints
 from sigmapose.quantities import (
     INTERVAL_NAMES,
@@ -21,6 +22,7 @@ from sigmapose.quantities import (
     in_chunks,
     limits_of,
 )
+from sigmapose.quantity_intervals import law_of, stated_intervals
 
 LEVEL = 0.9
 SEED = 0
@@ -47,6 +49,10 @@ def intervals_of(poses: Sequence[Pose | None], joints: Sequence[str]) -> tuple[I
 def _fill(into: Intervals, people: UncertainJoints, measured: QuantityRadii | None, rows: np.ndarray) -> None:
     for part, some, noise in in_chunks(people, np.random.default_rng(SEED)):
         for name, values in into.items():
+            if law_of(DEFINITIONS[name], measured) is not None:
+                both = stated_intervals(DEFINITIONS[name], some, noise[0], LEVEL, measured)[:2]
+                values[rows[part]] = np.stack(both, axis=1)
+                continue
             radius = None if measured is None else measured.radius(name, LEVEL)
             draws = some.draws(name, noise)
             known = np.asarray(np.isfinite(draws).all(1))

@@ -17,10 +17,12 @@ import numpy as np
 
 from sigmapose.calibrate.conformal import LEVELS, MIN_COUNT, MIN_FRAMES, cross_folds, fit_radii
 from sigmapose.calibrate.joint_groups import joint_groups
+from sigmapose.calibrate.quantity_laws import StatedAndTrue, fit_laws, stated_and_true, together_of
 from sigmapose.calibrate.quantity_radii import fit_quantities
 from sigmapose.calibrate.scale import fit_scales
 from sigmapose.calibrator import ConformalRadii, VarianceScales, spread_radii
 from sigmapose.gaussian import chi2_radius
+from sigmapose.quantities import UncertainJoints, reaches
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26, VISIBILITY
 
@@ -31,8 +33,12 @@ METHOD = (
 FOLDS = 5
 MAX_REACHED = 2000
 """People, about, whose intervals are drawn: 90 % of 4,000 sides are then known to 0.5 points."""
+REACH_SEED = 20_001
 MIN_PEOPLE = 200
 """Fewer people give no scales by joint worth having."""
+
+
+PeopleAndTruth = tuple[UncertainJoints, np.ndarray]
 
 
 @runtime_checkable
@@ -63,9 +69,9 @@ class CalibrationData:
     finished: Callable[[VarianceScales, Int[Array, " person"]], StatedErrors]
     """Errors of finished poses of some people, made with those scales."""
     constant_sigma_mm: Float[Array, " 26"]
-    reach: Callable[[VarianceScales, ConformalRadii, Int[Array, " person"]], dict[str, Array]] | None = None
-    """`sigmapose.quantities.reaches` of finished poses of some people, made with those scales and radii.
-    None: intervals of angles and lengths are not measured."""
+    people: Callable[[VarianceScales, ConformalRadii, Int[Array, " person"]], PeopleAndTruth] | None = None
+    """Finished joints of some people, made with those scales and radii, and the true ones, relative to the
+    root, mm. None: intervals of angles and lengths are not measured."""
 
 
 def fit_source(
@@ -103,13 +109,32 @@ def fit_source(
         levels, spread_radii(of_joints, named, levels, 3), spread_radii(of_points, named, levels, 2),
         of_joints, of_points, named,
     )  # fmt: skip
-    if evidence.reach is not None:
-        step = max(1, len(everybody) // MAX_REACHED)
-        told = [evidence.reach(scales, radii, rows[::step]) for rows, scales in folds]
-        together = {name: np.concatenate([part[name] for part in told]) for name in told[0]}
-        groups = fit_quantities(together, levels, min_count=MIN_COUNT, min_frames=MIN_FRAMES)
-        radii = replace(radii, quantity_groups=groups)
+    if evidence.people is not None:
+        radii = _with_quantities(evidence.people, radii, folds, evidence.clip)
     return _scales(evidence, everybody), radii
+
+
+def _with_quantities(
+    people_of: Callable[[VarianceScales, ConformalRadii, Int[Array, " person"]], PeopleAndTruth],
+    radii: ConformalRadii,
+    folds: list[tuple[np.ndarray, VarianceScales]],
+    clip: Int[Array, " person"],
+) -> ConformalRadii:
+    """The same radii with laws of angles, and how far intervals of angles and lengths reach."""
+    step = max(1, len(clip) // MAX_REACHED)
+    reached: list[dict[str, Array]] = []
+    stated: list[dict[str, StatedAndTrue]] = []
+    for rows, scales in folds:
+        people, truth = people_of(scales, radii, rows)
+        reached.append(
+            reaches(people.take(slice(None, None, step)), truth[::step], np.random.default_rng(REACH_SEED))
+        )
+        stated.append(stated_and_true(people, truth))
+    together = {name: np.concatenate([part[name] for part in reached]) for name in reached[0]}
+    groups = fit_quantities(together, radii.levels, min_count=MIN_COUNT, min_frames=MIN_FRAMES)
+    angles = {name: together_of([part[name] for part in stated]) for name in stated[0]}
+    clips = np.concatenate([clip[rows] for rows, _ in folds])
+    return replace(radii, quantity_groups=groups, quantity_laws=fit_laws(angles, clips, radii.levels))
 
 
 def _folds(evidence: CalibrationData, everybody: np.ndarray) -> list[tuple[np.ndarray, VarianceScales]]:

@@ -57,7 +57,7 @@ def calibrate_model(data: Path, model: str, name: str | None = None) -> Calibrat
     evidence = CalibrationData(
         raw=replay.raw(), stature_z=_stature_z(answers), predicted_class=replay.predicted_class,
         clip=np.unique([s.clip for s in answers.samples], return_inverse=True)[1], finished=replay.errors,
-        constant_sigma_mm=_constant_sigma(replay), reach=replay.reach,
+        constant_sigma_mm=_constant_sigma(replay), people=replay.people_and_truth,
     )  # fmt: skip
     scales, radii = fit_source(evidence)
     subjects = tuple(sorted({s.subject for s in answers.samples}))

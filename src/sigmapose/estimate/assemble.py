@@ -97,8 +97,9 @@ class PoseBatch:
     def uncertain_joints(self) -> UncertainJoints:
         """What angles and lengths of all of them are drawn from."""
         return UncertainJoints(
-            BODY_26, self.joints_mm, self.cov_mm2, self.factors_mm, self.levels, self.joint_radii
-        )
+            BODY_26, self.joints_mm, self.cov_mm2, self.factors_mm, self.levels, self.joint_radii,
+            self.visibility[..., 0],
+        )  # fmt: skip
 
 
 def assemble(

@@ -11,11 +11,9 @@ from sigmapose.calibrator import Calibrator, ConformalRadii, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import PoseBatch, assemble, most_probable
 from sigmapose.estimate.network import Prediction25D
-from sigmapose.quantities import UncertainJoints, reaches
+from sigmapose.quantities import UncertainJoints
 from sigmapose.shapes import Array, Float, Int
 from sigmapose.skeleton import BODY_26
-
-REACH_SEED = 20_001
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,15 +93,15 @@ class Replay:
             np.concatenate([p.factors_mm for p in parts]),
             parts[0].levels,
             np.concatenate([p.radii for p in parts]),
+            self.prediction.visibility[rows, :, 0],
         )
 
-    def reach(
+    def people_and_truth(
         self, scales: VarianceScales, radii: ConformalRadii, rows: Int[Array, " person"]
-    ) -> dict[str, Float[Array, " person"]]:
-        """How far intervals of angles and lengths of poses, made with those scales and radii, must reach."""
+    ) -> tuple[UncertainJoints, Float[Array, "person 26 3"]]:
+        """Finished joints of some of them, made with those scales and radii, and the true ones."""
         calibrator = Calibrator("fit", BODY_26.name, "", {}, {self.source: scales}, {self.source: radii})
-        rng = np.random.default_rng(REACH_SEED)
-        return reaches(self.people(calibrator, rows), self.joints_mm[rows], rng)
+        return self.people(calibrator, rows), self.joints_mm[rows]
 
     def errors(self, scales: VarianceScales | None, rows: Int[Array, " person"]) -> Errors:
         """Errors of poses, mm and px, that a calibrator with those scales gives; stature unknown."""

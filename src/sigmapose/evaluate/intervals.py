@@ -17,6 +17,7 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.evaluate.bootstrap import percentiles, resample_weights
+from sigmapose.kinematics import DEFINITIONS
 from sigmapose.quantities import (
     INTERVAL_NAMES,
     KINDS,
@@ -29,6 +30,7 @@ from sigmapose.quantities import (
     true_quantity,
     unit_of,
 )
+from sigmapose.quantity_intervals import law_of, stated_intervals
 from sigmapose.shapes import Array, Bool, Float, Int
 
 SAMPLES = 1000
@@ -83,8 +85,12 @@ def held_intervals(
     for rows, part, noise in in_chunks(people, rng):
         for name in INTERVAL_NAMES:
             truth = true_quantity(name, truth_mm[rows], people.skeleton)
-            radius = None if measured is None else measured.radius(name, level)
-            low, high = ends(part.draws(name, noise), part.centre(name), level, radius, limits_of(name))
+            definition = DEFINITIONS[name]
+            if law_of(definition, measured) is not None:
+                low, high, _ = stated_intervals(definition, part, noise[0], level, measured)
+            else:
+                radius = None if measured is None else measured.radius(name, level)
+                low, high = ends(part.draws(name, noise), part.centre(name), level, radius, limits_of(name))
             inside[name][rows] = (low <= truth) & (truth <= high)
             widths[name][rows] = np.where(np.isnan(truth), np.nan, high - low)
     group = np.unique(cluster, return_inverse=True)[1]

@@ -128,11 +128,23 @@ class RegionsModel(_Model):
     points: list[list[Number]] = Field(description="Radii for cov_px2, one for each level.")
 
 
+class LawModel(_Model):
+    """How true angles of a kind lie about stated ones, as a calibrator fitted it; docs/method.md."""
+
+    shift: list[Number] = Field(description="Of the middle, in half widths, by feature.")
+    spread: list[Number] = Field(description="Of the logarithm of the spread, by feature.")
+    low: list[Number] = Field(description="Lower ends in spreads, one for each level.")
+    high: list[Number] = Field(description="Upper ends in spreads, one for each level.")
+
+
 class QuantitiesModel(_Model):
     """Radii of the intervals of angles and lengths, as a calibrator measured them."""
 
     levels: list[Number] = Field(description="Probabilities, rising.")
     radii: dict[str, list[Number]] = Field(description="By kind (`knee_angle`), one for each level.")
+    laws: dict[str, LawModel] = Field(
+        default={}, description="By kind (`knee_flexion`); they count before radii."
+    )
 
 
 class TailModel(_Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from sigmapose.errors import InputError, SigmaposeError
 from sigmapose.io.poses_numbers import digits
 from sigmapose.io.poses_regions import REMEDY
-from sigmapose.io.poses_schema import QuantitiesModel, RawPersonModel
+from sigmapose.io.poses_schema import LawModel, QuantitiesModel, RawPersonModel
 from sigmapose.pose import Pose
 from sigmapose.quantities import QuantityRadii
+from sigmapose.quantity_intervals import FEATURES
+from sigmapose.quantity_law import QuantityLaw
 from sigmapose.shapes import Array, Float
 
 FACTOR_DIGITS = 5
@@ -33,7 +36,14 @@ class QuantityRows:
         """What the file's closing part says of them."""
         if not self._rows:
             return {}
-        return {"quantities": [{"levels": q.levels, "radii": q.radii} for q in self._rows]}
+        return {"quantities": [_row(q) for q in self._rows]}
+
+
+def _row(quantities: QuantityRadii) -> dict[str, Any]:
+    told: dict[str, Any] = {"levels": quantities.levels, "radii": quantities.radii}
+    if quantities.laws:
+        told["laws"] = {kind: asdict(law) for kind, law in quantities.laws.items()}
+    return told
 
 
 def shared_dict(pose: Pose, rows: QuantityRows) -> dict[str, Any]:
@@ -50,11 +60,21 @@ def read_quantities(models: list[QuantitiesModel], where: str) -> tuple[Quantity
     """All radii of a file; InputError when they are none."""
     try:
         return tuple(
-            QuantityRadii(tuple(m.levels), {kind: tuple(radii) for kind, radii in m.radii.items()})
+            QuantityRadii(
+                tuple(m.levels),
+                {kind: tuple(radii) for kind, radii in m.radii.items()},
+                {kind: _law(law) for kind, law in m.laws.items()},
+            )
             for m in models
         )
     except SigmaposeError as error:
         raise InputError(f"{where}: quantities: {error}: {REMEDY}") from error
+
+
+def _law(model: LawModel) -> QuantityLaw:
+    if len(model.shift) != len(FEATURES):
+        raise InputError(f"a law has {len(model.shift)} numbers for {len(FEATURES)} features")
+    return QuantityLaw(*(tuple(part) for part in (model.shift, model.spread, model.low, model.high)))
 
 
 def factors_of(person: RawPersonModel, joints: int, where: str) -> Float[Array, "joint 3 rank"] | None:

@@ -11,13 +11,14 @@ import numpy as np
 
 from sigmapose.errors import InputError
 from sigmapose.io.poses_json import read_poses
-from sigmapose.kinematics import DEFINITIONS, Definition, measured_radius, stated_intervals
+from sigmapose.kinematics import DEFINITIONS, Definition
 from sigmapose.measurement.people_in_time import PeopleError, PersonInTime, people_in_time
 from sigmapose.measurement.quantity_names import STEPS, quantities_named
 from sigmapose.measurement.speeds import NO_NEIGHBOURS, SPEED_UNIT, SPEEDS, speeds_of
 from sigmapose.measurement.steps import Step, steps_of
 from sigmapose.measurement.validity import NOT_FOUND, Validity, ValidityRule, judge_value, missing_joints
 from sigmapose.pose import Frame, Pose, interval_noise, uncertain_joints
+from sigmapose.quantity_intervals import is_measured, stated_intervals
 from sigmapose.shapes import Array, Bool, Float
 
 CHUNK = 4
@@ -152,7 +153,7 @@ def _series_of(
         for d in definitions:
             if set(d.joints) <= set(people.skeleton.joints):
                 told[d.name][:, rows] = stated_intervals(d, people, interval_noise(), level, measured)
-            calibrated[d.name] &= measured_radius(d, level, measured) is not None
+            calibrated[d.name] &= is_measured(d, measured)
     return [_one_series(person, d, told[d.name], calibrated[d.name], rule) for d in definitions]
 
 

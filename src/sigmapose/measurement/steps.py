@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmapose.kinematics import SIDES, Definition, draws_of, in_front, stated_intervals
+from sigmapose.kinematics import SIDES, Definition, in_front
 from sigmapose.measurement.people_in_time import PersonInTime
 from sigmapose.measurement.two_frames import paired_noise
 from sigmapose.pose import Pose, interval_noise, uncertain_joints
+from sigmapose.quantity_intervals import draws_of, stated_intervals
 from sigmapose.shapes import Array, Bool, Float
 
 LEAST_SWING_MM = 150.0

@@ -8,11 +8,12 @@ from itertools import groupby
 
 import numpy as np
 
-from sigmapose.kinematics import DEFINITIONS, Definition, centre_of, draws_of, measured_radius
+from sigmapose.kinematics import DEFINITIONS, Definition
 from sigmapose.measurement.series import Measurements, QuantitySeries
 from sigmapose.measurement.two_frames import paired_noise
 from sigmapose.pose import Pose, uncertain_joints
 from sigmapose.quantities import ends
+from sigmapose.quantity_intervals import centre_of, draws_of, measured_radius
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,19 @@ import numpy as np
 
 from sigmapose.io.export.places_of_parts import Exported, person_file, write_whole
 from sigmapose.io.export.trajectories import GatheredPoses, gather
+from sigmapose.kinematics import DEFINITIONS
 from sigmapose.pose import Frame, Pose, uncertain_joints
-from sigmapose.quantities import INTERVAL_NAMES, JOINTS_OF, ends, in_chunks, limits_of, unit_of
+from sigmapose.quantities import (
+    INTERVAL_NAMES,
+    JOINTS_OF,
+    QuantityRadii,
+    UncertainJoints,
+    ends,
+    in_chunks,
+    limits_of,
+    unit_of,
+)
+from sigmapose.quantity_intervals import law_of, stated_intervals
 from sigmapose.shapes import Array, Float
 
 LEVEL = 0.9
@@ -60,21 +71,30 @@ def angles(poses: list[Pose], names: list[str]) -> Float[Array, "pose column"]:
     """Centre, low and high end of every angle; NaN where a joint is missing."""
     people, out = uncertain_joints(poses), np.empty((len(poses), len(names), 3))
     for rows, part, noise in in_chunks(people, np.random.default_rng(SEED)):
-        for k, name in enumerate(names):
-            centre = part.centre(name)
-            draws = part.draws(name, noise)
-            out[rows, k, 0] = centre
-            for radius, of in _by_radius(poses[rows], name):
-                low, high = ends(draws[of], centre[of], LEVEL, radius, limits_of(name))
-                begin = rows.start
-                out[[begin + i for i in of], k, 1], out[[begin + i for i in of], k, 2] = low, high
+        for measured, of in _alike(poses[rows]):
+            some = part.take(np.array(of))
+            for k, name in enumerate(names):
+                low, high, centre = _ends(some, name, noise[of], measured)
+                out[rows.start + np.array(of), k] = np.stack((centre, low, high), axis=1)
     return out.reshape(len(poses), -1)
 
 
-def _by_radius(poses: list[Pose], name: str) -> list[tuple[float | None, list[int]]]:
-    """Poses whose intervals reach equally far."""
-    groups: dict[float | None, list[int]] = {}
+def _ends(
+    people: UncertainJoints, name: str, noise: Float[Array, "pose 9 draw"], measured: QuantityRadii | None
+) -> tuple[Float[Array, " pose"], Float[Array, " pose"], Float[Array, " pose"]]:
+    if law_of(DEFINITIONS[name], measured) is not None:
+        return stated_intervals(DEFINITIONS[name], people, noise[0], LEVEL, measured)
+    radius, centre = None if measured is None else measured.radius(name, LEVEL), people.centre(name)
+    low, high = ends(people.draws(name, noise), centre, LEVEL, radius, limits_of(name))
+    return low, high, centre
+
+
+def _alike(poses: list[Pose]) -> list[tuple[QuantityRadii | None, list[int]]]:
+    """Poses of which a calibrator found the same."""
+    groups: list[tuple[QuantityRadii | None, list[int]]] = []
     for i, pose in enumerate(poses):
-        radius = None if pose.quantities is None else pose.quantities.radius(name, LEVEL)
-        groups.setdefault(radius, []).append(i)
-    return list(groups.items())
+        of = next((of for known, of in groups if known is pose.quantities or known == pose.quantities), None)
+        if of is None:
+            groups.append((pose.quantities, of := []))
+        of.append(i)
+    return groups

@@ -49,7 +49,7 @@ def fit_calibrator(
             clip=np.unique(pictures.clip[rows], return_inverse=True)[1],
             finished=replay.errors,
             constant_sigma_mm=_constant_sigma(answer, batch),
-            reach=replay.reach,
+            people=replay.people_and_truth,
         )
         scales[name], radii[name] = fit_source(evidence)
         samples[name] = len(replay)
