@@ -49,7 +49,7 @@ class MeasureCoverage:
 
 
 @dataclass(frozen=True, repr=False)
-class Judged:
+class ClipIntervals:
     """Intervals of one kind of quantity in one clip, and the true values."""
 
     low: Float[Array, " n"]
@@ -60,7 +60,7 @@ class Judged:
     """1 where all joints are more probably visible than not."""
 
 
-Found = dict[tuple[str, str], list[Judged]]
+Found = dict[tuple[str, str], list[ClipIntervals]]
 """By kind and unit, one for each clip and side."""
 
 
@@ -95,7 +95,9 @@ def _judged(
     for series in stated:
         seen = [pose is not None and not hidden_joints(pose, series.joints) for pose in series.person.poses]
         value = truth.of(series.name).value
-        told = Judged(series.low, series.high, series.value, _near(value, series), np.array(seen, float))
+        told = ClipIntervals(
+            series.low, series.high, series.value, _near(value, series), np.array(seen, float)
+        )
         found.setdefault((kind_of(series.name), series.unit), []).append(told)
     for kind, judged in (*_ranges(stated, truth), *_steps(stated, truth)):
         found.setdefault(kind, []).append(judged)
@@ -118,7 +120,7 @@ def _near(truth: Float[Array, " n"], series: QuantitySeries) -> Float[Array, " n
     return truth - 360.0 * np.round((truth - series.value) / 360.0)
 
 
-def _ranges(stated: Measurements, truth: Measurements) -> Iterator[tuple[tuple[str, str], Judged]]:
+def _ranges(stated: Measurements, truth: Measurements) -> Iterator[tuple[tuple[str, str], ClipIntervals]]:
     """Ranges of motion: of the true values of all frames, not of the two that the stated one comes from."""
     for summary in summaries(stated):
         name, unit = summary.series.name, summary.series.unit
@@ -128,7 +130,7 @@ def _ranges(stated: Measurements, truth: Measurements) -> Iterator[tuple[tuple[s
             yield (f"{kind_of(name)} rom", unit), _one(motion, float(np.ptp(value)))
 
 
-def _steps(stated: Measurements, truth: Measurements) -> Iterator[tuple[tuple[str, str], Judged]]:
+def _steps(stated: Measurements, truth: Measurements) -> Iterator[tuple[tuple[str, str], ClipIntervals]]:
     """Steps that the truth has too, at nearly the same time."""
     for step in stated.steps:
         near = [s for s in truth.steps if s.side == step.side and abs(s.time_s - step.time_s) < SAME_STEP_S]
@@ -137,9 +139,9 @@ def _steps(stated: Measurements, truth: Measurements) -> Iterator[tuple[tuple[st
             yield ("step duration", "s"), _one(step.duration_s, near[0].duration_s[0])
 
 
-def _one(stated: tuple[float, float, float], truth: float) -> Judged:
+def _one(stated: tuple[float, float, float], truth: float) -> ClipIntervals:
     value, low, high = (np.array([x]) for x in stated)
-    return Judged(low, high, value, np.array([truth]), np.ones(1))
+    return ClipIntervals(low, high, value, np.array([truth]), np.ones(1))
 
 
 def _lines(found: Sequence[Found], options: MeasureCoverage) -> Iterator[str]:
@@ -153,7 +155,7 @@ def _lines(found: Sequence[Found], options: MeasureCoverage) -> Iterator[str]:
         yield f"{kind + ', ' + unit:26s}" + _cells(clips, options, False) + _cells(clips, options, True)
 
 
-def _cells(clips: Sequence[Sequence[Judged]], options: MeasureCoverage, seen: bool) -> str:
+def _cells(clips: Sequence[Sequence[ClipIntervals]], options: MeasureCoverage, seen: bool) -> str:
     rows = [(k, judged) for k, clip in enumerate(clips) for judged in clip]
     clip = np.concatenate([np.full(len(j.low), k) for k, j in rows])
     low, high, value, truth, shown = (
