@@ -46,6 +46,10 @@ EXPERIMENTS = {
     "critic-ceiling": ("experiments.critic.ceiling:main", "how well mistakes can be known at all"),
     "disagreement": ("experiments.critic.disagreement:main", "mistakes found where several answers differ"),
     "adversarial": ("experiments.adversarial:main", "what is said of evidence that lies"),
+    "absolute-positions": (
+        "experiments.absolute_positions:main",
+        "intervals of absolute positions at 2 to 8 m",
+    ),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (

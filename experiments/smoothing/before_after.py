@@ -19,7 +19,7 @@ from experiments.smoothing.error_correlation import ErrorCurve, correlations, pa
 from sigmapose.bench.real_val import relative_to
 from sigmapose.bench.upper_body import EARS, JOINTS, find_recordings, load_upper_body
 from sigmapose.errors import DataError
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM
+from sigmapose.estimate.body_size import HEIGHT_SIGMA_MM, STATURES_MM
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, smoothed_film
 from sigmapose.estimate.smooth.online import OnlineSmoother
@@ -193,7 +193,7 @@ def _recorded(folder: Path, estimator: Estimator) -> ErrorCurve:
         for c, video in enumerate(recording.videos):
             seen = list(estimator.video(video, people=1, raw=True))
             truth = recording.truth_mm[c] - recording.truth_mm[c][:, list(EARS)].mean(1, keepdims=True)
-            for name, frames in (("raw", seen), ("smoothed", _offline(seen, estimator.stature_log(None)))):
+            for name, frames in (("raw", seen), ("smoothed", _offline(seen, UNKNOWN_HEIGHT))):
                 by_frame = {f.index: relative_to(f.poses[0], ears) for f in frames if f.poses}
                 poses = [by_frame.get(int(k)) for k in recording.frames[c]]
                 errors[name].add(poses, truth, recording.used[c], index, recording.frames[c])

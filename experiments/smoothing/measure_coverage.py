@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.estimate.assemble import STATURES_MM
+from sigmapose.estimate.body_size import STATURES_MM
 from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, smoothed_film
 from sigmapose.evaluate.bootstrap import percentiles, resample_weights
 from sigmapose.io.poses_json import read_poses

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sigmapose.estimate.api import lift_batch as lift_batch
     from sigmapose.estimate.api import load as load
     from sigmapose.estimate.assemble import PoseBatch as PoseBatch
+    from sigmapose.estimate.body_size import BodySize as BodySize
     from sigmapose.estimate.estimator import Estimator as Estimator
     from sigmapose.estimate.smooth.online import OnlineSmoother as OnlineSmoother
     from sigmapose.io.export.data_frame import to_dataframe as to_dataframe
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sigmapose.pose import Pose as Pose
 
 _HOME = {
+    "BodySize": "sigmapose.estimate.body_size",
     "Calibrator": "sigmapose.calibrator",
     "Camera": "sigmapose.camera",
     "Estimator": "sigmapose.estimate.estimator",
@@ -59,6 +61,7 @@ _HOME = {
     "to_dataframe": "sigmapose.io.export.data_frame",
 }
 __all__ = [
+    "BodySize",
     "Calibrator",
     "Camera",
     "Estimator",

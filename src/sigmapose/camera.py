@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
 
@@ -18,12 +19,17 @@ from sigmapose.shapes import Array, Float
 DEFAULT_FOCAL_RATIO = 1.0
 """Focal length over the longer side when nobody knows it: a field of view of 53 degrees."""
 
+ASSUMED_FOCAL_LOG = 0.3
+"""Standard deviation of the log of such an assumed focal length: 90 % of all cameras between 34 and 79
+degrees."""
+
 FILM_WIDTH_MM = 36.0
 """Longer side of the 35 mm film frame, the reference of 35mm-equivalent focal lengths."""
 
 FOCAL_RATIOS = (0.05, 300.0)
 """Focal length over the longer side of pictures of people: fields of view of 169 to 0.2 degrees."""
 
+MOST_FOCAL_LOG = 0.5
 RADIAL_STEPS = 60
 NEWTON_STEPS = 25
 UNDISTORT_TOLERANCE = 1e-11
@@ -49,6 +55,9 @@ class Camera:
     """OpenCV's order: k1, k2, p1, p2[, k3]."""
     known: bool = True
     """False when the focal length was assumed."""
+    focal_log: float | None = None
+    """Standard deviation of the logarithm of the focal length; None: exactly known, or `ASSUMED_FOCAL_LOG`
+    where it was assumed."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -57,6 +66,11 @@ class Camera:
             raise CameraError(f"camera has a value that is not finite: {self}; check the calibration file")
         if self.fx <= 0 or self.fy <= 0:
             raise CameraError(f"camera focal length must be positive, got fx={self.fx}, fy={self.fy} px")
+        if self.focal_log is not None and not 0 <= self.focal_log <= MOST_FOCAL_LOG:
+            raise CameraError(
+                f"camera spread of the focal length must be 0 to {100 * MOST_FOCAL_LOG:g} %, got "
+                f"{100 * self.focal_log:g} %: leave the focal length out if nobody knows it"
+            )
         if len(self.distortion) not in (0, 4, 5):
             raise CameraError(
                 f"camera distortion must be () or k1, k2, p1, p2[, k3], got {len(self.distortion)} numbers"
@@ -144,9 +158,25 @@ class Camera:
         return math.sqrt(self.fx * self.fy)
 
     @property
+    def sigma_log_focal(self) -> float:
+        """Standard deviation of the logarithm of the focal length."""
+        if self.focal_log is not None:
+            return self.focal_log
+        return 0.0 if self.known else ASSUMED_FOCAL_LOG
+
+    @property
     def fov_deg(self) -> float:
         """Field of view across the longer side, of the ideal pinhole."""
-        focal = self.fx if self.width >= self.height else self.fy
+        return self._fov_deg(1.0)
+
+    def fov_interval_deg(self, level: float = 0.9) -> tuple[float, float]:
+        """The interval that holds the field of view with that probability: its ends are those of the focal
+        length."""
+        reach = math.exp(NormalDist().inv_cdf((1 + level) / 2) * self.sigma_log_focal)
+        return self._fov_deg(reach), self._fov_deg(1.0 / reach)
+
+    def _fov_deg(self, factor: float) -> float:
+        focal = factor * (self.fx if self.width >= self.height else self.fy)
         return math.degrees(2 * math.atan(max(self.width, self.height) / 2 / focal))
 
     @cached_property
@@ -333,55 +363,3 @@ def camera_to_25d(
     )
     root_depth_mm = depth_mm[..., root]
     return points_px, depth_mm - root_depth_mm[..., None], root_depth_mm
-
-
-@dataclass(frozen=True, repr=False)
-class RootDepth:
-    """Depth of the root in front of the camera and how well a known length fixes it."""
-
-    depth_mm: Float[Array, "*batch"]
-    sigma_log_length: Float[Array, "*batch"]
-    """Relative uncertainty from the lengths alone: that of every root-relative millimetre."""
-    sigma_log_focal: Float[Array, "*batch"]
-    """Relative uncertainty from the focal length: it moves the depth, and not the size of the person."""
-
-    @property
-    def sigma_mm(self) -> Float[Array, "*batch"]:
-        """Standard deviation of the depth, mm."""
-        return np.asarray(self.depth_mm * np.hypot(self.sigma_log_length, self.sigma_log_focal))
-
-    def __repr__(self) -> str:
-        return f"RootDepth(depth_mm={self.depth_mm.shape})"
-
-
-def root_depth_from_length(
-    length_mm: Float[Array, "*batch"] | float,
-    length_sigma_mm: Float[Array, "*batch"] | float,
-    unit_length: Float[Array, "*batch"] | float,
-    unit_sigma: Float[Array, "*batch"] | float = 0.0,
-    *,
-    focal_sigma_log: Float[Array, "*batch"] | float = 0.0,
-) -> RootDepth:
-    """Depth of the root from one length that is known, in closed form.
-
-    With depths in units of the root's depth, joint j lies at `d_root * (1 + s z_j) * ray_j`: every length is
-    proportional to `d_root`, so `d_root = length_mm / unit_length`. To first order its relative variance is
-    the sum of those of both lengths; `unit_length` is proportional to 1 / focal, so the relative error of the
-    focal length adds as it is.
-
-    Args:
-        length_mm, length_sigma_mm: the known length (stature, or a bone) and its standard deviation.
-        unit_length, unit_sigma: the same length of the skeleton at root depth 1, and its standard deviation.
-        focal_sigma_log: standard deviation of the log of the focal length.
-
-    Returns:
-        NaN depth where a length is not positive and finite.
-    """
-    arrays = (length_mm, length_sigma_mm, unit_length, unit_sigma, focal_sigma_log)
-    length, length_sigma, unit, unit_s, focal_s = np.broadcast_arrays(
-        *(np.asarray(x, np.float64) for x in arrays)
-    )
-    good = (length > 0) & (unit > 0) & np.isfinite(length) & np.isfinite(unit)
-    length, unit = np.where(good, length, np.nan), np.where(good, unit, np.nan)
-    sigma_log_length = np.hypot(length_sigma / length, unit_s / unit)
-    return RootDepth(np.asarray(length / unit), np.asarray(sigma_log_length), focal_s.copy())

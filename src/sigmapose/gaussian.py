@@ -231,7 +231,7 @@ def relative_from_25d(
         scale_mm: millimetres per crop width at the root, d_root * crop_px / f.
         crop_ratio: crop width over focal length, crop_px / f.
         root_ray: direction (x, y, 1) of the root.
-        sigma_log_scale: standard deviation of log M: `RootDepth.sigma_log_length`.
+        sigma_log_scale: standard deviation of log M.
         factors: what joints err by together, crop widths; `cov` includes it.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -164,6 +165,31 @@ class Pose:
     def joints_camera_mm(self) -> Float[Array, "joint 3"]:
         """Joints in the camera frame."""
         return self.joints_mm + self.root_mm
+
+    @property
+    def camera_cov_mm2(self) -> Float[Array, "joint 3 3"]:
+        """Covariance of `joints_camera_mm`: of the joint, of the root, and of the scale that moves both
+        (no more of it than the root's own covariance holds)."""
+        by_scale = self._factors()[..., -1:]
+        squares = float(np.nansum(self.joints_mm**2))
+        if not by_scale.size or not squares:
+            return self.cov_mm2 + self.root_cov_mm2
+        sigma = float(np.nansum(by_scale[..., 0] * self.joints_mm)) / squares
+        in_root = float(self.root_mm @ np.linalg.solve(self.root_cov_mm2, self.root_mm))
+        both = by_scale * (min(sigma, 1.0 / math.sqrt(max(in_root, 1e-12))) * self.root_mm)
+        return self.cov_mm2 + self.root_cov_mm2 + both + np.swapaxes(both, -1, -2)
+
+    def root_interval_mm(self, level: float = 0.9) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+        """Low and high ends of the intervals of the root's x, y, z in the camera frame, each by itself.
+
+        Distances follow from ratios (of a stature, of a focal length), so that the depth has an interval of
+        its logarithm, with its median at `root_mm`; it never reaches the camera.
+        """
+        reach = chi2_radius(level, 1) * np.sqrt(np.diag(self.root_cov_mm2))
+        low, high = self.root_mm - reach, self.root_mm + reach
+        ratio = math.exp(min(reach[2] / max(self.root_mm[2], 1e-9), 50.0))
+        low[2], high[2] = self.root_mm[2] / ratio, self.root_mm[2] * ratio
+        return low, high
 
     @property
     def sigma_mm(self) -> Float[Array, " joint"]:

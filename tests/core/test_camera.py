@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import cv2
@@ -12,7 +13,6 @@ from sigmapose.camera import (
     Camera,
     camera_from_25d,
     camera_to_25d,
-    root_depth_from_length,
 )
 from sigmapose.errors import CameraError
 
@@ -204,47 +204,13 @@ def test_25d_round_trip(seed: int) -> None:
     np.testing.assert_allclose(camera_from_25d(points, depth_rel, root_depth, camera), joints, atol=1e-8)
 
 
-@given(st.integers(0, 1000), st.floats(200, 2200))
-def test_root_depth_restores_a_scene_from_one_length(seed: int, length_mm: float) -> None:
-    camera, rng = lens(()), np.random.default_rng(seed)
-    joints = rng.normal((0, 0, rng.uniform(2000, 8000)), 300, (26, 3))
-    joints *= length_mm / np.linalg.norm(joints[13] - joints[11])
-    points, depth_rel, root_depth = camera_to_25d(joints, 19, camera)
-    unit = camera_from_25d(points, depth_rel / root_depth, 1.0, camera)
-    found = root_depth_from_length(length_mm, 0.0, float(np.linalg.norm(unit[13] - unit[11])))
-    np.testing.assert_allclose(found.depth_mm, root_depth, rtol=1e-9)
-    np.testing.assert_allclose(found.sigma_mm, 0.0, atol=1e-9)
-
-
-def test_root_depth_uncertainty_against_monte_carlo() -> None:
-    rng = np.random.default_rng(0)
-    found = root_depth_from_length(1750.0, 60.0, 0.42, 0.012, focal_sigma_log=0.05)
-    # Stature, its image and the focal length all vary; the unit length is proportional to 1 / focal.
-    focal = np.exp(rng.normal(0, 0.05, 100_000))
-    depth = rng.normal(1750, 60, 100_000) / (rng.normal(0.42, 0.012, 100_000) / focal)
-    np.testing.assert_allclose(found.sigma_mm, depth.std(), rtol=0.02)
-    np.testing.assert_allclose(found.depth_mm, np.median(depth), rtol=0.005)
-
-
-def test_focal_length_moves_the_person_away_and_leaves_its_size() -> None:
-    rng = np.random.default_rng(3)
-    joints = rng.normal((0, 0, 30_000), 300, (26, 3))
-    joints[19] = (0, 0, 30_000)
-    camera = Camera(1000, 1000, 9000.0, 9000.0, 499.5, 499.5)
-    longer = Camera(1000, 1000, 9900.0, 9900.0, 499.5, 499.5)
-    points, depth_rel, root_depth = camera_to_25d(joints, 19, camera)
-    sizes = []
-    for view in (camera, longer):
-        flat = depth_rel / root_depth * camera.fx / view.fx
-        unit = camera_from_25d(points, flat, 1.0, view)
-        depth = root_depth_from_length(450.0, 10.0, float(np.linalg.norm(unit[13] - unit[11])))
-        sizes.append((float(depth.depth_mm), unit * depth.depth_mm))
-    assert sizes[1][0] / sizes[0][0] == pytest.approx(1.1, rel=0.01)
-    relative = [joints_mm - joints_mm[19] for _, joints_mm in sizes]
-    np.testing.assert_allclose(relative[1], relative[0], rtol=0.02, atol=3.0)
-
-
-def test_root_depth_of_nothing_is_nan() -> None:
-    for length, unit in ((0.0, 0.4), (1700.0, 0.0), (np.nan, 0.4), (1700.0, -1.0)):
-        assert np.isnan(root_depth_from_length(length, 60.0, unit).depth_mm)
-        assert np.isnan(root_depth_from_length(length, 60.0, unit).sigma_mm)
+def test_the_field_of_view_of_an_assumed_lens_has_an_interval() -> None:
+    assumed = Camera.default(1920, 1080)
+    low, high = assumed.fov_interval_deg(0.9)
+    assert low == pytest.approx(34.0, abs=0.3) and high == pytest.approx(78.6, abs=0.3)
+    known = Camera.from_fov(1920, 1080, 60)
+    np.testing.assert_allclose(known.fov_interval_deg(0.9), 60)
+    roughly = dataclasses.replace(known, focal_log=0.03)
+    assert 57 < roughly.fov_interval_deg(0.9)[0] < 60 < roughly.fov_interval_deg(0.9)[1] < 63
+    with pytest.raises(CameraError, match="spread of the focal length"):
+        dataclasses.replace(known, focal_log=0.8)

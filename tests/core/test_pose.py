@@ -208,3 +208,33 @@ def test_the_core_needs_numpy_and_nothing_else() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_absolute_positions_hold_what_scale_moves_together() -> None:
+    """A joint's covariance in the camera's frame is that of draws whose one scale moves joint and root."""
+    rng, count = np.random.default_rng(3), 200_000
+    joint, root, scale, own, focal = (
+        np.array([200.0, -400.0, 150.0]),
+        np.array([300.0, 100.0, 4000.0]),
+        0.06,
+        20.0,
+        0.1,
+    )
+    joints, factors = np.tile(joint, (26, 1)), scale * np.tile(joint, (26, 1))[..., None]
+    root_cov = scale**2 * np.outer(root, root) + np.diag([1.0, 1.0, (focal * 4000.0) ** 2])
+    cov = own**2 * np.eye(3) + scale**2 * np.outer(joint, joint)
+    pose = dataclasses.replace(
+        make(standing()), joints_mm=joints, factors_mm=factors, cov_mm2=np.tile(cov, (26, 1, 1)),
+        root_mm=root, root_cov_mm2=root_cov,
+    )  # fmt: skip
+    shared = 1.0 + scale * rng.normal(size=(count, 1))
+    drawn = (
+        shared * (joint + root)
+        + own * rng.normal(size=(count, 3))
+        + rng.normal(size=(count, 3)) * [1, 1, 400.0]
+    )
+    expected = np.cov(drawn.T)
+    np.testing.assert_allclose(pose.camera_cov_mm2[5], expected, atol=0.02 * np.trace(expected))
+    assert np.linalg.eigvalsh(pose.camera_cov_mm2).min() > 0
+    low, high = pose.root_interval_mm(0.9)
+    assert (low < root).all() and (root < high).all() and low[2] * high[2] == pytest.approx(4000.0**2)

@@ -9,7 +9,8 @@ import pytest
 
 from sigmapose.calibrator import Calibrator, VarianceScales
 from sigmapose.camera import Camera
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM, Stature, assemble
+from sigmapose.estimate.assemble import assemble
+from sigmapose.estimate.body_size import HEIGHT_SIGMA_MM, STATURES_MM, Sizes, Stature
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.gaussian import SIGMA_FLOOR_MM
 from sigmapose.skeleton import BODY_26
@@ -38,8 +39,12 @@ def scene(camera: Camera, size_px: float = 400.0, stature_mm: float = 1750.0, si
     return joints, answer, centre[None], np.array([size_px])
 
 
-def run(camera: Camera, answer: Prediction25D, centre, size, **options):
-    keywords = {"height_mm": 1750.0, "calibrator": None, "source": "full", "score": np.ones(1)} | options
+def run(
+    camera: Camera, answer: Prediction25D, centre, size, height_mm: float | None = 1750.0,
+    stature: Stature = "adult", **options,
+):  # fmt: skip
+    sizes = Sizes.told(stature, height_mm)
+    keywords = {"sizes": sizes, "calibrator": None, "source": "full", "score": np.ones(1)} | options
     return assemble(answer, centre_px=centre, size_px=size, camera=camera, **keywords)[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import sigmapose
 from sigmapose.errors import CameraError, InputError
-from sigmapose.estimate.assemble import STATURES_MM
+from sigmapose.estimate.body_size import STATURES_MM
 from sigmapose.estimate.smooth.film_smoother import smoothed_film
 from sigmapose.pose import Frame
 from sigmapose.skeleton import BODY_26

@@ -32,10 +32,14 @@ class Lift:
     """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration."""
     image_size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
     """Size of the pictures in pixels, e.g. 1920x1080; required for --camera if no file states it."""
-    height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
-    """Standing height of the people, if known."""
+    height: Annotated[str | None, tyro.conf.arg(metavar="LENGTH", aliases=["--height-mm"])] = None
+    """Standing height of the people, if known: 1.78m, 178cm, 1780 (mm), 5ft10in; with its standard deviation
+    1.78m+-2cm (15 mm unless given); 0=1.78m,1=1.65m by the people's numbers in poses.json."""
+    segment: Annotated[str | None, tyro.conf.arg(metavar="NAME=LENGTH")] = None
+    """Length of segments between joint centres, if known, instead of the height or beside it: thigh=42cm,
+    shank=40cm+-1cm; thigh, shank, upper_arm, forearm, trunk, shoulder_width. 0:thigh=42cm for person 0."""
     stature: Literal["adult", "child", "any"] = "adult"
-    """Standing height assumed without --height-mm: of adults, of children of 3 to 13 years, or any."""
+    """Standing height assumed without --height: of adults, of children of 3 to 13 years, or any."""
     calibrator: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Calibrator to use instead of the shipped one; `none`: error bars as the network predicts them."""
     fps: float = 30.0
@@ -51,10 +55,12 @@ class Lift:
         from sigmapose.run.camera_option import CameraOption
         from sigmapose.run.keypoint_lifting import lift_file
         from sigmapose.run.output_files import Outputs
+        from sigmapose.run.size_option import parse_sizes
 
         if not FPS[0] <= self.fps <= FPS[1]:
             raise InputError(f"--fps {self.fps:g}: give the frames per second of the pictures, e.g. 30")
-        option, size = CameraOption.parse(self.camera), _size(self.image_size)
+        size = parse_sizes(self.height, self.segment)
+        option, pixels = CameraOption.parse(self.camera), _size(self.image_size)
         outputs = Outputs(
             self.out,
             self.json,
@@ -64,10 +70,10 @@ class Lift:
             read=self.keypoints,
             overwrite=self.overwrite,
         )
-        file = read_keypoints(self.keypoints, skeleton=self.skeleton, image_size=size or option.size)
-        camera, size, note = self._camera(option, size or file.image_size or option.size)
+        file = read_keypoints(self.keypoints, skeleton=self.skeleton, image_size=pixels or option.size)
+        camera, pixels, note = self._camera(option, pixels or file.image_size or option.size)
         lifted = lift_file(
-            file, camera=camera, image_size=size, fps=self.fps, height_mm=self.height_mm,
+            file, camera=camera, image_size=pixels, fps=self.fps, size=size,
             calibrator=self.calibrator, stature=self.stature,
         )  # fmt: skip
         messages = [*file.messages, *lifted.left_out]

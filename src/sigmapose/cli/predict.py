@@ -35,10 +35,14 @@ class Predict:
     calibration: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Cameras of one recording, for several videos that begin at the same moment; predictions are fused:
     .toml of Pose2Sim or Anipose, or .qca.txt of Qualisys."""
-    height_mm: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
-    """Standing height of the people, if known; reduces the uncertainty of distances."""
+    height: Annotated[str | None, tyro.conf.arg(metavar="LENGTH", aliases=["--height-mm"])] = None
+    """Standing height of the people, if known: 1.78m, 178cm, 1780 (mm), 5ft10in; with its standard deviation
+    1.78m+-2cm (15 mm unless given); 0=1.78m,1=1.65m by the people's numbers in poses.json."""
+    segment: Annotated[str | None, tyro.conf.arg(metavar="NAME=LENGTH")] = None
+    """Length of segments between joint centres, if known, instead of the height or beside it: thigh=42cm,
+    shank=40cm+-1cm; thigh, shank, upper_arm, forearm, trunk, shoulder_width. 0:thigh=42cm for person 0."""
     stature: Literal["adult", "child", "any"] = "adult"
-    """Standing height assumed without --height-mm: of adults, of children of 3 to 13 years, or any."""
+    """Standing height assumed without --height: of adults, of children of 3 to 13 years, or any."""
     people: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Maximum number of people per picture; all by default."""
     frames: Annotated[str | None, tyro.conf.arg(metavar="A:B")] = None
@@ -70,8 +74,10 @@ class Predict:
         from sigmapose.run.exports import ExportOption
         from sigmapose.run.job import RunSummary, predict
         from sigmapose.run.output_files import Outputs
+        from sigmapose.run.size_option import parse_sizes
         from sigmapose.run.smoothed_video import LookOptions
 
+        size = parse_sizes(self.height, self.segment)
         name = legible(self.input[0].name if self.input else "")
         pictures = self._pictures()
         exports = ExportOption.parse(self.export)
@@ -100,7 +106,7 @@ class Predict:
                     looks=self.looks,
                     stature=self.stature,
                 ),
-                options=LookOptions(self.height_mm, smooth, self.raw, outputs.draws),
+                options=LookOptions(size, smooth, self.raw, outputs.draws),
                 title=name,
             )
         except KeyboardInterrupt:

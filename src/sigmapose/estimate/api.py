@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -12,7 +12,8 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
-from sigmapose.estimate.assemble import PoseBatch, Stature
+from sigmapose.estimate.assemble import PoseBatch
+from sigmapose.estimate.body_size import BodySize, Stature
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.network import DEFAULT_MODEL, MODELS
@@ -67,6 +68,7 @@ def lift(
     height_mm: float | None = None,
     image_size: tuple[int, int] | None = None,
     stature: Stature = "adult",
+    size: BodySize | None = None,
 ) -> Pose:
     """One person's 2D keypoints to a 3D pose; see :meth:`sigmapose.estimate.lifter.Lifter.__call__`."""
     points = np.asarray(points_px, dtype=np.float64)
@@ -77,7 +79,7 @@ def lift(
     score = None if scores is None else np.asarray(scores, dtype=np.float64)[None]
     return lift_batch(
         points[None], score, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size,
-        stature=stature,
+        stature=stature, size=size,
     )[0]  # fmt: skip
 
 
@@ -91,6 +93,8 @@ def lift_batch(
     image_size: tuple[int, int] | None = None,
     calibrator: Calibrator | Path | str | None = None,
     stature: Stature = "adult",
+    size: BodySize | Mapping[int, BodySize] | None = None,
+    track: Sequence[int] | None = None,
 ) -> PoseBatch:
     """Many people (or frames of one) of one camera at once; arrays out, index them for poses."""
     lifter = (
@@ -99,8 +103,9 @@ def lift_batch(
         else Lifter(calibrator=calibrator, stature=stature)
     )
     return lifter(
-        points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
-    )
+        points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size,
+        size=size, track=track,
+    )  # fmt: skip
 
 
 def lift_parts(
@@ -113,11 +118,14 @@ def lift_parts(
     image_size: tuple[int, int] | None = None,
     calibrator: str | None = None,
     stature: Stature = "adult",
+    size: BodySize | Mapping[int, BodySize] | None = None,
+    track: Sequence[int] | None = None,
 ) -> Iterator[PoseBatch]:
     """The same as `lift_batch`, a part of the people at a time, so that memory does not grow with them."""
     return _lifter(calibrator, stature).parts(
-        points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size
-    )
+        points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm, image_size=image_size,
+        size=size, track=track,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal
 
 import numpy as np
 
-from sigmapose.calibrator import Calibrator
-from sigmapose.camera import Camera, root_depth_from_length
+from sigmapose.calibrator import CAMERA_KNOWN, Calibrator
+from sigmapose.camera import Camera
+from sigmapose.estimate.body_size import SeenSize, Sizes, log_depth, seen_segments
 from sigmapose.estimate.looks import mirrored, mixture
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.second_opinion import with_second_opinion
@@ -26,22 +26,14 @@ from sigmapose.pose import Pose
 from sigmapose.quantities import QuantityRadii, UncertainJoints
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Float, Int
-from sigmapose.skeleton import BODY_26
+from sigmapose.skeleton import BODY_26, VISIBILITY
 
 ROOT = BODY_26.index("mid_hip")
-Stature = Literal["adult", "child", "any"]
-"""Whose standing height is assumed where nobody states it."""
-STATURES_MM: dict[Stature, tuple[float, float]] = {
-    "adult": (1690.0, 95.0),
-    "child": (1250.0, 190.0),
-    "any": (1580.0, 230.0),
-}
-"""Mean and standard deviation of the standing height. Adults, women and men together: between the means of
-the world (1650 mm) and of Europe (1720 mm). Children of 3 to 13 years evenly: the medians of the WHO's
-growth references go from 960 to 1560 mm. Any: one child in four people."""
-HEIGHT_SIGMA_MM = 15.0
-"""How well a height that the user states is known: shoes, posture, the definition of head top."""
-UNKNOWN_FOCAL_SIGMA_LOG = 0.3
+SELF_OCCLUDED = VISIBILITY.index("self_occluded")
+WHOLE_BODY = 0.65
+"""Factor on the standard deviation of lengths in the picture, for the distance of people of whom keypoints
+show every joint. Calibrators are fitted on half covered people, who have larger errors at equal stated ones;
+set on validation subjects (`python -m experiments absolute-positions`)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,8 +100,7 @@ def assemble(
     centre_px: Float[Array, "person 2"],
     size_px: Float[Array, " person"],
     camera: Camera,
-    height_mm: float | None,
-    stature: Stature = "adult",
+    sizes: Sizes,
     calibrator: Calibrator | None,
     source: str,
     score: Float[Array, " person"],
@@ -121,7 +112,7 @@ def assemble(
 
     Args:
         centre_px, size_px: the crops, in ideal pixels.
-        height_mm: standing height when the user knows it; else ``stature`` says what is assumed.
+        sizes: of the people, known or assumed.
         source: ``none`` for bare keypoints or the encoder's name: which scales apply.
         second: what the network says of the same people in a mirror.
         keypoints: what another network says of the same people.
@@ -130,11 +121,13 @@ def assemble(
         source = calibrator.source_for(source, camera.known)
     prediction = _all_together(prediction, second, keypoints, calibrator, source)
     levels, joint_radii, point_radii = _radii(prediction, calibrator, source)
-    known = STATURES_MM[stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
+    tracks = track or (-1,) * len(prediction)
     size = np.asarray(size_px, dtype=np.float64)
     ideal_px = centre_px[:, None] + prediction.points * size[:, None, None]
     ideal_cov = prediction.points_cov * size[:, None, None, None] ** 2
-    relative, root = _in_camera(prediction, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, known)
+    relative, root = _in_camera(
+        prediction, ideal_px[:, ROOT], ideal_cov[:, ROOT], size, camera, sizes, tracks, source
+    )
     points_px, cov_px2 = ideal_px, ideal_cov
     if camera.distortion:
         points_px = camera.distort(ideal_px)
@@ -148,7 +141,7 @@ def assemble(
         root_mm=root.mean,
         root_cov_mm2=root.cov,
         score=np.asarray(score, dtype=np.float64),
-        track=track or (-1,) * len(prediction),
+        track=tracks,
         camera=camera,
         calibration=calibrator.name if calibrator else "none",
         levels=levels,
@@ -184,39 +177,75 @@ def _in_camera(
     root_cov_px2: Float[Array, "person 2 2"],
     size_px: Float[Array, " person"],
     camera: Camera,
-    stature_mm: tuple[float, float],
+    sizes: Sizes,
+    tracks: tuple[int, ...],
+    source: str,
 ) -> tuple[CoupledGaussian, Gaussian]:
     """Joints relative to the root and the root itself, in camera millimetres.
 
-    The depth of the root follows from the standing height: mean and standard deviation.
+    The depth of the root follows from the size of the person: `estimate/body_size.py`.
     """
     ratio = size_px / camera.focal_px
-    unit_stature = np.exp(prediction.log_stature[:, 0]) * ratio
-    depth = root_depth_from_length(
-        *stature_mm,
-        unit_stature,
-        unit_stature * prediction.log_stature[:, 1],
-        focal_sigma_log=0.0 if camera.known else UNKNOWN_FOCAL_SIGMA_LOG,
-    )
     root_ray = camera.ideal_rays(root_px)
+    log_mm, sigma_log = _log_depth(prediction, ratio, root_ray, sizes, tracks)
+    sigma_depth = sigma_log
+    if source in ("none", "none" + CAMERA_KNOWN):
+        whole = (most_probable(prediction.visibility) <= SELF_OCCLUDED).all(1)
+        log_mm, sigma_depth = _log_depth(
+            prediction, ratio, root_ray, sizes, tracks, np.where(whole, WHOLE_BODY, 1.0)
+        )
+    depth = np.exp(log_mm)
     relative = relative_from_25d(
         prediction.relative,
         prediction.relative_cov,
-        scale_mm=depth.depth_mm * ratio,
+        scale_mm=depth * ratio,
         crop_ratio=ratio,
         root_ray=root_ray,
-        sigma_log_scale=depth.sigma_log_length,
+        sigma_log_scale=sigma_log,
         factors=prediction.relative_factors,
     )
     root = root_position(
         root_ray,
         root_cov_px2,
-        depth.depth_mm,
+        depth,
         focal_px=(camera.fx, camera.fy),
-        sigma_log_depth=depth.sigma_log_length,
-        sigma_log_focal=depth.sigma_log_focal,
+        sigma_log_depth=sigma_depth,
+        sigma_log_focal=camera.sigma_log_focal,
     )
     return relative, root
+
+
+def _log_depth(
+    prediction: Prediction25D,
+    ratio: Float[Array, " person"],
+    root_ray: Float[Array, "person 3"],
+    sizes: Sizes,
+    tracks: tuple[int, ...],
+    factor: Float[Array, " person"] | float = 1.0,
+) -> tuple[Float[Array, " person"], Float[Array, " person"]]:
+    """Logarithm of the root's depth (mm) and its standard deviation, people of one size together. `factor`:
+    on the standard deviations of what the picture says."""
+    variance = np.broadcast_to(factor, ratio.shape)[:, None] ** 2
+    log, sigma = np.empty(len(ratio)), np.empty(len(ratio))
+    own = [track if track in sizes.people else -1 for track in tracks]
+    for person in set(own):
+        rows, prior = np.flatnonzero(np.array(own) == person), sizes.of(person)
+        some, scale = prediction.take(rows), ratio[rows]
+        seen = SeenSize(some.log_stature[:, :1] + np.log(scale)[:, None], some.log_stature[:, 1:] ** 2)
+        if prior.segments:
+            depth = np.exp(prior.mean[0] - seen.log[:, 0])
+            nearly = relative_from_25d(
+                some.relative, some.relative_cov, scale_mm=depth * scale, crop_ratio=scale,
+                root_ray=root_ray[rows], factors=some.relative_factors,
+            )  # fmt: skip
+            lengths = seen_segments(prior.segments, nearly.mean, nearly.cov, nearly.factors)
+            seen = SeenSize(
+                np.hstack((seen.log, lengths.log - np.log(depth)[:, None])),
+                np.hstack((seen.variance, lengths.variance)),
+            )
+        seen = SeenSize(seen.log, seen.variance * variance[rows])
+        log[rows], sigma[rows] = log_depth(prior, seen)
+    return log, sigma
 
 
 def _calibrated(prediction: Prediction25D, calibrator: Calibrator | None, source: str) -> Prediction25D:

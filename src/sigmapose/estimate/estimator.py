@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +17,14 @@ import numpy as np
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
 from sigmapose.errors import InputError
-from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
+from sigmapose.estimate.assemble import PoseBatch, assemble
+from sigmapose.estimate.body_size import BodySize, Sizes, Stature, check_stature
 from sigmapose.estimate.candidates import Candidates, find_candidates
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.cuts import shots
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.lifter import Lifter, check_height, check_stature
+from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.lost import LOST, unbounded
 from sigmapose.estimate.network import (
@@ -40,7 +41,7 @@ from sigmapose.estimate.picture_checks import check_people, check_picture, check
 from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter, seen_sides, sureness
 from sigmapose.estimate.smooth.film_smoother import smoothed_film
-from sigmapose.estimate.smooth.online import OnlineSmoother, stature_log
+from sigmapose.estimate.smooth.online import OnlineSmoother
 from sigmapose.estimate.thunder import Thunder, closer, middle_of
 from sigmapose.estimate.tracker import Tracked, Tracker
 from sigmapose.io.video import VideoFrame, VideoReader
@@ -107,6 +108,7 @@ class Estimator:
         camera: Camera | None = None,
         height_mm: float | None = None,
         people: int | None = None,
+        size: BodySize | Mapping[int, BodySize] | None = None,
     ) -> list[Pose]:
         """People of one photo; an empty list when there is nobody.
 
@@ -117,12 +119,14 @@ class Estimator:
             height_mm: standing height of the person or people, when known.
             people: at most this many, those first who are largest and likeliest people; None for the
                 estimator's own limit.
+            size: in the place of ``height_mm``: a height with its spread, or lengths of segments; for each
+                person by ``track`` number, or one for everybody.
 
         Raises:
             InputError: not a picture. CameraError: a camera made for another picture size.
         """
         image_rgb, camera = open_picture(image_rgb, camera)
-        check_height(height_mm)
+        sizes = Sizes.told(self.stature, height_mm, size)
         check_people(people)
         found = self.candidates(image_rgb, camera)
         if found is None:
@@ -134,7 +138,7 @@ class Estimator:
         chosen, tracks = [found.crops[row] for row in rows], tuple(range(len(rows)))
         said = found.said.take(np.array(rows))
         said = self._with_keypoints(said, image_rgb, chosen, self.looks or PHOTO_LOOKS)
-        batch = self._assemble(said, chosen, camera, height_mm, score[rows], tracks)
+        batch = self._assemble(said, chosen, camera, sizes, score[rows], tracks)
         return [batch[i] for i in range(len(batch))]
 
     def candidates(self, image: Array, camera: Camera) -> Candidates | None:
@@ -151,6 +155,7 @@ class Estimator:
         height_mm: float | None = None,
         frames: tuple[int, int | None] | None = None,
         people: int | None = None,
+        size: BodySize | Mapping[int, BodySize] | None = None,
         raw: bool = False,
         lag: int | None = None,
     ) -> Iterator[Frame]:
@@ -158,7 +163,7 @@ class Estimator:
 
         Args:
             path: video file.
-            camera, height_mm, people: as for a photo.
+            camera, height_mm, people, size: as for a photo.
             frames: ``(first, last)`` for first <= index < last; last may be None.
             raw: every frame by itself, at once. Else people are smoothed in time
                 (:mod:`sigmapose.estimate.smooth`): frames come up to half a second later, and ``pose.raw`` is
@@ -172,15 +177,11 @@ class Estimator:
         if raw and lag is not None:
             raise InputError("raw=True and lag=: frames by themselves come at once: give one of them")
         reader = VideoReader(path, frames)
-        seen = self.follow(reader, camera=camera, height_mm=height_mm, people=people, lag=lag)
-        alone = raw or lag is not None
-        yield from seen if alone else smoothed_film(seen, self.stature_log(height_mm))
+        sizes = Sizes.told(self.stature, height_mm, size)
+        seen = self.follow(reader, camera=camera, height_mm=height_mm, people=people, size=size, lag=lag)
+        yield from seen if raw or lag is not None else smoothed_film(seen, sizes.film_log)
         if reader.broken:
             log.warning("%s", reader.broken)
-
-    def stature_log(self, height_mm: float | None) -> float:
-        """Relative standard deviation of the standing height that is assumed, or known."""
-        return stature_log(height_mm, self.stature)
 
     def follow(
         self,
@@ -190,6 +191,7 @@ class Estimator:
         height_mm: float | None = None,
         people: int | None = None,
         lag: int | None = None,
+        size: BodySize | Mapping[int, BodySize] | None = None,
     ) -> Iterator[Frame]:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture).
 
@@ -197,23 +199,23 @@ class Estimator:
 
         Args:
             frames: of one scene, times rising.
-            camera, height_mm, people: as for a photo.
+            camera, height_mm, people, size: as for a photo.
             lag: people are smoothed, and frame t comes with frame t + lag
                 (:class:`sigmapose.OnlineSmoother`); 0: by what was seen until then. None: every frame by
                 itself.
         """
-        check_height(height_mm)
+        sizes = Sizes.told(self.stature, height_mm, size)
         check_people(people)
-        seen = self._follow(frames, camera, height_mm, people)
+        seen = self._follow(frames, camera, sizes, people)
         if lag is None:
             return seen
-        return OnlineSmoother(lag, height_mm=height_mm, stature=self.stature).smoothed(seen)
+        return OnlineSmoother(lag, height_mm=height_mm, size=size, stature=self.stature).smoothed(seen)
 
     def _follow(
         self,
         frames: Iterable[VideoFrame],
         camera: Camera | None,
-        height_mm: float | None,
+        sizes: Sizes,
         people: int | None,
     ) -> Iterator[Frame]:
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
@@ -228,7 +230,7 @@ class Estimator:
             yield Frame(
                 index,
                 time_s,
-                tuple(self._look(picture, tracker, seen_by, height_mm, looks, side_swaps, scores)),
+                tuple(self._look(picture, tracker, seen_by, sizes, looks, side_swaps, scores)),
             )
 
     def in_crops(
@@ -248,7 +250,7 @@ class Estimator:
             cameras: of those pictures; ``Camera.default(width, height)`` where nothing is known.
             height_mm: standing height, when known.
         """
-        check_height(height_mm)
+        sizes = Sizes.told(self.stature, height_mm)
         inputs = [self._inputs([crop], camera) for crop, camera in zip(crops, cameras, strict=True)]
         rotation, context = (np.concatenate(part) for part in zip(*inputs, strict=True))
         looks = self.looks or VIDEO_LOOKS
@@ -258,7 +260,7 @@ class Estimator:
         score = person_score(said, self.encoder)
         poses = []
         for i, (crop, camera) in enumerate(zip(crops, cameras, strict=True)):
-            batch = self._assemble(said.take(np.array([i])), [crop], camera, height_mm, score[i : i + 1])
+            batch = self._assemble(said.take(np.array([i])), [crop], camera, sizes, score[i : i + 1])
             poses.append(batch[0])
         return poses, said.landmarks
 
@@ -267,7 +269,7 @@ class Estimator:
         image: Array,
         tracker: Tracker,
         camera: Camera,
-        height_mm: float | None,
+        sizes: Sizes,
         looks: int,
         side_swaps: SideSwapFilter | None = None,
         scores: TrackScores | None = None,
@@ -286,13 +288,14 @@ class Estimator:
         said = self._with_keypoints(said, image, crops, looks)
         if scores is not None:
             score = scores.update(tracks, score)
-        batch = self._assemble(said, crops, camera, height_mm, score, tracks)
+        batch = self._assemble(said, crops, camera, sizes, score, tracks)
         size = np.array([crop.size_px for crop in crops])
-        batch = unbounded(batch, lost, height_mm or STATURES_MM[self.stature][0], size)
+        height_mm = np.array([sizes.height_mm(track) for track in tracks])
+        batch = unbounded(batch, lost, height_mm, size)
         poses = [batch[i] for i in range(len(batch))]
         if side_swaps is not None:
             poses = [
-                self._exchange_sides(pose, person, points, height_mm)
+                self._exchange_sides(pose, person, points, sizes)
                 if side_swaps.exchanged(person.track, points[:, :2], person.crop.size_px, sureness(pose))
                 else pose
                 for row, (pose, person) in enumerate(zip(poses, people, strict=True))
@@ -311,9 +314,7 @@ class Estimator:
         seen = said.landmarks
         return said, tracker.update(seen.landmarks, seen.flag, seen.heat, said.prediction)
 
-    def _exchange_sides(
-        self, pose: Pose, person: Tracked, seen: Float[Array, "33 3"], height_mm: float | None
-    ) -> Pose:
+    def _exchange_sides(self, pose: Pose, person: Tracked, seen: Float[Array, "33 3"], sizes: Sizes) -> Pose:
         """The person anew from the 2D landmarks with left and right exchanged.
 
         What the encoder says about depth belongs to its wrong reading, so keypoints alone speak.
@@ -324,7 +325,7 @@ class Estimator:
             right[None, :, 2],
             camera=pose.camera,
             skeleton=BLAZEPOSE_33,
-            height_mm=height_mm,
+            size=sizes.people.get(person.track, sizes.everybody),
         )[0]
         return replace(lifted, score=pose.score, track=person.track)
 
@@ -364,7 +365,7 @@ class Estimator:
         said: Said,
         crops: list[Crop],
         camera: Camera,
-        height_mm: float | None,
+        sizes: Sizes,
         score: Float[Array, " person"],
         track: tuple[int, ...] | None = None,
     ) -> PoseBatch:
@@ -374,8 +375,7 @@ class Estimator:
             centre_px=centre,
             size_px=size,
             camera=camera,
-            height_mm=height_mm,
-            stature=self.stature,
+            sizes=sizes,
             calibrator=self.calibrator,
             source=self.encoder,
             score=score,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from sigmapose.calibrator import Calibrator
 from sigmapose.camera import Camera
-from sigmapose.errors import CameraError, InputError
-from sigmapose.estimate.assemble import STATURES_MM, PoseBatch, Stature, assemble
+from sigmapose.errors import InputError
+from sigmapose.estimate.assemble import PoseBatch, assemble
+from sigmapose.estimate.body_size import BodySize, Sizes, Stature, check_stature
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.keypoint_crop import keypoint_square
 from sigmapose.estimate.network import LiftNetwork
@@ -53,6 +54,8 @@ class Lifter:
         skeleton: str | Skeleton = "coco_17",
         height_mm: float | None = None,
         image_size: tuple[int, int] | None = None,
+        size: BodySize | Mapping[int, BodySize] | None = None,
+        track: Sequence[int] | None = None,
     ) -> PoseBatch:
         """Lift a batch of people seen by one camera.
 
@@ -63,6 +66,9 @@ class Lifter:
                 in the picture is used only if ``image_size`` (width, height) is given.
             skeleton: that of the keypoints, by name.
             height_mm: standing height, if known.
+            size: in the place of ``height_mm``: a height with its spread, or lengths of segments; by number
+                of the person in ``track``, or one for everybody.
+            track: numbers of the people.
 
         Raises:
             SkeletonError: unknown skeleton. InputError: wrong shapes, or a person with fewer than three
@@ -72,7 +78,7 @@ class Lifter:
             list(
                 self.parts(
                     points_px, scores, camera=camera, skeleton=skeleton, height_mm=height_mm,
-                    image_size=image_size,
+                    image_size=image_size, size=size, track=track,
                 )
             )
         )  # fmt: skip
@@ -86,35 +92,37 @@ class Lifter:
         skeleton: str | Skeleton = "coco_17",
         height_mm: float | None = None,
         image_size: tuple[int, int] | None = None,
+        size: BodySize | Mapping[int, BodySize] | None = None,
+        track: Sequence[int] | None = None,
     ) -> Iterator[PoseBatch]:
         """The same, a part of the people at a time; at least one part, and few wait to be asked for."""
         points, score, present = _as_body_26(points_px, scores, skeleton)
-        check_height(height_mm)
+        sizes, tracks = Sizes.told(self.stature, height_mm, size), track or (-1,) * len(points)
         place_known = camera is not None or image_size is not None
         if camera is None:
             camera = Camera.default(*image_size) if image_size else _assumed_camera(points, present)
         ideal = camera.undistort(points)
         present = present & np.isfinite(ideal).all(-1)
         _check_joints(present)
-        centre, size = keypoint_square(ideal, present)
-        flat = size < MIN_EXTENT_PX
+        centre, side = keypoint_square(ideal, present)
+        flat = side < MIN_EXTENT_PX
         if flat.any():
             raise InputError(f"person {int(flat.argmax())} has all keypoints in one place: nothing to lift")
-        context = _context(centre, size, camera, place_known)
-        local = (ideal - centre[:, None]) / size[:, None, None]
+        context = _context(centre, side, camera, place_known)
+        local = (ideal - centre[:, None]) / side[:, None, None]
 
         def lift_rows(rows: slice) -> PoseBatch:
             prediction = self.network(local[rows], score[rows], present[rows], context[rows])
             return assemble(
                 prediction,
                 centre_px=centre[rows],
-                size_px=size[rows],
+                size_px=side[rows],
                 camera=camera,
-                height_mm=height_mm,
-                stature=self.stature,
+                sizes=sizes,
                 calibrator=self.calibrator,
                 source="none",
                 score=_person_score(score[rows], present[rows]),
+                track=tuple(tracks[rows]),
             )
 
         chunks = [slice(i, i + CHUNK) for i in range(0, len(local), CHUNK)] or [slice(0, 0)]
@@ -217,18 +225,6 @@ def _check_joints(present: Array) -> None:
             f"person {who} has {int(present[who].sum())} usable keypoints (not "
             f"NaN): lifting needs {MIN_JOINTS}"
         )
-
-
-def check_height(height_mm: float | None) -> None:
-    if height_mm is not None and not 400.0 <= height_mm <= 2800.0:
-        raise CameraError(
-            f"height_mm must be a standing height of 400 to 2800 mm, got {height_mm}: is the unit mm?"
-        )
-
-
-def check_stature(stature: str) -> None:
-    if stature not in STATURES_MM:
-        raise InputError(f"stature '{stature}': choose {', '.join(STATURES_MM)}, or state the height in mm")
 
 
 def _join(batches: list[PoseBatch]) -> PoseBatch:

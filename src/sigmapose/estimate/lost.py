@@ -28,7 +28,7 @@ SIGMA_CROPS = 0.25
 def unbounded(
     batch: PoseBatch,
     lost: Bool[Array, " person"],
-    height_mm: float,
+    height_mm: Float[Array, " person"],
     size_px: Float[Array, " person"],
 ) -> PoseBatch:
     """The same poses, those of `lost` people with error bars as wide as a body.
@@ -36,12 +36,12 @@ def unbounded(
     Args:
         batch: finished poses.
         lost: which of them.
-        height_mm: standing height, known or assumed.
+        height_mm: their standing heights, known or assumed.
         size_px: side of their crops.
     """
     if not lost.any():
         return batch
-    space = lost[:, None, None] * (SIGMA_STATURES * height_mm) ** 2 * np.eye(3)
+    space = (lost * (SIGMA_STATURES * height_mm) ** 2)[:, None, None] * np.eye(3)
     picture = (lost * (SIGMA_CROPS * size_px) ** 2)[:, None, None] * np.eye(2)
     joints = np.ones(batch.joints_mm.shape[1])
     joints[ROOT] = 0.0  # the origin of the others

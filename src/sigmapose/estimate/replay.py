@@ -10,6 +10,7 @@ import numpy as np
 from sigmapose.calibrator import Calibrator, ConformalRadii, VarianceScales
 from sigmapose.camera import Camera
 from sigmapose.estimate.assemble import PoseBatch, assemble, most_probable
+from sigmapose.estimate.body_size import Sizes
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.quantities import UncertainJoints
 from sigmapose.shapes import Array, Float, Int
@@ -50,13 +51,13 @@ class Replay:
         """The visibility class that decides which radii apply, as at run time."""
         return most_probable(self.prediction.visibility)
 
-    def pose(self, row: int, calibrator: Calibrator | None, height_mm: float | None = None) -> PoseBatch:
+    def pose(self, row: int, calibrator: Calibrator | None, sizes: Sizes | None = None) -> PoseBatch:
         """One person as the estimator would give them."""
         one = slice(row, row + 1)
         return assemble(
             self.prediction.take(one),
             centre_px=self.centre_px[one], size_px=self.size_px[one], camera=self.cameras[row],
-            height_mm=height_mm, calibrator=calibrator, source=self.source, score=np.ones(1),
+            sizes=sizes or Sizes(), calibrator=calibrator, source=self.source, score=np.ones(1),
         )  # fmt: skip
 
     def raw(self) -> Errors:

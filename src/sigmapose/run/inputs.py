@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from sigmapose.run.camera_option import CameraOption
 
 if TYPE_CHECKING:
     from sigmapose.camera import Camera
+    from sigmapose.estimate.body_size import BodySize
     from sigmapose.estimate.estimator import Estimator
     from sigmapose.io.image_headers import ImageHeader
     from sigmapose.io.images import Photo
@@ -117,7 +118,7 @@ class Photos:
             self.messages += photo.notes
             camera, note = self.camera.at(photo.rgb.shape[1], photo.rgb.shape[0], photo.focal_35mm)
             self.camera_notes[note] += 1
-            poses = estimator(photo.rgb, camera=camera, height_mm=options.height_mm)
+            poses = estimator(photo.rgb, camera=camera, size=options.size)
             yield PictureResult(Frame(index, 0.0, tuple(poses), legible(file.name)), photo.rgb, camera)
             tick()
         if not read:
@@ -153,16 +154,17 @@ class Video:
         self, estimator: Estimator, options: LookOptions, tick: Callable[[], None]
     ) -> Iterator[PictureResult]:
         """See `Pictures.look`."""
+        from sigmapose.estimate.body_size import Sizes
         from sigmapose.run.smoothed_video import smoothed_frames
 
         reader = self.reader
         camera, self.camera_note = self.option.at(reader.width, reader.height)
         if options.smooth:
-            follow = partial(estimator.follow, camera=camera, height_mm=options.height_mm)
-            log = estimator.stature_log(options.height_mm)
+            follow = partial(estimator.follow, camera=camera, size=options.size)
+            log = Sizes.told(estimator.stature, size=options.size).film_log
             found = smoothed_frames(reader, follow, log, options, tick)
         else:
-            found = self._raw(estimator, options.height_mm, camera, tick)
+            found = self._raw(estimator, options.size, camera, tick)
         name = legible(reader.path.name)
         for frame, rgb in found:
             yield PictureResult(replace(frame, source=name), rgb, camera)
@@ -170,7 +172,11 @@ class Video:
         self.complete = reader.broken is None
 
     def _raw(
-        self, estimator: Estimator, height_mm: float | None, camera: Camera, tick: Callable[[], None]
+        self,
+        estimator: Estimator,
+        size: BodySize | Mapping[int, BodySize] | None,
+        camera: Camera,
+        tick: Callable[[], None],
     ) -> Iterator[tuple[Frame, Array | None]]:
         waiting: deque[VideoFrame] = deque()
 
@@ -179,7 +185,7 @@ class Video:
                 waiting.append(frame)
                 yield frame
 
-        for frame in estimator.follow(remembered(), camera=camera, height_mm=height_mm):
+        for frame in estimator.follow(remembered(), camera=camera, size=size):
             yield frame, waiting.popleft().rgb
             tick()
 

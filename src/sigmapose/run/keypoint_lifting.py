@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.estimate.api import lift_parts
-from sigmapose.estimate.assemble import PoseBatch, Stature
-from sigmapose.estimate.lifter import check_height, why_not
+from sigmapose.estimate.assemble import PoseBatch
+from sigmapose.estimate.body_size import BodySize, Stature
+from sigmapose.estimate.lifter import why_not
 from sigmapose.io.keypoints import KeypointFile, KeypointPerson
 from sigmapose.pose import Frame, Pose
 
@@ -35,7 +36,7 @@ def lift_file(
     camera: Camera | None,
     image_size: tuple[int, int] | None,
     fps: float,
-    height_mm: float | None = None,
+    size: BodySize | Mapping[int, BodySize] | None = None,
     calibrator: str | None = None,
     stature: Stature = "adult",
 ) -> Lifted:
@@ -43,14 +44,13 @@ def lift_file(
 
     Args:
         file: of `read_keypoints`.
-        camera: intrinsics, if known; `image_size` (width, height), `height_mm`, `calibrator` and `stature`
+        camera: intrinsics, if known; `image_size` (width, height), `size`, `calibrator` and `stature`
             as in `sigmapose.lift_batch`.
         fps: gives every frame its time.
 
     Raises:
-        SigmaposeError: a height or a calibrator that cannot be used.
+        SigmaposeError: a calibrator that cannot be used.
     """
-    check_height(height_mm)
     everybody = [person for frame in file.frames for person in frame.people]
     reasons = why_not(np.stack([p.points_px for p in everybody]), camera, file.skeleton) if everybody else []
     usable = [person for person, reason in zip(everybody, reasons, strict=True) if not reason]
@@ -59,8 +59,8 @@ def lift_file(
         parts = lift_parts(
             np.stack([person.points_px for person in usable]),
             np.stack([person.scores for person in usable]),
-            camera=camera, skeleton=file.skeleton, height_mm=height_mm, image_size=image_size,
-            calibrator=calibrator, stature=stature,
+            camera=camera, skeleton=file.skeleton, image_size=image_size, calibrator=calibrator,
+            stature=stature, size=size, track=[person.track for person in usable],
         )  # fmt: skip
         first = next(parts)
         camera, parts = first.camera, chain([first], parts)

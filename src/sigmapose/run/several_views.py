@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -27,6 +27,7 @@ from sigmapose.run.inputs import PictureResult, parse_frames
 from sigmapose.shapes import Array, Float
 
 if TYPE_CHECKING:
+    from sigmapose.estimate.body_size import BodySize
     from sigmapose.estimate.estimator import Estimator
     from sigmapose.io.sequences import Film
     from sigmapose.io.video import VideoFrame
@@ -76,7 +77,7 @@ class SeveralViews:
         from sigmapose.run.smoothed_video import smoothed_frames
 
         sights = Sights(len(self.readers))
-        look = partial(self._fused, estimator, options.height_mm, sights)
+        look = partial(self._fused, estimator, options.size, sights)
         if options.smooth:
             # lines of sight that cross measure the size of people: no height is assumed of all frames alike
             found = smoothed_frames(self.readers[0], look, 0.0, options, tick)
@@ -98,7 +99,7 @@ class SeveralViews:
     def _fused(
         self,
         estimator: Estimator,
-        height_mm: float | None,
+        size: BodySize | Mapping[int, BodySize] | None,
         sights: Sights,
         first: Iterator[VideoFrame],
     ) -> Iterator[Frame]:
@@ -108,7 +109,7 @@ class SeveralViews:
         places = [Placement(c.rotation, c.translation_mm) for c in self.cameras]
         grouping, name = Grouping(), legible(self.readers[0].path.name)
         views = [
-            estimator.follow(pictures, camera=c.camera, height_mm=height_mm)
+            estimator.follow(pictures, camera=c.camera, size=size)
             for pictures, c in zip((first, *self.readers[1:]), self.cameras, strict=True)
         ]
         for frames in together(views):

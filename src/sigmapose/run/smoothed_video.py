@@ -7,7 +7,7 @@ enough, small copies of some are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, FilmSmoother
+from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, FilmSmoother, StatureLog
 
 if TYPE_CHECKING:
+    from sigmapose.estimate.body_size import BodySize
     from sigmapose.io.sequences import Film
     from sigmapose.io.video import VideoFrame
     from sigmapose.pose import Frame
@@ -33,8 +34,8 @@ MOST_COPIES = 256
 class LookOptions:
     """How pictures are looked at."""
 
-    height_mm: float | None = None
-    """Standing height of the people, where known."""
+    size: BodySize | Mapping[int, BodySize] | None = None
+    """Of the people, where known; by number, or everybody's."""
     smooth: bool = False
     """Whether people of a video are smoothed in time."""
     keep_raw: bool = False
@@ -46,7 +47,7 @@ class LookOptions:
 def smoothed_frames(
     film: Film,
     look: Callable[[Iterator[VideoFrame]], Iterator[Frame]],
-    stature_log: float,
+    stature_log: StatureLog,
     options: LookOptions,
     tick: Callable[[], None],
 ) -> Iterator[tuple[Frame, Array | None]]:

@@ -9,7 +9,7 @@ grow with the film. With a block as long as the film, everything is smoothed wit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -23,10 +23,9 @@ from sigmapose.pose import Frame, Pose
 from sigmapose.regions import Regions
 from sigmapose.shapes import Array, Int
 
+StatureLog = float | Callable[[int], float]
 GAP_S = 0.5
 """Somebody who was gone for longer is smoothed anew: where they went is not known."""
-FOCAL_LOG = 0.3
-"""Standard deviation of the log of a focal length that was assumed."""
 LIVE_LAG_S, LIVE_BLOCK_S = 0.25, 0.25
 """Frames of a running video come out that much later, at least, and in blocks so long."""
 FILE_LAG_S, FILE_BLOCK_S = 2.0, 20.0
@@ -51,7 +50,7 @@ class FilmSmoother:
 
     Args:
         stature_log: how uncertain the standing height is, as a relative standard deviation: the same error in
-            every frame.
+            every frame; of everybody, or a function of the person's track number.
         lag_s: frames come out when so much of what follows is known.
         block_s: and so many at a time.
         lag_frames: every frame comes out alone, when so many more are known, whatever their times.
@@ -59,14 +58,14 @@ class FilmSmoother:
 
     def __init__(
         self,
-        stature_log: float,
+        stature_log: StatureLog,
         *,
         lag_s: float = LIVE_LAG_S,
         block_s: float = LIVE_BLOCK_S,
         lag_frames: int | None = None,
     ) -> None:
-        self._stature_log, self._lag_s, self._block_s = stature_log, lag_s, block_s
-        self._lag_frames = lag_frames
+        self._stature_log = stature_log if callable(stature_log) else lambda track: stature_log
+        self._lag_s, self._block_s, self._lag_frames = lag_s, block_s, lag_frames
         self._waiting: list[Frame] = []
         self._first = 0
         self._people: dict[int, _Person] = {}
@@ -136,7 +135,7 @@ class FilmSmoother:
             if before is not None and times[a] - before.space.time_s > GAP_S:
                 before = None
             poses = person.poses[a:b]
-            known = KnownForAFilm(self._stature_log, 0.0 if poses[0].camera.known else FOCAL_LOG)
+            known = KnownForAFilm(self._stature_log(poses[0].track), poses[0].camera.sigma_log_focal)
             given = stack(poses, person.times_s[a:b])
             ready = sum(number < end for number in person.frames[a:b])
             smoothed = smooth_track(given, known, poses[0].camera, before, person.lengths, ready)
@@ -153,7 +152,11 @@ class FilmSmoother:
 
 
 def smoothed_film(
-    frames: Iterable[Frame], stature_log: float, *, lag_s: float = LIVE_LAG_S, block_s: float = LIVE_BLOCK_S
+    frames: Iterable[Frame],
+    stature_log: StatureLog,
+    *,
+    lag_s: float = LIVE_LAG_S,
+    block_s: float = LIVE_BLOCK_S,
 ) -> Iterator[Frame]:
     """The frames of a film, smoothed; see :class:`FilmSmoother`."""
     smoother = FilmSmoother(stature_log, lag_s=lag_s, block_s=block_s)

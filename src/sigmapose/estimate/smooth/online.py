@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from sigmapose.errors import InputError
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM, Stature
-from sigmapose.estimate.lifter import check_height, check_stature
+from sigmapose.estimate.body_size import BodySize, Sizes, Stature
 from sigmapose.estimate.smooth.film_smoother import FilmSmoother
 from sigmapose.pose import Frame
 
@@ -26,18 +25,24 @@ class OnlineSmoother:
         lag: how many later frames each frame waits for; 0: none, a filter.
         height_mm: standing height of the people, when known, as the poses were made with.
         stature: whose height is assumed else.
+        size: in the place of `height_mm`, likewise.
 
     Raises:
         InputError: a lag below 0 or above 600, or an unknown stature. CameraError: no height of a person.
     """
 
-    def __init__(self, lag: int, *, height_mm: float | None = None, stature: Stature = "adult") -> None:
+    def __init__(
+        self,
+        lag: int,
+        *,
+        height_mm: float | None = None,
+        stature: Stature = "adult",
+        size: BodySize | Mapping[int, BodySize] | None = None,
+    ) -> None:
         if isinstance(lag, bool) or not isinstance(lag, int) or not 0 <= lag <= MOST_LAG:
             raise InputError(f"lag is a number of frames, 0 to {MOST_LAG}, got {lag!r}")
-        check_height(height_mm)
-        check_stature(stature)
         self.lag = lag
-        self._smoother = FilmSmoother(stature_log(height_mm, stature), lag_frames=lag)
+        self._smoother = FilmSmoother(Sizes.told(stature, height_mm, size).film_log, lag_frames=lag)
 
     def __repr__(self) -> str:
         return f"OnlineSmoother(lag={self.lag})"
@@ -61,9 +66,3 @@ class OnlineSmoother:
         for frame in frames:
             yield from self.push(frame)
         yield from self.finish()
-
-
-def stature_log(height_mm: float | None, stature: Stature) -> float:
-    """Relative standard deviation of the standing height that is assumed, or known."""
-    mean, sigma = STATURES_MM[stature] if height_mm is None else (height_mm, HEIGHT_SIGMA_MM)
-    return sigma / mean

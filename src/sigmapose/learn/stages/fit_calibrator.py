@@ -15,7 +15,7 @@ from sigmapose.calibrate.fit import METHOD, MIN_PEOPLE, CalibrationData, fit_sou
 from sigmapose.calibrator import CAMERA_KNOWN, Calibrator, Provenance
 from sigmapose.camera import Camera
 from sigmapose.data.splits import unit_of
-from sigmapose.estimate.assemble import STATURES_MM
+from sigmapose.estimate.body_size import STATURES_MM
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.replay import Replay
 from sigmapose.gaussian import chi2_radius

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sigmapose.errors import DataError
-from sigmapose.estimate.assemble import STATURES_MM
+from sigmapose.estimate.body_size import STATURES_MM
 from sigmapose.learn.data.mixing import join
 from sigmapose.learn.data.samples import IGNORE, PictureFeatures, ViewLabels, load_pictures
 from sigmapose.learn.teacher.encoder_teacher import sigma_of
