@@ -43,6 +43,16 @@ EXPERIMENTS = {
         "experiments.smoothing.measure_coverage:main",
         "whether measured angles, lengths, speeds and steps hold the truth",
     ),
+    "temporal-data": (
+        "experiments.smoothing.lifted_motion:main",
+        "mocap as `lift` sees it, smoothed",
+    ),
+    "temporal-network": (
+        "experiments.smoothing.temporal_network:main",
+        "a small net behind the smoother",
+    ),
+    "temporal-judge": ("experiments.smoothing.temporal_judge:main", "that network against the smoother"),
+    "side-exchanges": ("experiments.smoothing.side_exchanges:main", "exchanged limbs, put right or not"),
     "critic-ceiling": ("experiments.critic.ceiling:main", "how well mistakes can be known at all"),
     "disagreement": ("experiments.critic.disagreement:main", "mistakes found where several answers differ"),
     "adversarial": ("experiments.adversarial:main", "what is said of evidence that lies"),

@@ -22,6 +22,7 @@ from sigmapose.estimate.smooth.error_model import (
     in_space,
     without_known,
 )
+from sigmapose.estimate.smooth.exchanged_limbs import Before, Exchange, names_mended
 from sigmapose.estimate.smooth.kalman import Dynamics, Observations, Smoothed, State, smooth
 from sigmapose.estimate.smooth.rays import along_rays, onto_rays
 from sigmapose.estimate.smooth.track_arrays import TrackArrays
@@ -58,6 +59,10 @@ class Carried:
     average: Past
     given: Past
     """By how much bones moved joints."""
+    points_px: Float[Array, "joint 2"]
+    """Where joints were seen, names of limbs mended."""
+    exchanges: tuple[Exchange, ...]
+    """Where names of limbs were exchanged."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,6 +93,9 @@ def smooth_track(
         lengths: what earlier frames say of the person's bones.
         ready: only so many frames are wanted, the later ones only heard; None: all.
     """
+    px_per_mm = float(np.median(camera.focal_px / np.maximum(track.root_mm[:, 2], 1.0)))
+    last = None if before is None else Before(before.picture, before.points_px, before.exchanges)
+    track, exchanges = names_mended(track, px_per_mm, last)
     vary, share = _varying(track, known)
     picture_cov = add_floor(track.cov_px2, SIGMA_FLOOR_PX)
     flat = [a.reshape(len(track), -1) for a in (vary, picture_cov, track.visibility)]
@@ -105,7 +113,6 @@ def smooth_track(
     values[:, ROOT] = track.root_mm
     seen = _seen(track, before)
     space = _filtered(track.times_s, values, vary, seen, in_space(), before.space if before else None)
-    px_per_mm = float(np.median(camera.focal_px / np.maximum(track.root_mm[:, 2], 1.0)))
     picture = _filtered(
         track.times_s, track.points_px, picture_cov, seen, in_picture(px_per_mm),
         before.picture if before else None,
@@ -122,9 +129,8 @@ def smooth_track(
         before.given if before else None,
     )  # fmt: skip
     here = slice(ready)
-    carried = [Carried(*parts) for parts in zip(space.filtered, picture.filtered, past, given, strict=True)][
-        here
-    ]
+    parts = zip(space.filtered, picture.filtered, past, given, track.points_px, strict=True)
+    carried = [Carried(*part, exchanges) for part in parts][here]
     return SmoothedTrack(told.take(here), carried, bones)
 
 
