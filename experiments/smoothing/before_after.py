@@ -154,7 +154,8 @@ def _rendered(folder: Path, lag: int | None) -> ErrorCurve:
         for name, frames in told.items():
             poses = [frame.poses[0] if frame.poses else None for frame in frames]
             where, number = f"{split}, {name}{behind}", np.arange(len(poses))
-            errors[where].add(poses, joints[:, ALL], np.ones_like(hidden), ALL, number)
+            for group in (where, f"all, {name}"):
+                errors[group].add(poses, joints[:, ALL], np.ones_like(hidden), ALL, number)
             if hidden.any():
                 errors[f"{split}, {name}, joints behind things"].add(
                     poses, joints[:, ALL], hidden, ALL, number

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -73,7 +73,8 @@ def main(options: LiftedMotion) -> None:
             found.append(told)
             if len(found) % 50 == 0:
                 print(f"{len(found)} sequences", flush=True)
-    np.savez(options.out, **{name: np.stack([f[name] for f in found]) for name in found[0]})
+    arrays: dict[str, Any] = {name: np.stack([f[name] for f in found]) for name in found[0]}
+    np.savez(options.out, **arrays)
 
 
 def _motions(folder: Path, split: Split) -> Iterator[Motion]:
