@@ -18,7 +18,7 @@ import numpy as np
 import sigmapose
 from sigmapose.data.splits import Split
 from sigmapose.errors import DataError
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM, STATURES_MM
+from sigmapose.estimate.body_size import HEIGHT_SIGMA_MM, STATURES_MM
 from sigmapose.estimate.smooth.error_model import CONSTANT, ROOT
 from sigmapose.estimate.smooth.track_arrays import TrackArrays
 from sigmapose.estimate.smooth.track_smoother import Carried, KnownForAFilm, smooth_track

@@ -59,7 +59,7 @@ def main(options: SideExchanges) -> None:
         ]
         for name, limb in zip(told, LIMBS, strict=True):
             for _ in range(options.draws):
-                count = int(rng.integers(1, 21))
+                count = int(rng.integers(1, min(21, len(track) - 10)))
                 first = int(rng.integers(5, len(track) - count - 5))
                 run = slice(first, first + count)
                 wrong = exchanged(clean, limb, run)

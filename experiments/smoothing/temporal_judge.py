@@ -19,7 +19,7 @@ import torch
 
 from experiments.smoothing.lifted_motion import filtered_joints
 from experiments.smoothing.temporal_network import ROOT, Refiner, answer, heard
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM
+from sigmapose.estimate.body_size import HEIGHT_SIGMA_MM
 from sigmapose.estimate.smooth.track_arrays import stack
 from sigmapose.estimate.smooth.track_smoother import KnownForAFilm, smooth_track
 from sigmapose.evaluate.pose_metrics import aligned_errors_mm, lengths
