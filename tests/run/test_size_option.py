@@ -6,7 +6,7 @@ import pytest
 
 from sigmapose.errors import CameraError, InputError
 from sigmapose.estimate.body_size import HEIGHT_SIGMA_MM, BodySize
-from sigmapose.run.size_option import parse_sizes
+from sigmapose.run.size_option import nobody_has, parse_sizes
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,10 @@ def test_what_nobody_can_mean_is_refused(height: str | None, segment: str | None
 def test_an_unknown_segment_is_named_with_those_there_are() -> None:
     with pytest.raises(InputError, match="choose from thigh, shank"):
         parse_sizes(None, "tail=42cm")
+
+
+def test_sizes_of_people_who_are_not_there_are_named() -> None:
+    sizes = parse_sizes("0=1.78m,4=1.65m", None)
+    assert nobody_has(sizes, {0, 1}) == ("--height, --segment: there is no person 4 (found: 0, 1)",)
+    assert len(nobody_has(sizes, {-1})) == 2 and "nobody has a number" in nobody_has(sizes, {-1})[0]
+    assert nobody_has(parse_sizes("1.78m", None), {3}) == nobody_has(None, ()) == ()

@@ -31,7 +31,8 @@ class Predict:
     """2: average the predictions for each person and their mirror image; slower, more accurate. By default 2
     for photos and 1 for video."""
     camera: Annotated[str | None, tyro.conf.arg(metavar="CAMERA")] = None
-    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration."""
+    """f=28mm (35mm-equivalent), fov=60 (degrees, longer side), or k=FILE with a camera calibration; with a
+    standard deviation f=26mm+-1mm, fov=60+-3."""
     calibration: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Cameras of one recording, for several videos that begin at the same moment; predictions are fused:
     .toml of Pose2Sim or Anipose, or .qca.txt of Qualisys."""
@@ -74,7 +75,7 @@ class Predict:
         from sigmapose.run.exports import ExportOption
         from sigmapose.run.job import RunSummary, predict
         from sigmapose.run.output_files import Outputs
-        from sigmapose.run.size_option import parse_sizes
+        from sigmapose.run.size_option import nobody_has, parse_sizes
         from sigmapose.run.smoothed_video import LookOptions
 
         size = parse_sizes(self.height, self.segment)
@@ -118,7 +119,7 @@ class Predict:
                 )
             sys.stderr.write(f"sigmapose: interrupted: {legible(kept)}\n")
             return 130
-        for message in pictures.messages:
+        for message in [*pictures.messages, *nobody_has(size, tally.tracks)]:
             sys.stderr.write(f"sigmapose: warning: {legible(message)}\n")
         said = sys.stderr if outputs.stdout_taken else sys.stdout
         said.write(legible(f"{name}: {tally.summary(pictures)}{outputs.places()}") + "\n")

@@ -58,6 +58,8 @@ def to_record(sample: Sample) -> dict[str, Any]:
         record["visibility"] = sample.visibility.tolist()
     if sample.camera is not None:
         camera = asdict(sample.camera)
+        if camera["focal_log"] is None:
+            del camera["focal_log"]
         rounded = {k: round(camera[k], _CAMERA_DECIMALS) for k in ("fx", "fy", "cx", "cy")}
         record["camera"] = camera | rounded | {"distortion": list(sample.camera.distortion)}
     if sample.crop is not None:

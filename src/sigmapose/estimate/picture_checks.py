@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.errors import CameraError, InputError
-from sigmapose.io.images import EXIF_FOCAL_MM, Photo, read_photo
+from sigmapose.io.images import EXIF_FOCAL_LOG, EXIF_FOCAL_MM, Photo, read_photo
 from sigmapose.io.upright import over_white
 from sigmapose.io.video import VideoFrame
 from sigmapose.shapes import Array
@@ -50,6 +51,7 @@ def open_picture(image: Array | Path | str | Any, camera: Camera | None) -> tupl
         height, width = photo.rgb.shape[:2]
         if EXIF_FOCAL_MM[0] <= photo.focal_35mm <= EXIF_FOCAL_MM[1]:
             camera = Camera.from_focal_mm(width, height, photo.focal_35mm)
+            camera = replace(camera, focal_log=EXIF_FOCAL_LOG)
     return photo.rgb, check_picture(photo.rgb, camera)
 
 

@@ -330,7 +330,9 @@ def _validate(model: type[_Model], raw: Any, where: str) -> _Model:
 def _source(model: Any, path: Path) -> Source:
     c = model.camera
     try:
-        camera = Camera(model.width, model.height, c.fx, c.fy, c.cx, c.cy, tuple(c.distortion), c.known)
+        camera = Camera(
+            model.width, model.height, c.fx, c.fy, c.cx, c.cy, tuple(c.distortion), c.known, c.focal_log
+        )
     except SigmaposeError as error:
         raise InputError(f"{path}: source {model.file[:80]!r}: {error}: {REMEDY}") from error
     return Source(model.file, camera, model.fps)
@@ -338,7 +340,13 @@ def _source(model: Any, path: Path) -> Source:
 
 def _source_dict(source: Source) -> dict[str, Any]:
     c = source.camera
-    camera = {"fx": c.fx, "fy": c.fy, "cx": c.cx, "cy": c.cy, "distortion": c.distortion, "known": c.known}
+    camera: dict[str, Any] = {
+        "fx": c.fx, "fy": c.fy, "cx": c.cx, "cy": c.cy, "distortion": c.distortion, "known": c.known,
+    }  # fmt: skip
+    if c.focal_log is not None:
+        camera["focal_log"] = c.focal_log
+    camera["fov_deg"] = round(c.fov_deg, 3)
+    camera["fov_interval_90_deg"] = [round(end, 3) for end in c.fov_interval_deg(0.9)]
     return {"file": source.file, "width": c.width, "height": c.height, "fps": source.fps, "camera": camera}
 
 

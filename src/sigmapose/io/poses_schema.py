@@ -37,6 +37,16 @@ class CameraModel(_Model):
     cy: Number
     distortion: list[Number] = Field(default=[], description="OpenCV order: k1, k2, p1, p2[, k3].")
     known: bool = Field(description="false: the focal length was assumed, not measured.")
+    focal_log: Number | None = Field(
+        default=None,
+        description="Standard deviation of the log of the focal length; absent: 0 where known, else 0.3.",
+    )
+    fov_deg: Number | None = Field(
+        default=None, description="Field of view across the longer side; follows from the other fields."
+    )
+    fov_interval_90_deg: tuple[Number, Number] | None = Field(
+        default=None, description="Its 90 % interval; follows from the other fields."
+    )
 
 
 class SourceModel(_Model):

@@ -27,6 +27,7 @@ class Film(Protocol):
     height: int
     fps: float
     frame_count: int | None
+    focal_35mm: float | None
     broken: str | None
     notes: list[str]
 
@@ -53,6 +54,7 @@ class FrameFolder:
     ) -> None:
         self.path, self.fps = folder, fps
         self.broken: str | None = None
+        self.focal_35mm: float | None = None
         self.notes: list[str] = []
         numbering = number_names([file.name for file in files], str(folder))
         self._renumbered = numbering.message
@@ -126,6 +128,7 @@ class Animation:
     ) -> None:
         self.path, self._range = path, frames
         self.broken: str | None = None
+        self.focal_35mm: float | None = None
         self.notes: list[str] = []
         if header.pixels * 4 * header.frames > MAX_DECODED_BYTES:
             raise InputError(

@@ -27,6 +27,7 @@ from sigmapose.io.file_ends import ends_early, last_jpeg_is_cut
 from sigmapose.io.upright import Upright
 from sigmapose.io.video_clock import FrameClock
 from sigmapose.io.video_decode import Damage, decoded
+from sigmapose.io.video_lens import stated_focal_35mm
 from sigmapose.io.video_source import choose_stream, is_raw, open_video, reason, stated_count, stated_rate
 from sigmapose.shapes import Array, UInt8
 from sigmapose.writing import not_written
@@ -56,6 +57,7 @@ class VideoReader:
     Attributes:
         width, height: of the upright picture, pixels. Frames of another size are scaled to it.
         fps: average frame rate.
+        focal_35mm: focal length that the file states (`video_lens`); None when it does not say.
         frame_count: of the selected range, as the file states it; None when it does not say.
         broken: None, or one line on what of the file could not be read. Set while iterating: frames before
             and behind the damage are handed out, and iteration ends without an error.
@@ -92,6 +94,7 @@ class VideoReader:
             self._jpegs = is_raw(container) and stream.codec_context.name == "mjpeg"
             self._endless = is_raw(container) or container.format.name == "mpegts"
             self._counted = int(stream.frames)
+            self.focal_35mm = stated_focal_35mm((container.metadata, stream.metadata))
         if total is not None and self._first >= total and self._first > 0:
             self._refuse_range(total)
         self._stated_total = total

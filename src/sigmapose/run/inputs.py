@@ -158,7 +158,7 @@ class Video:
         from sigmapose.run.smoothed_video import smoothed_frames
 
         reader = self.reader
-        camera, self.camera_note = self.option.at(reader.width, reader.height)
+        camera, self.camera_note = self.option.at(reader.width, reader.height, film_mm=reader.focal_35mm)
         if options.smooth:
             follow = partial(estimator.follow, camera=camera, size=options.size)
             log = Sizes.told(estimator.stature, size=options.size).film_log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,14 @@ def parse_sizes(height: str | None, segment: str | None) -> Size:
     if None in told:
         raise CameraError("--height, --segment: number every person (0=1.78m,1=1.65m), or nobody")
     return {person: size for person, size in told.items() if person is not None}
+
+
+def nobody_has(size: Size, tracks: Collection[int]) -> tuple[str, ...]:
+    """A line for every person who was given a size and is not among those numbers; they are of the assumed
+    stature else."""
+    given = () if size is None or not isinstance(size, dict) else sorted(set(size) - set(tracks))
+    found = ", ".join(map(str, sorted(track for track in tracks if track >= 0)[:20])) or "nobody has a number"
+    return tuple(f"--height, --segment: there is no person {number} (found: {found})" for number in given)
 
 
 def _parts(option: str | None) -> Iterator[tuple[int | None, str]]:
