@@ -106,7 +106,7 @@ def test_wheel_holds_weights_and_page_and_is_small(repository: Path, tmp_path: P
     )
     assert {f"weights/{name}" for name in weights} <= names
     assert {
-        "view/assets/scene.html",
+        "view/assets/page.html",
         "view/assets/three.module.min.js",
         "cli/parser.py",
         "report/templates/page.html",

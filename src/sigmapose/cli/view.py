@@ -25,6 +25,8 @@ class View:
 
     def __call__(self) -> int:
         from sigmapose.io.poses_json import read_poses
+        from sigmapose.run.angle_bands import angle_bands
+        from sigmapose.run.page_media import media_beside
         from sigmapose.run.places import check_free, check_no_input
         from sigmapose.view.scene import write_scene
         from sigmapose.writing import check_place
@@ -35,7 +37,8 @@ class View:
         check_free([page], self.overwrite)
         check_place(page, "--out")
         title = file.sources[0].file if len(file.sources) == 1 else file.path.parent.name
-        write_scene(file, page, title=title, skeleton=file.skeleton)
+        media = media_beside(file.path, page, [source.fps for source in file.sources])
+        write_scene(file, page, title=title, skeleton=file.skeleton, media=media, measure=angle_bands)
         sys.stdout.write(f"wrote {page}\n")
         if self.open:
             import webbrowser

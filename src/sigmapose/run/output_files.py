@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sigmapose.errors import OutputError
 from sigmapose.run.inputs import PictureResult
+from sigmapose.run.page_media import page_media
 from sigmapose.run.places import Room, check_folder, check_free, check_no_input
 from sigmapose.run.sink import Sink
 from sigmapose.writing import check_place, is_special, not_written
@@ -58,7 +59,7 @@ class Outputs:
         self._json = None if json in (None, "-") else Path(json)
         self._stdout = json == "-"
         self._overlay = folder / name if folder is not None and name is not None and overlay else None
-        self._separate = kind == "folder"
+        self._separate, self._kind, self._read = kind == "folder", kind, read
         self._stack = ExitStack()
         self._complete, self._failed = True, False
         self._messages: list[str] = []
@@ -116,17 +117,24 @@ class Outputs:
 
     def _open(self) -> None:
         from sigmapose.io.poses_json import PosesWriter
-        from sigmapose.view.scene import SceneWriter
 
         self._room.set_aside(self._earlier())
         if self.folder is not None:
-            self._scene = self._stack.enter_context(SceneWriter(self.folder / SCENE, title=self._title))
+            self._scene = self._stack.enter_context(self._scene_writer(self.folder))
         targets = [self._in_folder(POSES), self._json, sys.stdout.buffer if self._stdout else None]
         for target in targets:
             if target is not None:
                 writer = PosesWriter(target, smoothed=self._smoothed)
                 self._stack.callback(lambda writer=writer: writer.close(complete=self._complete))
                 self._writers.append(writer)
+
+    def _scene_writer(self, folder: Path) -> SceneWriter:
+        from sigmapose.run.angle_bands import angle_bands
+        from sigmapose.view.scene import SceneWriter
+
+        media = page_media(folder, self._kind, self._overlay, self._read)
+        measure = angle_bands if self._kind in ("video", "keypoints") else None
+        return SceneWriter(folder / SCENE, title=self._title, media=media, measure=measure)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._failed = kind is not None

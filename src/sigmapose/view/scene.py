@@ -1,75 +1,86 @@
-"""`scene.html`: one offline page with the 3D skeletons and their ellipsoids (view/assets).
+"""`scene.html`: one offline page with the film, the 3D skeletons with their ellipsoids, and joint angles.
 
-The writer keeps a bounded number of frames, evenly spaced, however long the video: when there are too many,
-every second one goes and from then on twice as many are skipped. Numbers are stored as half-precision floats
-relative to the root (0.5 mm at 1 m); an ellipsoid as the symmetric square root of its covariance.
+Frames are written in blocks (`film_chunk.py`) as they come, so that memory does not grow with the film. Those
+of a short film lie in the page, those of a long one in files beside it (`page_files.py`); the page opens with
+an overview (`film_overview.py`) and some evenly spaced frames, and reads a block when it is looked at.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from sigmapose.camera import Camera
 from sigmapose.errors import OutputError
-from sigmapose.gaussian import chi2_radius
+from sigmapose.palette import LEFT, LEFT_BAND, RIGHT, RIGHT_BAND, VERDICTS
 from sigmapose.pose import Frame, Pose
-from sigmapose.shapes import Array, Float, UInt8
-from sigmapose.skeleton import BODY_26, Skeleton
-from sigmapose.view.colours import SIGMA_HIGH_MM, SIGMA_LOW_MM, SIGMA_TABLE, SIGMA_TICKS_MM, person_colour
-from sigmapose.writing import write_text
+from sigmapose.shapes import Array, UInt8
+from sigmapose.skeleton import BODY_26, VISIBILITY, Skeleton
+from sigmapose.view import verdicts as words
+from sigmapose.view.angle_band import ANGLES, NAMES, AngleBand
+from sigmapose.view.film_chunk import LEVELS, SeenFrame, film_chunk, judge_people, layout
+from sigmapose.view.film_overview import FilmOverview
+from sigmapose.view.page_files import ChunkStore, write_page
+from sigmapose.view.page_pictures import PagePictures
 
-MAX_FRAMES = 600
-MAX_PEOPLE = 1800
-"""People of all frames together, about 1.2 MB of the page."""
-MAX_PICTURES = 200
-_FEW_PICTURES = 20
-_LARGE_PX, _SMALL_PX = 720, 320
-_JPEG_QUALITY = 60
-_HALF_LIMIT = 60_000.0
-_LEVELS = (0.5, 0.9, 0.95)
+CHUNK_FRAMES, CHUNK_PEOPLE = 900, 1800
+"""Frames of a block, and people of them, at most; one of 900 is half a minute of film."""
+MOST_COARSE = 200
+"""Evenly spaced frames that a long film opens with."""
 _FEET = ("ankle", "heel", "toe", "foot")
+
+Measure = Callable[[Sequence[Frame]], Sequence[AngleBand]]
 
 
 @dataclass(frozen=True)
-class _Kept:
-    frame: Frame
-    camera: int
-    order: int
-    """Place among all frames given to the writer."""
+class PageMedia:
+    """Files beside the page that it shows, as addresses relative to it."""
+
+    marked: str = ""
+    """The annotated film or photo; of several photos `{}` stands for the name of one."""
+    plain: str = ""
+    """The film as it was filmed."""
+    film: bool = False
+    """Whether these are films."""
 
 
 class SceneWriter:
-    """Collects frames and writes the page on `close`. As a context manager it writes it after an error too.
+    """Takes frames and writes the page on `close`. As a context manager it writes it after an error too.
 
     Args:
-        path: the .html to write.
+        path: the .html to write; a long film also gets a folder `NAME_data` beside it.
         title: shown as heading, usually the name of the input.
         skeleton: of all poses.
+        media: films or photos to show beside the 3D view.
+        measure: gives the angles of people in some frames; None: the page has none.
 
     Raises:
         OutputError: the page cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, title: str = "", skeleton: Skeleton = BODY_26) -> None:
+    def __init__(
+        self, path: str | Path, *, title: str = "", skeleton: Skeleton = BODY_26,
+        media: PageMedia | None = None, measure: Measure | None = None,
+    ) -> None:  # fmt: skip
         self.path = Path(path)
         self._title = title or "poses"
         self._skeleton = skeleton
-        self._kept: list[_Kept] = []
-        self._pictures: dict[int, bytes] = {}
-        self._picture_stride = 1
-        self._picture_px = _LARGE_PX
+        self._media, self._measure = media or PageMedia(), measure
+        self._waiting: list[SeenFrame] = []
+        self._coarse: list[SeenFrame] = []
+        self._coarse_stride = 1
+        self._begin: SeenFrame | None = None
+        self._heads: list[dict[str, Any]] = []
+        self._store = ChunkStore(self.path)
+        self._overview = FilmOverview()
+        self._pictures = PagePictures()
         self._cameras: list[Camera] = []
-        self._stride, self._total = 1, 0
+        self._calibration = "none"
+        self._total = 0
         self._closed = False
         if not self.path.parent.is_dir():
             raise OutputError(f"{self.path}: no such folder: create {self.path.parent} first")
@@ -81,38 +92,62 @@ class SceneWriter:
         self.close()
 
     def wants(self) -> bool:
-        """Whether the next frame will be kept; spares preparing a picture of one that will not."""
-        return self._total % self._stride == 0
+        """Whether the picture of the next frame will be kept; spares preparing one that will not."""
+        return self._pictures.wants(self._total)
 
     def add(
         self, frame: Frame, rgb: UInt8[Array, "h w 3"] | None = None, camera: Camera | None = None
     ) -> None:
-        """Offer one frame, its picture and its camera (by default that of its poses)."""
+        """Take one frame, its picture and its camera (by default that of its poses)."""
         order, self._total = self._total, self._total + 1
-        if order % self._stride:
-            return
-        self._kept.append(_Kept(_of_its_own(frame), self._camera_index(frame, camera), order))
-        if rgb is not None and order % self._picture_stride == 0:
-            self._pictures[order] = _jpeg(rgb, self._picture_px)
-            self._thin_pictures()
-        while len(self._kept) > MAX_FRAMES or sum(len(k.frame.poses) for k in self._kept) > MAX_PEOPLE:
-            if len(self._kept) < 2:
-                break
-            self._stride *= 2
-            self._kept = [k for k in self._kept if k.order % self._stride == 0]
-            self._picture_stride = max(self._picture_stride, self._stride)
-            self._pictures = {o: jpeg for o, jpeg in self._pictures.items() if o % self._stride == 0}
+        seen = SeenFrame(order, _of_its_own(frame), self._camera_index(frame, camera))
+        self._waiting.append(seen)
+        self._keep_coarse(seen)
+        if frame.poses and self._begin is None:
+            self._begin, self._calibration = seen, frame.poses[0].calibration
+        for pose in frame.poses:
+            self._overview.add_floor(_lowest_mm(pose))
+        if rgb is not None:
+            self._pictures.add(order, rgb)
+        people = sum(len(waiting.frame.poses) for waiting in self._waiting)
+        if len(self._waiting) >= CHUNK_FRAMES or people >= CHUNK_PEOPLE:
+            self._flush()
 
     def close(self) -> None:
         """Write the page; further calls do nothing."""
         if self._closed:
             return
         self._closed = True
-        write_text(self._page(), self.path, "choose another folder")
+        if self._waiting:
+            self._flush()
+        self._store.close()
+        write_page(self._data(), self._title, self._store.inside(), self.path)
 
     def discard(self) -> None:
         """Nothing is written on `close`."""
         self._closed = True
+        if self._store.outside:
+            self._store.discard()
+
+    def _flush(self) -> None:
+        frames, self._waiting = self._waiting, []
+        judged = [judge_people(seen.frame) for seen in frames]
+        bands = self._measure([seen.frame for seen in frames]) if self._measure is not None else ()
+        chunk = film_chunk(frames, judged, bands, self._skeleton)
+        self._overview.add(chunk, judged)
+        self._heads.append(chunk.head())
+        self._store.add(chunk.packed(self._skeleton))
+
+    def _keep_coarse(self, seen: SeenFrame) -> None:
+        if seen.order % self._coarse_stride == 0:
+            self._coarse.append(seen)
+        while (
+            len(self._coarse) > MOST_COARSE or sum(len(s.frame.poses) for s in self._coarse) > 3 * MOST_COARSE
+        ):
+            if len(self._coarse) < 2:
+                break
+            self._coarse_stride *= 2
+            self._coarse = [s for s in self._coarse if s.order % self._coarse_stride == 0]
 
     def _camera_index(self, frame: Frame, camera: Camera | None) -> int:
         camera = camera or (frame.poses[0].camera if frame.poses else None)
@@ -122,79 +157,78 @@ class SceneWriter:
             self._cameras.append(camera)
         return self._cameras.index(camera)
 
-    def _thin_pictures(self) -> None:
-        if len(self._pictures) > _FEW_PICTURES and self._picture_px == _LARGE_PX:
-            self._picture_px = _SMALL_PX
-            self._pictures = {o: _shrink(jpeg) for o, jpeg in self._pictures.items()}
-        if len(self._pictures) > MAX_PICTURES:
-            self._picture_stride *= 2
-            self._pictures = {o: j for o, j in self._pictures.items() if o % self._picture_stride == 0}
-
-    def _page(self) -> str:
-        assets = files("sigmapose.view") / "assets"
-        fill = {
-            "title": html.escape(self._title),
-            "style": (assets / "scene.css").read_text("utf-8"),
-            "data": json.dumps(self._data(), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-            "importmap": json.dumps({"imports": _imports()}),
-            "script": (assets / "scene.js").read_text("utf-8"),
-        }
-        page = (assets / "scene.html").read_text("utf-8")
-        parts = page.split("{{")
-        return parts[0] + "".join(
-            fill[name] + rest for name, rest in (part.split("}}", 1) for part in parts[1:])
-        )
-
     def _data(self) -> dict[str, Any]:
-        poses = [pose for kept in self._kept for pose in kept.frame.poses]
-        place = {kept.order: k for k, kept in enumerate(self._kept)}
         skeleton = self._skeleton
         return {
             "joints": skeleton.joints,
             "bones": skeleton.bones,
             "root": None if skeleton.root is None else skeleton.joints[skeleton.root],
-            "frames": self._frame_list(),
             "total": self._total,
-            "stride": self._stride,
-            "calibrator": poses[0].calibration if poses else "none",
+            "begin": 0 if self._begin is None else self._begin.order,
+            "nobody": self._begin is None,
+            "calibrator": self._calibration,
             "cameras": [asdict(camera) for camera in self._cameras],
-            "tracks": [int(pose.track) for pose in poses],
-            "roots": _encode(_stack([p.root_mm for p in poses], (3,)), np.float32),
-            "offsets": _encode(_stack([p.joints_mm for p in poses], (len(skeleton), 3)), np.float16),
-            "spread": _encode(_stack([_root_of(p.cov_mm2) for p in poses], (len(skeleton), 6)), np.float16),
-            "visible": _encode(
-                np.rint(255 * np.nan_to_num(_stack([p.visibility[:, 0] for p in poses], (len(skeleton),)))),
-                np.uint8,
-            ),
-            "pictures": [
-                {"frame": place[order], "jpeg": base64.b64encode(jpeg).decode()}
-                for order, jpeg in sorted(self._pictures.items())
-                if order in place
-            ],
-            "table": _encode(SIGMA_TABLE, np.uint8),
-            "sigma_range": [SIGMA_LOW_MM, SIGMA_HIGH_MM],
-            "ticks": SIGMA_TICKS_MM,
-            "colours": ["#{:02x}{:02x}{:02x}".format(*person_colour(k)) for k in range(7)],
-            "levels": [f"{level * 100:.0f}" for level in _LEVELS],
-            "reach": _encode(_stack([_reach(p) for p in poses], (len(skeleton), len(_LEVELS))), np.float16),
-            "floor_mm": _floor_mm(poses, skeleton),
-            "extent_mm": _extent_mm(poses),
-        }
+            "layout": layout(skeleton),
+            "levels": [f"{level * 100:.0f}" for level in LEVELS],
+            "chunks": self._heads,
+            "folder": self._store.folder.name if self._store.outside else None,
+            "stamp": self._store.stamp,
+            "coarse": self._coarse_data() if self._store.outside else None,
+            "overview": self._overview.data(),
+            "pictures": self._pictures.data(),
+            "media": asdict(self._media),
+            "angles": {"names": NAMES, "about": ANGLES},
+            "floor_mm": self._overview.floor_mm,
+            "colours": {"verdicts": VERDICTS, "left": (LEFT, LEFT_BAND), "right": (RIGHT, RIGHT_BAND)},
+            "words": {
+                "verdicts": words.WORDS, "rule": words.RULE, "mirrored": words.MIRRORED, "deep": words.DEEP,
+                "unsure": words.UNSURE, "missing": words.MISSING, "trust_mm": words.TRUST_MM,
+                "hidden": [words.HIDING.get(kind, "") for kind in VISIBILITY],
+            },
+        }  # fmt: skip
 
-    def _frame_list(self) -> list[dict[str, Any]]:
-        listed, first = [], 0
-        for kept in self._kept:
-            frame = kept.frame
-            listed.append(
-                {"index": frame.index, "time_s": round(frame.time_s, 4), "source": Path(frame.source).name,
-                 "camera": kept.camera, "people": len(frame.poses), "first": first}
-            )  # fmt: skip
-            first += len(frame.poses)
-        return listed
+    def _coarse_data(self) -> dict[str, Any]:
+        """Some frames to open with, the first with people among them."""
+        frames = {seen.order: seen for seen in self._coarse}
+        if self._begin is not None:
+            frames[self._begin.order] = self._begin
+        chosen = [frames[order] for order in sorted(frames)]
+        chunk = film_chunk(chosen, [judge_people(seen.frame) for seen in chosen], (), self._skeleton)
+        return {**chunk.head(), "packed": chunk.packed(self._skeleton)}
+
+
+def write_scene(
+    frames: Iterable[Frame],
+    path: str | Path,
+    *,
+    title: str = "",
+    skeleton: Skeleton = BODY_26,
+    picture: Callable[[Frame], UInt8[Array, "h w 3"] | None] | None = None,
+    media: PageMedia | None = None,
+    measure: Measure | None = None,
+) -> None:
+    """Write the page of frames at hand, e.g. those of `io.poses_json.read_poses`.
+
+    Args:
+        frames: in order; they are read once.
+        path: the .html to write.
+        title: shown as heading.
+        skeleton: of all poses.
+        picture: gives the RGB picture of a frame, or None where there is none.
+        media, measure: see `SceneWriter`.
+
+    Raises:
+        OutputError: the page cannot be written.
+    """
+    writer = SceneWriter(path, title=title, skeleton=skeleton, media=media, measure=measure)
+    for frame in frames:
+        rgb = picture(frame) if picture is not None and writer.wants() else None
+        writer.add(frame, rgb)
+    writer.close()
 
 
 def _of_its_own(frame: Frame) -> Frame:
-    """The frame without a hold on the large arrays that its poses may be parts of, and without factors."""
+    """The frame without a hold on the large arrays that its poses may be parts of."""
     return replace(frame, poses=tuple(_copy(pose) for pose in frame.poses))
 
 
@@ -205,102 +239,15 @@ def _copy(pose: Pose) -> Pose:
     return replace(
         pose, joints_mm=pose.joints_mm.copy(), cov_mm2=pose.cov_mm2.copy(), points_px=pose.points_px.copy(),
         cov_px2=pose.cov_px2.copy(), visibility=pose.visibility.copy(), root_mm=pose.root_mm.copy(),
-        root_cov_mm2=pose.root_cov_mm2.copy(), regions=regions, factors_mm=None, raw=None,
+        root_cov_mm2=pose.root_cov_mm2.copy(), regions=regions, raw=None,
+        factors_mm=None if pose.factors_mm is None else pose.factors_mm.copy(),
     )  # fmt: skip
 
 
-def write_scene(
-    frames: Iterable[Frame],
-    path: str | Path,
-    *,
-    title: str = "",
-    skeleton: Skeleton = BODY_26,
-    picture: Callable[[Frame], UInt8[Array, "h w 3"] | None] | None = None,
-) -> None:
-    """Write the page of frames at hand, e.g. those of `io.poses_json.read_poses`.
-
-    Args:
-        frames: in order; they are read once.
-        path: the .html to write.
-        title: shown as heading.
-        skeleton: of all poses.
-        picture: gives the RGB picture of a frame, or None where there is none.
-
-    Raises:
-        OutputError: the page cannot be written.
-    """
-    writer = SceneWriter(path, title=title, skeleton=skeleton)
-    for frame in frames:
-        rgb = picture(frame) if picture is not None and writer.wants() else None
-        writer.add(frame, rgb)
-    writer.close()
-
-
-def _imports() -> dict[str, str]:
-    """three.js as data: addresses, so that the page needs no other file and no server."""
-    assets = files("sigmapose.view") / "assets"
-    core = (assets / "three.core.min.js").read_bytes()
-    module = (assets / "three.module.min.js").read_bytes().replace(b"./three.core.min.js", b"three-core")
-    controls = (assets / "OrbitControls.js").read_bytes()
-    named = {"three-core": core, "three": module, "three/addons/controls/OrbitControls.js": controls}
-    return {k: f"data:text/javascript;base64,{base64.b64encode(v).decode()}" for k, v in named.items()}
-
-
-def _encode(values: Float[Array, "..."], kind: Any) -> str:
-    little = np.ascontiguousarray(values).astype(np.dtype(kind).newbyteorder("<"))
-    return base64.b64encode(little.tobytes()).decode()
-
-
-def _stack(rows: list[Any], shape: tuple[int, ...]) -> Float[Array, "..."]:
-    values = np.stack(rows) if rows else np.zeros((0, *shape))
-    return np.where(np.isfinite(values), np.clip(values, -_HALF_LIMIT, _HALF_LIMIT), np.nan)
-
-
-def _root_of(cov: Float[Array, "joint 3 3"]) -> Float[Array, "joint 6"]:
-    """Upper triangle of the symmetric square root; NaN where the covariance is not finite."""
-    finite = np.isfinite(cov.reshape(-1, 9).sum(axis=1))
-    values, vectors = np.linalg.eigh(np.where(finite[:, None, None], cov, np.eye(3)))
-    root = np.einsum("jik,jk,jlk->jil", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
-    row, column = np.triu_indices(3)
-    return np.where(finite[:, None], root[:, row, column], np.nan)
-
-
-def _reach(pose: Pose) -> Float[Array, "joint level"]:
-    """Mahalanobis radii of the regions that can be chosen."""
-    shape = (len(pose.skeleton), len(_LEVELS))
-    if pose.regions is None:
-        return np.broadcast_to([chi2_radius(level, 3) for level in _LEVELS], shape)
-    return np.stack([pose.regions.joint_radius(level) for level in _LEVELS], axis=1)
-
-
-def _floor_mm(poses: list[Pose], skeleton: Skeleton) -> float | None:
-    """Height (camera y) under the feet: the grid lies there, level with the camera."""
-    feet = [k for k, name in enumerate(skeleton.joints) if name.endswith(_FEET)] or list(range(len(skeleton)))
-    heights = np.stack([p.joints_camera_mm[feet, 1] for p in poses]) if poses else np.zeros((0, 1))
-    lowest = np.where(np.isfinite(heights), heights, -np.inf).max(axis=1)
-    lowest = lowest[np.isfinite(lowest)]
-    return round(float(np.percentile(lowest, 80)), 1) if lowest.size else None
-
-
-def _extent_mm(poses: list[Pose]) -> float:
-    """How far apart people stand, at most, within the usual part of the video."""
-    roots = _stack([p.root_mm for p in poses], (3,))
-    roots = roots[np.isfinite(roots).all(axis=1)]
-    if len(roots) < 2:
-        return 1800.0
-    low, high = np.percentile(roots, [5, 95], axis=0)
-    return round(float(np.clip(np.linalg.norm(high - low) + 1800.0, 1800.0, 12_000.0)), 1)
-
-
-def _jpeg(rgb: UInt8[Array, "h w 3"], longest_px: int) -> bytes:
-    scale = longest_px / max(rgb.shape[:2])
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
-
-
-def _shrink(jpeg: bytes) -> bytes:
-    bgr: Any = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    return _jpeg(np.ascontiguousarray(bgr[..., ::-1]), _SMALL_PX)
+def _lowest_mm(pose: Pose) -> float:
+    """Height (camera y) of the lowest foot, NaN where there is none."""
+    joints = pose.skeleton.joints
+    feet = [k for k, name in enumerate(joints) if name.endswith(_FEET)] or list(range(len(joints)))
+    heights = pose.joints_camera_mm[feet, 1]
+    heights = heights[np.isfinite(heights)]
+    return float(heights.max()) if heights.size else float("nan")
