@@ -36,6 +36,7 @@ EXPERIMENTS = {
         "critics beside Φ's own sigma, on validation subjects",
     ),
     "critic-join": ("experiments.critic.critic_join:main", "export networks with a critic in them"),
+    "page-opening": ("experiments.page_opening:measure_opening", "how fast the page of a long film opens"),
     "smooth-noise": ("experiments.smoothing.process_noise:main", "how joints move, by likelihood on mocap"),
     "smooth-clips": ("experiments.smoothing.moving_clips:main", "rendered people who move, with the truth"),
     "smooth-measure": ("experiments.smoothing.before_after:main", "what smoothing in time changes"),

@@ -191,7 +191,7 @@ def test_angles_are_those_of_measure_and_a_click_goes_there(page: Any) -> None:
     np.testing.assert_allclose(shown, expected, atol=3)
     assert abs(shown[0] - expected[0]) <= 0.56  # tenths of a degree, then whole ones
     canvas = lane.locator("canvas").bounding_box()
-    page.mouse.click(canvas["x"] + canvas["width"] - 6, canvas["y"] + 20)
+    lane.locator("canvas").click(position={"x": canvas["width"] - 6, "y": 20})
     assert page.evaluate("sigmapose.frame()") == 7
     page.get_by_role("button", name="Ankle").click()
     assert page.locator(".lane").count() == 8

@@ -101,7 +101,9 @@ function drawLane(lane, span, limits) {
     pen.fill();
     pen.globalAlpha = 1;
     pen.fillStyle = grey;
+    pen.globalAlpha = 0.8;
     for (const p of part) if (!p[5]) pen.fillRect(x(p[0]) - step / 2, top, step + 0.7, bottom - top);
+    pen.globalAlpha = 1;
     pen.strokeStyle = line;
     pen.lineWidth = 1.8;
     pen.beginPath();
