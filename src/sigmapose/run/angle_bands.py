@@ -1,8 +1,8 @@
 """Joint angles for the page, as `sigmapose measure` tells them, at a rate that does not slow a run down.
 
-The angle is that of the drawn skeleton in every frame. Its 90 % interval takes thousands of draws, so it is
-made some times a second and of fewer draws than `Pose.interval` takes; between, its ends keep their distance
-from the angle, by straight lines.
+The angle is that of the drawn skeleton in every frame. What `Pose.interval` makes of it, its centre and the
+ends of the 90 % interval, may take thousands of draws, so it is made some times a second and of fewer draws;
+between, centre and ends keep their distance from that angle, by straight lines.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigmapose.kinematics import DEFINITIONS, Definition, centre_of, stated_intervals
+from sigmapose.kinematics import DEFINITIONS, Definition
 from sigmapose.measurement.validity import ValidityRule, judge_value
 from sigmapose.pose import Frame, Pose, interval_noise, uncertain_joints
+from sigmapose.quantity_intervals import centre_of, stated_intervals
 from sigmapose.shapes import Array, Float
 from sigmapose.view.angle_band import NAMES, AngleBand
 from sigmapose.view.verdicts import LEVEL
@@ -48,17 +49,20 @@ def _band(
 ) -> AngleBand:
     value = centre_of(definition, uncertain_joints([_without_regions(pose) for pose in poses]))
     chosen = _some(time_s)
-    below, above = np.full((2, len(chosen)), np.nan)
+    shift, below, above = np.full((3, len(chosen)), np.nan)
     noise = interval_noise()[:, :DRAWS]
     for k, row in enumerate(chosen):
         pose = poses[row]
         low, high, centre = stated_intervals(
             definition, uncertain_joints([pose]), noise, LEVEL, pose.quantities
         )
+        shift[k] = float(centre[0] - value[row])
         below[k], above[k] = float(centre[0] - low[0]), float(high[0] - centre[0])
     told, there = np.full((3, frames), np.nan), np.isfinite(below)
     told[0, at] = value
     if there.any():
+        value = value + np.interp(time_s, time_s[chosen][there], shift[there])
+        told[0, at] = value
         told[1, at] = value - np.interp(time_s, time_s[chosen][there], below[there])
         told[2, at] = value + np.interp(time_s, time_s[chosen][there], above[there])
     valid = np.zeros(frames, dtype=bool)
