@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "heldout-intervals": ("experiments.heldout_intervals:main", "intervals of angles and lengths on them"),
     "person-score": ("experiments.person_or_not:main", "fit the weights of the person score"),
     "fit-calibrator": ("experiments.networks:fit", "fit the calibrator of the shipped weights"),
+    "fit-laws": ("experiments.fit_laws:main", "fit the laws of angles of the shipped calibrator"),
     "convert-blazepose": ("experiments.networks:convert_networks", "MediaPipe's files to torch and ONNX"),
     "fine-tune": ("experiments.networks:fine_tune", "an encoder with Φ, end to end, from files"),
     "movenet": ("experiments.movenet.accuracy:main", "a second opinion in the picture plane"),

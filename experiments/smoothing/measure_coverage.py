@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sigmapose.calibrator import Calibrator
 from sigmapose.errors import DataError
 from sigmapose.estimate.body_size import STATURES_MM
 from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, smoothed_film
@@ -25,7 +26,7 @@ from sigmapose.measurement.series import Measurements, QuantitySeries, measure
 from sigmapose.measurement.summary import summaries
 from sigmapose.measurement.validity import hidden_joints
 from sigmapose.pose import Frame, Pose
-from sigmapose.quantities import kind_of
+from sigmapose.quantities import QuantityRadii, kind_of
 from sigmapose.shapes import Array, Float
 from sigmapose.skeleton import BODY_26
 
@@ -44,6 +45,11 @@ class MeasureCoverage:
     quantities: str = "angles,lengths,speeds,steps"
     """As `sigmapose measure --angles` takes them."""
     level: float = 0.9
+    calibrator: Path | None = None
+    """Take radii and laws of intervals from this one, whose scales must be those of the clips; without it,
+    those that the clips were made with."""
+    source: str = "heavy"
+    """Whose of its radii and laws."""
     narrow: float = 25.0
     """Degrees, mm or m/s: how many intervals are no wider."""
 
@@ -69,6 +75,9 @@ def main(options: MeasureCoverage) -> None:
     files = sorted(options.clips.glob("*.npz"))
     if not files:
         raise DataError(f"no clips in '{options.clips}': make some with smooth-clips")
+    told_by = None if options.calibrator is None else Calibrator.load(options.calibrator)
+    radii = None if told_by is None else told_by.radii_for(options.source)
+    quantities = None if radii is None else radii.quantity_radii
     tables: dict[str, list[Found]] = {"single frames": [], "smoothed": []}
     for file in files:
         single = [frame for frame in read_poses(file.with_suffix(".json")) if frame.poses]
@@ -78,7 +87,7 @@ def main(options: MeasureCoverage) -> None:
             joints = told["joints_mm"]
         smoothed = smoothed_film(single, STATURE_LOG, lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
         for name, frames in (("single frames", single), ("smoothed", list(smoothed))):
-            tables[name].append(_judged(frames, joints, options))
+            tables[name].append(_judged(frames, joints, options, quantities))
     for name, found in tables.items():
         print(f"{name}, {len(found)} clips, {100 * options.level:g} % intervals", flush=True)
         for line in _lines(found, options):
@@ -86,9 +95,15 @@ def main(options: MeasureCoverage) -> None:
 
 
 def _judged(
-    frames: Sequence[Frame], joints_mm: Float[Array, "frame 26 3"], options: MeasureCoverage
+    frames: Sequence[Frame],
+    joints_mm: Float[Array, "frame 26 3"],
+    options: MeasureCoverage,
+    quantities: QuantityRadii | None,
 ) -> Found:
-    frames = [replace(f, poses=(replace(f.poses[0], track=0, raw=None),)) for f in frames]
+    poses = [replace(f.poses[0], track=0, raw=None) for f in frames]
+    if quantities is not None:
+        poses = [replace(pose, quantities=quantities) for pose in poses]
+    frames = [replace(f, poses=(pose,)) for f, pose in zip(frames, poses, strict=True)]
     true = [replace(f, poses=(_true_pose(f.poses[0], joints_mm[f.index]),)) for f in frames]
     stated, truth = (measure(f, options.quantities, options.level) for f in (frames, true))
     found: Found = {}

@@ -192,3 +192,29 @@ def _by_law(
     middle, spread = law.about(evidence.centre, evidence.half, evidence.known)
     low, high = (np.clip(middle + end * spread, *definition.limits) for end in ends_of)
     return np.minimum(low, evidence.centre), np.maximum(high, evidence.centre), evidence.centre
+
+
+def lawful_draws(
+    definition: Definition,
+    people: UncertainJoints,
+    values: Float[Array, "person draw"],
+    measured: QuantityRadii | None,
+) -> Float[Array, "person draw"]:
+    """Draws of the quantity moved until they have the quantiles of its law, in the order that they were in;
+    as they are where there is no law."""
+    law = law_of(definition, measured)
+    if law is None or measured is None:
+        return values
+    evidence = evidence_of(definition, people)
+    middle, spread = law.about(evidence.centre, evidence.half, evidence.known)
+    ends_of = [law.ends(level, measured.levels) for level in measured.levels]
+    half = 0.5 * np.array(measured.levels)
+    below = np.concatenate((0.5 - half[::-1], [0.5], 0.5 + half))
+    lows, highs = zip(*ends_of, strict=True)
+    ends_at = np.array([*lows[::-1], 0.5 * (lows[0] + highs[0]), *highs])
+    wanted = np.clip(middle[:, None] + spread[:, None] * ends_at, *definition.limits)
+    stated = np.quantile(values, below, axis=1).T
+    moved = [
+        values[k] + np.interp(values[k], stated[k], wanted[k] - stated[k]) for k in range(len(people))
+    ]  # beyond the last quantile as far as that one
+    return np.clip(np.array(moved).reshape(values.shape), *definition.limits)

@@ -10,11 +10,14 @@ import pytest
 
 from bench import test_occluded_video
 from sigmapose.bench.occluded_video import make_occluded
+from sigmapose.bench.ours import smoothed_poses
 from sigmapose.bench.pose2sim import LAYOUT, Pose2SimProtocol
 from sigmapose.bench.pose2sim_runs import BLOCK_FRAMES, filmed, truth_of
 from sigmapose.evaluate.frames import Predictions
 from sigmapose.evaluate.judge import Judge
+from sigmapose.pose import Pose
 from sigmapose.skeleton import VISIBILITY
+from walking_person import walking_pose
 
 protocol = test_occluded_video.protocol
 
@@ -48,3 +51,18 @@ def test_a_perfect_method_has_no_error_and_its_joints_move_as_they_do(protocol: 
     numbers = judge.results("pose2sim@2", "").methods["truth"].scores.metrics
     assert numbers["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
     assert numbers["acceleration_error_mm_s2"] == pytest.approx(0, abs=1e-2)
+
+
+def test_the_smoothed_row_is_the_same_person_trembling_less() -> None:
+    rng, still = np.random.default_rng(0), walking_pose()
+    seen: list[Pose | None] = [
+        replace(still, joints_mm=still.joints_mm + rng.normal(0, 20.0, (26, 3)), track=3) for _ in range(12)
+    ]
+    seen[5] = None
+    (smoothed,) = smoothed_poses([seen], 30.0)
+    assert [pose is None for pose in smoothed] == [pose is None for pose in seen]
+    before, after = (
+        np.diff(np.stack([p.joints_mm for p in film if p is not None]), axis=0).std()
+        for film in (seen, smoothed)
+    )
+    assert after < 0.5 * before

@@ -136,6 +136,7 @@ def test_calibrators_without_them_give_intervals_of_the_draws(tmp_path: Path) ->
     content = json.loads(with_quantities(tmp_path / "c.json").read_text())
     for told in content["sources"].values():
         told.pop("quantity_radii", None)
+        told.pop("quantity_laws", None)
     (tmp_path / "old.json").write_text(json.dumps(content))
     points = walking_pose().points_px[None]
     pose = sigmapose.lift_batch(points, skeleton="body_26", calibrator=tmp_path / "old.json")[0]

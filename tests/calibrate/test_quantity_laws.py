@@ -20,7 +20,7 @@ from sigmapose.io.poses_json import PosesWriter, Source, read_poses
 from sigmapose.kinematics import DEFINITIONS
 from sigmapose.pose import Frame
 from sigmapose.quantities import QuantityRadii, UncertainJoints, joint_covariance
-from sigmapose.quantity_intervals import FEATURES, stated_intervals
+from sigmapose.quantity_intervals import FEATURES, draws_of, lawful_draws, stated_intervals
 from sigmapose.quantity_law import FittedLaw, QuantityLaw
 from sigmapose.skeleton import BODY_26
 from walking_person import walking_joints_mm, walking_pose
@@ -159,3 +159,18 @@ def test_a_joint_that_is_missing_has_no_interval() -> None:
     some = replace(law, joints_mm=joints)
     low, high, _ = stated_intervals(DEFINITIONS["left_knee_flexion"], some, np.zeros((18, 1)), 0.9, measured)
     assert np.isnan(low[:2]).all() and np.isnan(high[:2]).all() and np.isfinite(low[2])
+
+
+def test_draws_of_a_law_have_its_quantiles_in_the_order_they_were_in() -> None:
+    law, _ = people(2, 8)
+    measured = QuantityRadii(LEVELS, {}, {k: f.law for k, f in some_laws().items()})
+    definition = DEFINITIONS["left_hip_flexion"]
+    values = draws_of(definition, law, np.random.default_rng(1).standard_normal((18, 4096)))
+    moved = lawful_draws(definition, law, values, measured)
+    low, high, centre = stated_intervals(definition, law, np.zeros((18, 1)), 0.9, measured)
+    for k in range(2):
+        assert (np.diff(moved[k][np.argsort(values[k])]) >= -1e-9).all()
+        ends = np.quantile(moved[k], (0.05, 0.95))
+        assert min(ends[0], centre[k]) == pytest.approx(low[k], abs=0.3)
+        assert max(ends[1], centre[k]) == pytest.approx(high[k], abs=0.3)
+    assert lawful_draws(definition, law, values, None) is values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import numpy as np
 import pytest
 import torch
 
+import sigmapose
 from golden import answers, lift_inputs
-from sigmapose.calibrator import Calibrator
+from sigmapose.calibrator import CAMERA_KNOWN, Calibrator
 from sigmapose.estimate.network import LiftNetwork
+from sigmapose.kinematics import DEFINITIONS
 from sigmapose.learn.convert.onnx_load import encoder_in, load_phi
 from sigmapose.learn.networks.tokens import keypoint_tokens
+from sigmapose.quantities import kind_of
+from walking_person import walking_pose
 
 WEIGHTS = Path(str(resources.files("sigmapose") / "weights"))
 MM_PER_CROP = 2600.0  # a standing adult at 3 m fills half of the crop
@@ -67,6 +72,26 @@ def test_image_network_equals_its_torch_modules(golden: dict[str, np.ndarray]) -
         got, landmarks = ImageNetwork(variant, threads=1)(*inputs)
         assert np.abs(got.relative - want[2].numpy()).max() * MM_PER_CROP < LARGEST_MM
         assert np.abs(landmarks.landmarks - want[-4].numpy())[..., :2].max() * 256 < 0.01
+
+
+def test_the_shipped_calibrator_has_a_law_of_every_angle_with_a_camera_and_without() -> None:
+    calibrator = Calibrator.load(WEIGHTS / "calibrator.json")
+    angles = {kind_of(name) for name, definition in DEFINITIONS.items() if definition.unit == "deg"}
+    for source in ("heavy", "full", "lite", "none"):
+        for name in (source, source + CAMERA_KNOWN):
+            laws = calibrator.radii[name].quantity_laws
+            assert set(laws) == angles
+            assert all(fitted.frames >= 500 for fitted in laws.values())
+
+
+def test_laws_make_an_elbow_in_plain_view_narrower_than_its_draws() -> None:
+    pose = sigmapose.lift_batch(walking_pose().points_px[None], skeleton="body_26")[0]
+    assert pose.quantities is not None
+    without = replace(pose, quantities=None)
+    for name in ("left_elbow_flexion", "left_ankle_dorsiflexion", "left_hip_abduction"):
+        told, drawn = pose.interval(name), without.interval(name)
+        assert told.low <= told.mean <= told.high
+        assert told.high - told.low < drawn.high - drawn.low, name
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Our own rows of a scorecard: which models are run, and what they are told.
 
-`sigmapose` is what ships, told nothing but the picture, one look at everybody; `sigmapose/camera` is told
-the camera; `sigmapose/2-looks` averages each picture with its mirror image;
+`sigmapose` is what ships, told nothing but the picture, one look at everybody, every frame by itself;
+`sigmapose/smoothed` are the same poses smoothed in time, where a protocol has films; `sigmapose/camera` is
+told the camera; `sigmapose/2-looks` averages each picture with its mirror image;
 `sigmapose/<model>` are other sizes; `sigmapose/<name>` are exported networks of a folder, each
 
 - with its own calibrator where `<name>.json` lies beside `<name>.onnx`, and then also `sigmapose/<name>/raw`;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,47 @@ from sigmapose.bench.methods import Method, chosen_joints, from_poses
 from sigmapose.bench.pose2sim import JOINTS, Pose2SimProtocol
 from sigmapose.data.readers.placed import PlacedCamera
 from sigmapose.estimate.api import lift_batch
+from sigmapose.estimate.body_size import STATURES_MM
+from sigmapose.estimate.smooth.film_smoother import FILE_BLOCK_S, FILE_LAG_S, smoothed_film
 from sigmapose.evaluate.frames import Predictions
-from sigmapose.pose import Pose
+from sigmapose.pose import Frame, Pose
 from sigmapose.skeleton import BLAZEPOSE_33, BODY_26
+
+HEIGHT_LOG = STATURES_MM["adult"][1] / STATURES_MM["adult"][0]
+"""Relative standard deviation of the height of somebody of whom nothing is told."""
 
 
 def video_predictions(method: Method, protocol: Pose2SimProtocol) -> Predictions:
     """Our poses on every camera of the recording, frames camera by camera."""
     poses, fps = video_poses(method, protocol.videos, protocol.cameras, protocol.frames)
     return from_poses([p for one in poses for p in one], chosen_joints(BODY_26, JOINTS), fps, intervals=True)
+
+
+def single_and_smoothed(
+    method: Method, protocol: Pose2SimProtocol, rate_hz: float
+) -> tuple[Predictions, Predictions]:
+    """Our poses on every camera, every frame by itself, and the same smoothed in time as in a file."""
+    poses, fps = video_poses(method, protocol.videos, protocol.cameras, protocol.frames)
+    smoothed = smoothed_poses(poses, rate_hz)
+    joints = chosen_joints(BODY_26, JOINTS)
+    single, smooth = (
+        from_poses([p for one in found for p in one], joints, speed, intervals=True)
+        for found, speed in ((poses, fps), (smoothed, None))
+    )
+    return single, smooth
+
+
+def smoothed_poses(poses: Sequence[Sequence[Pose | None]], rate_hz: float) -> list[list[Pose | None]]:
+    """Poses of one person in the frames of films, smoothed with everything that each film shows."""
+    films: list[list[Pose | None]] = []
+    for one in poses:
+        frames = [
+            Frame(k, k / rate_hz, () if pose is None else (replace(pose, track=0),))
+            for k, pose in enumerate(one)
+        ]
+        smoothed = smoothed_film(frames, HEIGHT_LOG, lag_s=FILE_LAG_S, block_s=FILE_BLOCK_S)
+        films.append([frame.poses[0] if frame.poses else None for frame in smoothed])
+    return films
 
 
 def lifted_predictions(protocol: Pose2SimProtocol) -> Predictions:

@@ -30,6 +30,8 @@ BLOCK_FRAMES = 25
 QUICK_SEVERITIES = (0.4,)
 MIN_GROUP = 500
 """Joints of a group that can be the worst: two joints of all cameras, 100 frames each."""
+SMOOTHED = "sigmapose/smoothed"
+"""The row `sigmapose` smoothed in time, as `predict` gives a file's people."""
 TITLE = "a man balancing on a beam, four calibrated cameras, 100 frames each; one camera at a time is judged"
 NOTES = (
     "a person not found is scored as every joint at the root, at least 200 mm wrong, outside every region",
@@ -95,7 +97,11 @@ def _rows(
     for variant in SIZES:
         rows[f"blazepose-{variant}"] = pose2sim.peer_predictions(protocol, variant, timed=timed)
     for method in methods:
-        rows[method.name] = ours.video_predictions(method, protocol)
+        if method.name == "sigmapose" and timed:
+            rate_hz = VideoReader(protocol.videos[0]).fps
+            rows[method.name], rows[SMOOTHED] = ours.single_and_smoothed(method, protocol, rate_hz)
+        else:
+            rows[method.name] = ours.video_predictions(method, protocol)
         if method.name == "sigmapose":
             sigma = method.make().constant_sigma_mm
             if sigma is None:

@@ -39,6 +39,8 @@ QUICK_MOMENTS = 12
 BLOCK_MOMENTS = 12
 """Moments of one camera that are resampled together: two seconds."""
 MIN_GROUP = 100
+FRAME_RATE_HZ = 6.0
+"""Of the recordings."""
 TITLE = "for choosing, no test: another man's upper body before four calibrated cameras, a board in his hands"
 NOTES = (
     "a person not found is scored as every joint at the root, at least 200 mm wrong, outside every region",
@@ -114,7 +116,11 @@ def _rows(recording: UpperBody, methods: Sequence[Method]) -> tuple[dict[str, Pr
         else:
             rows[f"blazepose-{variant}"] = _peer(recording, variant)
     for method in methods:
-        rows[method.name] = _ours(recording, method)
+        poses, fps = _found(recording, method)
+        rows[method.name] = _judged(recording, poses, fps)
+        if method.name == "sigmapose":
+            smoothed = ours.smoothed_poses(poses, FRAME_RATE_HZ)
+            rows[f"{method.name}/smoothed"] = _judged(recording, smoothed)
     rows["sigmapose/lift"] = _lifted(recording)
     return rows, notes
 
@@ -131,9 +137,9 @@ def _peer(recording: UpperBody, variant: str) -> Predictions:
     )
 
 
-def _ours(recording: UpperBody, method: Method) -> Predictions:
+def _found(recording: UpperBody, method: Method) -> tuple[list[list[Pose | None]], float]:
     count = int(recording.frames.max()) + 1
-    return _judged(recording, *ours.video_poses(method, recording.videos, recording.cameras, count))
+    return ours.video_poses(method, recording.videos, recording.cameras, count)
 
 
 def _lifted(recording: UpperBody) -> Predictions:

@@ -13,7 +13,7 @@ from sigmapose.measurement.series import Measurements, QuantitySeries
 from sigmapose.measurement.two_frames import paired_noise
 from sigmapose.pose import Pose, uncertain_joints
 from sigmapose.quantities import ends
-from sigmapose.quantity_intervals import centre_of, draws_of, measured_radius
+from sigmapose.quantity_intervals import centre_of, draws_of, law_of, lawful_draws, measured_radius
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,23 @@ def difference(
 ) -> RangeOfMotion:
     """How much larger a quantity is in the second pose of a person than in the first, with an interval.
 
-    Errors of the two frames are those of :mod:`sigmapose.measurement.two_frames`. Where a calibrator measured
-    how far intervals of the quantity must reach, this one reaches as far. `centre` is the difference of the
-    drawn skeletons, of whom a turning one may have passed 180 degrees.
+    Errors of the two frames are those of :mod:`sigmapose.measurement.two_frames`. Where a calibrator fitted a
+    law of the quantity, both are of that law; where it measured how far intervals must reach, this one
+    reaches as far. `centre` is the difference of the drawn skeletons, of whom a turning one may have passed
+    180 degrees.
     """
     second, noise = poses[1], paired_noise(seconds)
     people = [uncertain_joints((pose,)) for pose in poses]
-    a, b = (draws_of(definition, who, n)[0] for who, n in zip(people, noise, strict=True))
+    a, b = (
+        lawful_draws(definition, who, draws_of(definition, who, n), pose.quantities)[0]
+        for pose, who, n in zip(poses, people, noise, strict=True)
+    )
     if definition.circular:
         drawn = [float(centre_of(definition, who)[0]) for who in people]
         b = b + 360.0 * round((centre - (drawn[1] - drawn[0])) / 360.0)
-    radius = measured_radius(definition, level, second.quantities)
+    radius = None
+    if law_of(definition, second.quantities) is None:
+        radius = measured_radius(definition, level, second.quantities)
     low, high = ends((b - a)[None], np.array([centre]), level, radius)
     floor = 0.0 if centre >= 0 else -np.inf
     return RangeOfMotion(centre, max(float(low[0]), floor), float(high[0]))
