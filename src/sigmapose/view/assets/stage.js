@@ -169,8 +169,8 @@ export function setView(name) {
     eye.position.set(0, 0, 0.001);
     target.set(0, 0, Math.min(-0.5, target.z));
   } else {
-    const wide = Math.hypot(span.x, span.z) + 0.5, high = span.y + 0.5, slope = Math.tan(THREE.MathUtils.degToRad(eye.fov / 2));
-    const away = Math.max(high, wide / eye.aspect) / 2 / slope + 0.5 * Math.min(span.x, span.z);
+    const slope = Math.tan(THREE.MathUtils.degToRad(eye.fov / 2)) * Math.min(1, eye.aspect);
+    const away = (span.length() / 2 + 0.25) / Math.sin(Math.atan(slope)); // a ball around everybody fits
     const to = { front: [0, 0.05, 1], side: [1, 0.05, 0.001], top: [0, 1, 0.001], all: [1, 0.45, 0.25] }[name] ?? [0.6, 0.25, 1];
     eye.position.copy(target).add(new THREE.Vector3(...to).normalize().multiplyScalar(away));
   }
