@@ -38,8 +38,8 @@ LOST_MM = 400.0
 """Error bars of somebody who is lost are wider (`estimate/lost.py`): such a frame says that somebody is
 there, and nothing of how they stand."""
 AVERAGE_S = 0.1
-"""Time over which stated covariances and visibilities are averaged, to both sides, and what bones move joints
-by."""
+"""Time over which stated covariances and visibilities are averaged, to both sides, and what rays and bones
+move joints by."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Carried:
     picture: State
     average: Past
     given: Past
-    """By how much bones moved joints."""
+    """By how much rays and bones moved joints."""
     points_px: Float[Array, "joint 2"]
     """Where joints were seen, names of limbs mended."""
     exchanges: tuple[Exchange, ...]
@@ -195,12 +195,13 @@ def _in_space(
 ) -> tuple[TrackArrays, BonesSeen, list[Past]]:
     """Joints with the person's bone lengths, factors that fit the new covariances, and the root.
 
-    Where a limb lies across the view, bones move joints along the depth by leaps; so what they are moved by
-    is averaged over neighbouring frames.
+    Where a limb lies across the view, bones move joints along the depth by leaps, and points in the
+    picture tremble more than joints; so what both move joints by is averaged over neighbouring frames.
     """
     joints, cov, before = values.copy(), cov.copy(), before.copy()
     root_mm, root_cov = values[:, ROOT], cov[:, ROOT].copy()
     joints[:, ROOT] = 0.0
+    start = joints
     joints, root_mm = onto_rays(joints, root_mm, track.points_px, camera, ROOT)
     cov[:, ROOT] = before[:, ROOT] = SIGMA_FLOOR_MM**2 * np.eye(3)
     factors = _carried_over(_without_stature(track, share, known), before, cov)
@@ -208,11 +209,11 @@ def _in_space(
     constant = lengths.lengths_with(bones, CONSTANT)
     free = along_rays(joints, root_mm)
     moved, new_cov, new_factors = keep_lengths(joints, cov, factors, constant, free)
-    flat = (moved - joints).reshape(len(track), -1)
+    flat = (moved - start).reshape(len(track), -1)
     even, past = two_sided(flat, track.times_s, AVERAGE_S, given)
     # evenly given bones are no longer quite of their length: as they err, which is little
     freely = np.broadcast_to(np.eye(3), free.shape)
-    joints, _, _ = keep_lengths(joints + even.reshape(joints.shape), cov, factors, constant, freely)
+    joints, _, _ = keep_lengths(start + even.reshape(joints.shape), cov, factors, constant, freely)
     cov, factors = new_cov, new_factors
     by_stature = known.stature_log * np.sqrt(share)[..., None, None] * joints[..., None]
     cov = cov + by_stature @ np.swapaxes(by_stature, -1, -2)
