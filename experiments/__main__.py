@@ -15,6 +15,7 @@ EXPERIMENTS = {
     "study-tables": ("experiments.study.tables:main", "tables of the study from its scorecards"),
     "domain-gap": ("experiments.domain_gap.gap:main", "how far renders are from real pictures"),
     "follow-bed": ("experiments.following.bed:main", "how well people are followed behind things"),
+    "crossings": ("experiments.following.identities:main", "whether people who cross and hide keep numbers"),
     "heldout": ("experiments.networks:measure_heldout", "the shipped depth network on the test subjects"),
     "heldout-intervals": ("experiments.heldout_intervals:main", "intervals of angles and lengths on them"),
     "person-score": ("experiments.person_or_not:main", "fit the weights of the person score"),
@@ -62,6 +63,7 @@ EXPERIMENTS = {
         "experiments.absolute_positions:main",
         "intervals of absolute positions at 2 to 8 m",
     ),
+    "passing": ("experiments.smoothing.passing:main", "joints that a thing passing hides for half a second"),
     "bodies": ("experiments.make_material:make_bodies", "a corpus of posed bodies"),
     "unlabelled": ("experiments.make_material:make_shards", "shards of photos that nobody annotated"),
     "teach": (

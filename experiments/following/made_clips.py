@@ -164,6 +164,22 @@ class CutOutPerson:
     """Widths of the square, the hips at 0."""
 
 
+def training_motion(mocap: Path, file: str) -> Motion:
+    """A recorded motion that may be used for building.
+
+    Raises:
+        DataError: motion capture of another split than the training one.
+    """
+    from sigmapose.data.splits import Split
+    from sigmapose.synth.mocap.files import read_clip
+    from sigmapose.synth.people.retarget import to_motion
+
+    motion = to_motion(read_clip(mocap / file))
+    if motion.clip.split != Split.TRAIN:
+        raise DataError(f"{file} is of the {motion.clip.split} split: only training subjects may build this")
+    return motion
+
+
 def render_figure(motion: Motion, start: int, frames: int, seed: int) -> CutOutPerson:
     """One dressed body that goes through a recorded motion, seen by a still camera."""
     from sigmapose.synth.people.body import load_body_model, sample_phenotypes
@@ -206,7 +222,7 @@ def compose(
     hides: Bool[Array, " frame"],
 ) -> Clip:
     """Figures on a photograph, the last the farthest: each with (x, y, size) of its square in every frame."""
-    photo, frames = _filled(background), len(hides)
+    photo, frames = filled(background), len(hides)
     pictures = [photo.astype(np.float32) for _ in range(frames)]
     points = np.full((frames, len(figures), 26, 2), np.nan)
     crops = np.full((frames, len(figures), 4), np.nan)
@@ -227,7 +243,7 @@ def compose(
     return Clip(name, tuple(finished), points, crops, BODY_26.joints, hides)
 
 
-def _filled(photo: UInt8[Array, "h w 3"]) -> UInt8[Array, "480 640 3"]:
+def filled(photo: UInt8[Array, "h w 3"]) -> UInt8[Array, "480 640 3"]:
     """Scaled until it fills the frame, the rest cut off."""
     scale = max(WIDTH / photo.shape[1], HEIGHT / photo.shape[0])
     large = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -242,18 +258,10 @@ def rendered_clips(mocap: Path, backgrounds: Path, estimator: Estimator, frames:
     Raises:
         DataError: fewer than four such photographs, or motion capture of another split than the training one.
     """
-    from sigmapose.data.splits import Split
-    from sigmapose.synth.mocap.files import read_clip
-    from sigmapose.synth.people.retarget import to_motion
     from sigmapose.synth.render.cutouts import list_pictures, read_picture
 
     def figure(file: str, start: int, seed: int) -> CutOutPerson:
-        motion = to_motion(read_clip(mocap / file))
-        if motion.clip.split != Split.TRAIN:
-            raise DataError(
-                f"{file} is of the {motion.clip.split} split: only training subjects may build this"
-            )
-        return render_figure(motion, start, frames, seed)
+        return render_figure(training_motion(mocap, file), start, frames, seed)
 
     read = (p for p in map(read_picture, list_pictures(backgrounds)) if p is not None and p.shape[2] == 3)
     photos = list(islice((p for p in read if not estimator.detector(p)), 4))

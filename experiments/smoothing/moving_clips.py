@@ -29,7 +29,7 @@ from experiments.following.made_clips import (
     ROOT,
     WIDTH,
     CutOutPerson,
-    _filled,
+    filled,
 )
 from sigmapose.camera import Camera
 from sigmapose.data.splits import Split
@@ -155,7 +155,7 @@ def render_person(
 
 def pictures_of(person: MovingPerson, background: Array, seed: int) -> list[VideoFrame]:
     """The person before a photograph, with noise."""
-    photo, noise = _filled(background).astype(np.float32), np.random.default_rng(seed)
+    photo, noise = filled(background).astype(np.float32), np.random.default_rng(seed)
     x, y, scale = WIDTH / 2 - SIDE_PX / 2 + 0.5, HEIGHT / 2 - SIDE_PX / 2 + 0.5, SIDE_PX / 256
     way, frames = np.array([[scale, 0, x], [0, scale, y]]), []
     for i, (shot, cover) in enumerate(zip(person.figure.pictures, person.figure.alpha, strict=True)):

@@ -91,6 +91,8 @@ class Pose:
     None: joints err independently."""
     quantities: QuantityRadii | None = None
     """How far intervals of angles and lengths reach as a calibrator measured it; None: as the draws do."""
+    predicted: bool = False
+    """Whether the person is not seen in this frame: where they should be, from frames before (and behind)."""
     raw: Pose | None = None
     """The same person as the frame alone shows them, where this pose is smoothed and that was kept."""
 

@@ -13,7 +13,7 @@ Lengths are in crop widths, pixels only where a name says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,10 @@ CENTER_STEP, SIZE_STEP, ANGLE_STEP = 0.03, 0.02, 0.05
 START_SIGMA = 0.1
 """How far all three are off in a crop of the detector."""
 LARGEST_SIGMA = 0.2
+VELOCITY_GAIN = 0.15
+"""Weight of the newest step in the velocity, where the hips are clear; none where they are blurred."""
+VELOCITY_KEPT = 0.97
+"""Of the velocity of somebody who is not seen, from frame to frame: half is left after 0.8 seconds."""
 
 _ROOT = BODY_26.index("mid_hip")
 _ELBOWS, _WRISTS = (
@@ -62,10 +66,23 @@ class CropFilter:
 
     crop: Crop
     variance: tuple[float, float, float] = (START_SIGMA**2, START_SIGMA**2, START_SIGMA**2)
+    velocity_px: tuple[float, float] = (0.0, 0.0)
+    """How far the place moves from frame to frame, on average of those in which the hips are clear."""
 
     def waited(self) -> CropFilter:
-        """One frame later, nothing having been seen."""
-        return CropFilter(self.crop, self._later())
+        """One frame later, nothing having been seen: the person goes on, ever slower."""
+        (x, y), (dx, dy) = self.crop.center_px, self.velocity_px
+        crop = replace(self.crop, center_px=(x + dx, y + dy))
+        return CropFilter(crop, self._later(), (VELOCITY_KEPT * dx, VELOCITY_KEPT * dy))
+
+    def towards(self, other: CropFilter, share: float) -> CropFilter:
+        """This filter, nearer to another by that share; its own velocity unless that is all of it."""
+        if share >= 1.0:
+            return other
+        place = np.array(self.crop.center_px) * (1 - share) + share * np.array(other.crop.center_px)
+        size = self.crop.size_px ** (1 - share) * other.crop.size_px**share
+        crop = Crop((float(place[0]), float(place[1])), size, other.crop.angle_rad)
+        return CropFilter(crop, other.variance, self.velocity_px)
 
     def moved(
         self,
@@ -94,7 +111,12 @@ class CropFilter:
         turn = np.array((told.angle_rad - before.angle_rad + np.pi) % (2 * np.pi) - np.pi)
         turn, p2 = _fused(np.zeros(()), p2, [(turn, _between(ANGLE_SIGMA, edge) ** 2)])
         crop = Crop((float(place[0]), float(place[1])), float(np.exp(size)), before.angle_rad + float(turn))
-        return CropFilter(crop, (p0, p1, p2))
+        gain = VELOCITY_GAIN * (1.0 - center)
+        dx, dy = (
+            v + gain * (b - a - v)
+            for v, a, b in zip(self.velocity_px, before.center_px, crop.center_px, strict=True)
+        )
+        return CropFilter(crop, (p0, p1, p2), (dx, dy))
 
     def _later(self) -> tuple[float, float, float]:
         place, size, angle = self.variance

@@ -20,10 +20,12 @@ from sigmapose.errors import InputError
 from sigmapose.estimate.assemble import PoseBatch, assemble
 from sigmapose.estimate.body_size import BodySize, Sizes, Stature, check_stature
 from sigmapose.estimate.candidates import Candidates, find_candidates
+from sigmapose.estimate.clothes import colours_of
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
 from sigmapose.estimate.cuts import shots
 from sigmapose.estimate.detect import Detector
+from sigmapose.estimate.hidden import HiddenPeople
 from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.lost import LOST, unbounded
@@ -195,7 +197,8 @@ class Estimator:
     ) -> Iterator[Frame]:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture).
 
-        Where a cut is suspected, up to four frames are taken ahead.
+        Where a cut is suspected, up to four frames are taken ahead. Who disappears is predicted for a while:
+        ``pose.predicted``.
 
         Args:
             frames: of one scene, times rising.
@@ -212,14 +215,10 @@ class Estimator:
         return OnlineSmoother(lag, height_mm=height_mm, size=size, stature=self.stature).smoothed(seen)
 
     def _follow(
-        self,
-        frames: Iterable[VideoFrame],
-        camera: Camera | None,
-        sizes: Sizes,
-        people: int | None,
+        self, frames: Iterable[VideoFrame], camera: Camera | None, sizes: Sizes, people: int | None
     ) -> Iterator[Frame]:
         tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
-        scores = TrackScores()
+        scores, hidden = TrackScores(), HiddenPeople()
         looks = self.looks or VIDEO_LOOKS
         for (index, time_s, picture), cut in shots(check_pictures(frames)):
             seen_by = check_picture(picture, camera)
@@ -227,11 +226,10 @@ class Estimator:
                 tracker.new_shot()
                 side_swaps = SideSwapFilter()
             side_swaps.next_frame()
-            yield Frame(
-                index,
-                time_s,
-                tuple(self._look(picture, tracker, seen_by, sizes, looks, side_swaps, scores)),
-            )
+            tracker.passes(time_s)
+            poses = self._look(picture, tracker, seen_by, sizes, looks, side_swaps, scores)
+            poses += hidden.frame(time_s, poses, tracker.hidden)
+            yield Frame(index, time_s, tuple(poses))
 
     def in_crops(
         self,
@@ -312,7 +310,8 @@ class Estimator:
             return None, []
         said = self._ask(image, crops, camera, looks)
         seen = said.landmarks
-        return said, tracker.update(seen.landmarks, seen.flag, seen.heat, said.prediction)
+        colours = colours_of(image, said.prediction, crops)
+        return said, tracker.update(seen.landmarks, seen.flag, seen.heat, said.prediction, colours)
 
     def _exchange_sides(self, pose: Pose, person: Tracked, seen: Float[Array, "33 3"], sizes: Sizes) -> Pose:
         """The person anew from the 2D landmarks with left and right exchanged.

@@ -15,86 +15,36 @@ ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from sigmapose.estimate.clothes import Clothes, Colours
 from sigmapose.estimate.crop import Crop, gap
 from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection, regions_of
+from sigmapose.estimate.exchanges import Exchanges
+from sigmapose.estimate.followed import (
+    BODY,
+    Followed,
+    FrameLooks,
+    Place,
+    Tracked,
+    inside,
+    lost_near,
+    wears_other,
+)
+from sigmapose.estimate.hidden import Hidden
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.same_person import Reading, readings_of, same_person
-from sigmapose.estimate.tracker_config import TrackerConfig
+from sigmapose.estimate.tracker_config import FPS, MOST_PASSED, TrackerConfig
 from sigmapose.shapes import Array, Float, UInt8
 
-BODY = slice(0, 33)
 FOLLOWED, NEW, DOUBTED, PERHAPS = range(4)
 """Who comes first where two crops show one person."""
 
 FindPeople = Callable[..., list[Detection]]
 """`Detector.__call__`: (image, regions=...) to detections, best first."""
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """A person in this frame: `row` of the network's outputs, number, and the crop that was looked at."""
-
-    row: int
-    track: int
-    crop: Crop
-    detected: float
-    """Best score of the detector of those they were found with."""
-
-
-@dataclass(frozen=True)
-class _Track:
-    """Somebody followed, or (number -1) a crop that perhaps shows somebody."""
-
-    number: int
-    crop_filter: CropFilter
-    landmarks_px: Float[Array, "33 2"]
-    frames: int
-    """In how many they were seen."""
-    credit: int
-    convinced: bool
-    """Whether they have ever been as clear as a newcomer must be."""
-    detected: float
-    """Best score of the detector, which is not asked again about somebody followed."""
-    waited: int = 0
-    """For how many frames they have not been seen."""
-
-    @property
-    def crop(self) -> Crop:
-        return self.crop_filter.crop
-
-
-@dataclass(frozen=True)
-class _Looks:
-    """What the network says about the crops of a frame."""
-
-    points_px: Float[Array, "crop 39 2"]
-    flags: Float[Array, " crop"]
-    peaks: Float[Array, "crop 39"] | None
-    """Of the heatmaps."""
-    config: TrackerConfig
-
-    def peak(self, row: int) -> float:
-        """Of the body, on average."""
-        return 1.0 if self.peaks is None else float(self.peaks[row, BODY].mean())
-
-    def convincing(self, row: int) -> bool:
-        """Whether this is a person beyond doubt."""
-        clear = self.peak(row) >= self.config.newcomer_peak
-        return clear and bool(self.flags[row] >= self.config.newcomer_flag)
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where somebody was lost (number >= 0) or nobody was found (-1), and when."""
-
-    number: int
-    crop: Crop
-    frame: int
 
 
 class Tracker:
@@ -103,19 +53,32 @@ class Tracker:
     def __init__(self, people: int | None = None, config: TrackerConfig | None = None) -> None:
         """`people`: how many to track, the largest ones; None for as many as there are."""
         self.people, self.config = people, config or TrackerConfig()
-        self._tracks: list[_Track] = []
-        self._waiting: list[_Track] = []
-        self._perhaps: list[_Track] = []
-        self._places: list[_Place] = []
-        self._asked: list[_Track] = []
+        self._tracks: list[Followed] = []
+        self._waiting: list[Followed] = []
+        self._perhaps: list[Followed] = []
+        self._places: list[Place] = []
+        self._asked: list[Followed] = []
         self._crops: list[Crop] = []
         self._detected: list[float] = []
         self._frame, self._turn, self._next_number = -1, 0, 0
+        self._time, self._passed, self._last_s = 0.0, 1.0, np.nan
+        self._exchanges = Exchanges(self.config)
+        self._shape = (1, 1)
 
     def new_shot(self) -> None:
         """Forget everybody, but not which numbers are taken: the next frame shows another scene."""
         self._tracks, self._waiting, self._perhaps, self._places = [], [], [], []
         self._frame = -1
+        self._exchanges = Exchanges(self.config)
+
+    @property
+    def hidden(self) -> list[Hidden]:
+        """Who is waited for, having been seen for a while."""
+        return [
+            Hidden(track.number, track.crop)
+            for track in self._waiting
+            if track.convinced and track.frames >= self.config.predicted_frames
+        ]
 
     @property
     def begins(self) -> bool:
@@ -126,11 +89,20 @@ class Tracker:
     def _opening(self) -> bool:
         return self._frame < self.config.opening_frames and not self._tracks
 
+    def passes(self, time_s: float) -> None:
+        """When the next frame was taken; where nothing is said, there are FPS."""
+        passed = FPS * (time_s - self._last_s)
+        self._passed = min(max(passed, 0.0), MOST_PASSED) if np.isfinite(passed) else 1.0
+        self._last_s = time_s
+
     def crops_for(self, image: UInt8[Array, "h w 3"], detect: FindPeople | None = None) -> list[Crop]:
         """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
         detected."""
         self._frame += 1
-        self._places = [p for p in self._places if self._frame - p.frame <= self.config.memory_frames]
+        self._time += self._passed
+        self._shape = image.shape[:2]
+        kept = {True: self.config.number_frames, False: self.config.memory_frames}
+        self._places = [p for p in self._places if self._time - p.time <= kept[p.number >= 0]]
         self._asked = [*self._tracks, *self._waiting, *self._perhaps]
         self._crops = [track.crop for track in self._asked]
         self._detected = [track.detected for track in self._asked]
@@ -153,19 +125,20 @@ class Tracker:
         flags: Float[Array, " crop"],
         heat: Float[Array, "crop 39 3"] | None = None,
         prediction: Prediction25D | None = None,
+        colours: Float[Array, "crop 5 3"] | None = None,
     ) -> list[Tracked]:
         """What the network says about those crops, in their order; returns who is there, first come first.
 
         With `heat`, the encoder's heatmap statistics, mistakes of the detector are told from people far
         better; with `prediction`, what Φ says, crops keep to people who are hidden in part, and readings of
-        one person are told from two people.
+        one person are told from two people; with `colours` (`clothes.colours_of`), so are people who cross.
         """
         assert len(landmarks) == len(flags) == len(self._crops)
         points = np.array(
             [c.to_image(r[:, :2].astype(np.float64)) for c, r in zip(self._crops, landmarks, strict=True)]
         ).reshape(-1, 39, 2)
         peaks = None if heat is None else heat[..., 2]
-        looks = _Looks(points, np.asarray(flags).reshape(-1), peaks, self.config)
+        looks = FrameLooks(points, np.asarray(flags).reshape(-1), peaks, colours, self.config)
         moved = [self._moved(row, looks, prediction) for row in range(len(self._crops))]
         ranks = {row: rank for row, after in enumerate(moved) if (rank := self._rank(row, looks, after))}
         kept = self._without_doubles(ranks, looks, moved)
@@ -182,12 +155,13 @@ class Tracker:
         if self.people is not None:
             waiting = waiting[: self.people - len(tracks)]
         self._perhaps = [self._seen(row, looks, moved[row], None, row) for row in perhaps]
+        tracks, waiting = self._known_again(tracks, waiting, seen, looks)
         self._tracks, self._waiting = tracks, waiting
         return [
             Tracked(row, t.number, self._crops[row], t.detected) for row, t in zip(seen, tracks, strict=True)
         ]
 
-    def _moved(self, row: int, looks: _Looks, prediction: Prediction25D | None) -> CropFilter | None:
+    def _moved(self, row: int, looks: FrameLooks, prediction: Prediction25D | None) -> CropFilter | None:
         """The crop for the next frame; None where the network's answer is of no use."""
         points = looks.points_px[row]
         if not np.isfinite(points).all():
@@ -198,7 +172,7 @@ class Tracker:
         after = before.moved(points, peaks, own, self._crops[row])
         return after if after.crop.size_px >= self.config.min_crop_px else None
 
-    def _rank(self, row: int, looks: _Looks, after: CropFilter | None) -> tuple[int, float] | None:
+    def _rank(self, row: int, looks: FrameLooks, after: CropFilter | None) -> tuple[int, float] | None:
         """Whether somebody is there, and who comes before whom where two rows show one person: small first.
 
         None: nobody. (`PERHAPS`, ...): to be looked at again before it is said.
@@ -212,11 +186,13 @@ class Tracker:
         convincing = looks.convincing(row)
         if row < len(self._tracks) + len(self._waiting):
             here, track = row < len(self._tracks), self._asked[row]
+            if looks.stranger(row, track, after) or not looks.back(row, track):
+                return None
             if likely and (track.convinced or convincing):
-                return FOLLOWED, self._step(row, looks, after)
+                return FOLLOWED, looks.step(row, track, after)
             doubted = here and flag >= config.doubt_flag and track.credit > 0
             return (DOUBTED, size) if likely or doubted else None
-        if not self._has_room(self._crops[row]):
+        if not self._has_room(self._crops[row], looks.colour(row)):
             return None
         if convincing:
             return NEW, size
@@ -226,26 +202,22 @@ class Tracker:
         perhaps = flag >= config.perhaps_flag and looks.peak(row) >= config.expected_peak
         return (PERHAPS, size) if perhaps and looked < config.perhaps_looks else None
 
-    def _step(self, row: int, looks: _Looks, after: CropFilter) -> float:
-        """How far somebody moved since they were seen, in crop widths."""
-        moved = np.linalg.norm(looks.points_px[row, BODY] - self._asked[row].landmarks_px, axis=-1).mean()
-        return float(moved / after.crop.size_px)
-
-    def _has_room(self, crop: Crop) -> bool:
+    def _has_room(self, crop: Crop, colours: Colours | None) -> bool:
         """Whether a newcomer may be one of those asked for: a place is kept for everybody waited for."""
         if self.people is None or len(self._tracks) + len(self._waiting) < self.people:
             return True
         if not all(track.convinced for track in self._tracks):
             return True
-        sizes = [(track.crop, crop.size_px / track.crop.size_px) for track in self._waiting]
+        sizes = [(track, crop.size_px / track.crop.size_px) for track in self._waiting]
         near, (smallest, largest) = self.config.waited_gap, self.config.waited_size_ratio
-        return any(gap(crop, lost) < near and smallest < ratio < largest for lost, ratio in sizes)
+        close = [t for t, ratio in sizes if gap(crop, t.crop) < near and smallest < ratio < largest]
+        return any(not wears_other(colours, track.clothes, self.config) for track in close)
 
     def _expects(self, crop: Crop) -> bool:
         """Whether somebody is missed who may be here."""
         if self.people is not None and not self._tracks:
             return True
-        return self._lost_near(crop, self._waiting) is not None
+        return lost_near(crop, None, self._waiting, self._places, self._time, self.config) is not None
 
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
         """Where to look for newcomers in this frame; often nowhere."""
@@ -270,11 +242,11 @@ class Tracker:
     def _is_new(self, crop: Crop) -> bool:
         taken = [track.crop for track in (*self._tracks, *self._perhaps)]
         memory = self.config.memory_frames if self._tracks else self.config.mistake_frames
-        taken += [p.crop for p in self._places if p.number < 0 and self._frame - p.frame <= memory]
+        taken += [p.crop for p in self._places if p.number < 0 and self._time - p.time <= memory]
         return all(gap(crop, other) > self.config.new_person for other in taken)
 
     def _without_doubles(
-        self, ranks: dict[int, tuple[int, float]], looks: _Looks, moved: Sequence[CropFilter | None]
+        self, ranks: dict[int, tuple[int, float]], looks: FrameLooks, moved: Sequence[CropFilter | None]
     ) -> list[int]:
         """One row for each person, the surest first.
 
@@ -302,8 +274,9 @@ class Tracker:
     ) -> tuple[list[int], dict[int, int]]:
         """Of several readings of one person one; and for rows that stand for somebody followed, whose row.
 
-        The person keeps the number of who was followed first. The reading is the surest; while somebody is
-        followed only one that is clearly surer takes its place, or they would jump.
+        The person keeps the number of who was followed first; of two followed for long, of the one that fits
+        better, which comes first. The reading is the surest; while somebody is followed only a clearly
+        surer one takes its place, or they would jump.
         """
         people: list[int] = []
         whose: dict[int, int] = {}
@@ -312,7 +285,9 @@ class Tracker:
             if same is None:
                 people.append(row)
                 continue
-            first = min(whose.pop(same, same), row, key=self._since)
+            first = whose.pop(same, same)
+            if not (self._long_known(same) and self._long_known(row)):
+                first = min(first, row, key=self._since)
             surer = self.config.surer if first < len(self._asked) else 1.0
             better = readings[row].sigma < surer * readings[same].sigma and ranks[row][0] < PERHAPS
             stays = row if better else same
@@ -321,14 +296,23 @@ class Tracker:
                 whose[stays] = first
         return people, whose
 
+    def _long_known(self, row: int) -> bool:
+        """Whether a row is of somebody who was followed for a while."""
+        return row < len(self._asked) and self._asked[row].frames >= 2 * self.config.sure_frames
+
     def _since(self, row: int) -> float:
         """Who was followed first comes first."""
         number = self._asked[row].number if row < len(self._asked) else -1
         return number if number >= 0 else np.inf
 
     def _seen(
-        self, row: int, looks: _Looks, after: CropFilter | None, waiting: list[_Track] | None, whose: int
-    ) -> _Track:
+        self,
+        row: int,
+        looks: FrameLooks,
+        after: CropFilter | None,
+        waiting: list[Followed] | None,
+        whose: int,
+    ) -> Followed:
         """Somebody seen in this frame, or perhaps (without `waiting`): whoever of those it is leaves them.
 
         `whose`: the row of who they were before.
@@ -336,65 +320,78 @@ class Tracker:
         assert after is not None
         landmarks = looks.points_px[row, BODY]
         convinced, detected = looks.convincing(row), max(self._detected[row], self._detected[whose])
-        if whose >= len(self._asked):
-            number = -1 if waiting is None else self._number(after.crop, waiting)
-            return _Track(number, after, landmarks, 1, 1, convinced, detected)
-        before = self._asked[whose]
-        number = before.number
+        before = self._asked[whose] if whose < len(self._asked) else None
+        number, clothes = (-1, Clothes.unknown()) if before is None else (before.number, before.clothes)
         if number < 0 and waiting is not None:
-            number = self._number(after.crop, waiting)
-        credit = before.credit - 1
+            number, clothes = self._number(after.crop, looks.colour(row), waiting)
+        if before is None:
+            return Followed(number, after, landmarks, 1, 1, convinced, detected, after, clothes)
+        credit = before.credit - self._passed
         if looks.flags[row] >= self.config.min_flag:
-            credit = min(before.credit + self.config.credit_per_frame, self.config.most_credit)
+            credit = min(before.credit + self._passed * self.config.credit_per_frame, self.config.most_credit)
         convinced = convinced or before.convinced
-        return _Track(number, after, landmarks, before.frames + 1, credit, convinced, detected)
+        expected = before.expected.waited()
+        return Followed(
+            number, after, landmarks, before.frames + 1, credit, convinced, detected, expected, clothes
+        )
 
-    def _wait(self, seen: set[int]) -> list[_Track]:
+    def _known_again(
+        self, tracks: list[Followed], waiting: list[Followed], rows: list[int], looks: FrameLooks
+    ) -> tuple[list[Followed], list[Followed]]:
+        """Those people with numbers that were exchanged given back; who is apart from others is learned."""
+        close = self._exchanges.met([*tracks, *waiting], self._time)
+        apart: dict[int, Colours] = {}
+        for track, row in zip(tracks, rows, strict=True):
+            colours = looks.colour(row)
+            if colours is not None and track.number not in close and looks.convincing(row):
+                apart[track.number] = colours
+        tracks, waiting = self._exchanges.undone(tracks, waiting, apart, self._time)
+        learned = []
+        for track, row in zip(tracks, rows, strict=True):
+            themselves = not looks.unlike(row, track.clothes) > self.config.stranger
+            if themselves and track.number not in close:
+                share = 1.0 if looks.convincing(row) else self.config.expected_share
+                track = replace(track, expected=track.expected.towards(track.crop_filter, share))
+            if themselves and track.number in apart:
+                track = replace(track, clothes=track.clothes.with_frame(apart[track.number]))
+            learned.append(track)
+        return learned, waiting
+
+    def _wait(self, seen: set[int]) -> list[Followed]:
         """Everybody known who is not seen and has credit left; remembers where the others were lost."""
-        waiting: list[_Track] = []
+        waiting: list[Followed] = []
         for row, track in enumerate((*self._tracks, *self._waiting)):
             if row in seen or track.frames < self.config.sure_frames:
                 continue
-            if track.credit > 0:
-                later = replace(
-                    track,
-                    crop_filter=track.crop_filter.waited(),
-                    credit=track.credit - 1,
-                    waited=track.waited + 1,
-                )
+            later = track.waiting(self._passed)
+            if track.credit > 0 and not self._left(track, later):
                 waiting.append(later)
             else:
-                self._places.append(_Place(track.number, track.crop, self._frame - track.waited))
+                place = Place(track.number, track.crop, self._time - track.waited, track.clothes)
+                self._places.append(place)
         return waiting
+
+    def _left(self, before: Followed, now: Followed) -> bool:
+        """Whether somebody who is waited for has walked out of the picture."""
+        return inside(before.crop, self._shape, 0.0) and not inside(
+            now.crop, self._shape, self.config.left_gap
+        )
 
     def _note_mistakes(self, ranks: dict[int, tuple[int, float]]) -> None:
         """Remember where the detector was wrong."""
         first = len(self._tracks) + len(self._waiting)
         for row in range(first, len(self._crops)):
             if row not in ranks:
-                self._places.append(_Place(-1, self._crops[row], self._frame))
+                self._places.append(Place(-1, self._crops[row], self._time))
 
-    def _lost_near(self, crop: Crop, waiting: Sequence[_Track]) -> _Track | _Place | None:
-        """Who was lost near here not long ago."""
-        config = self.config
-        lost: list[tuple[_Track | _Place, float]] = [(w, config.waited_gap) for w in reversed(waiting)]
-        slack = config.lost_gap_per_frame
-        for place in (p for p in reversed(self._places) if p.number >= 0):
-            lost.append((place, config.lost_gap + slack * (self._frame - place.frame)))
-        smallest, largest = config.lost_size_ratio
-        for who, limit in lost:
-            if gap(crop, who.crop) < limit and smallest < crop.size_px / who.crop.size_px < largest:
-                return who
-        return None
-
-    def _number(self, crop: Crop, waiting: list[_Track]) -> int:
-        """The number of somebody lost near here not long ago, or a new one."""
-        who = self._lost_near(crop, waiting)
-        if isinstance(who, _Track):
-            waiting.remove(who)
-            return who.number
-        if who is not None:
-            self._places.remove(who)
-            return who.number
-        self._next_number += 1
-        return self._next_number - 1
+    def _number(self, crop: Crop, colours: Colours | None, waiting: list[Followed]) -> tuple[int, Clothes]:
+        """The number and clothes of somebody lost who this is, or a new number."""
+        who = lost_near(crop, colours, waiting, self._places, self._time, self.config)
+        if who is None:
+            self._next_number += 1
+            return self._next_number - 1, Clothes.unknown()
+        if isinstance(who, Followed):
+            waiting[:] = [w for w in waiting if w is not who]
+        else:
+            self._places = [p for p in self._places if p is not who]
+        return who.number, who.clothes

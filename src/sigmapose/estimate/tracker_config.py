@@ -1,11 +1,17 @@
 """When somebody counts as a person, as the same person and as lost: every threshold of the tracker.
 
-Distances between crops are in widths of the smaller one, flags and peaks are 0..1.
+Distances between crops are in widths of the smaller one, flags and peaks are 0..1. Frames that count a time
+are those of 30 a second, however many a film has.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+FPS = 30.0
+"""Frames a second in which the configuration counts."""
+MOST_PASSED = 10.0
+"""A frame counts as no more of those, however long after the last it comes."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,16 @@ class TrackerConfig:
     """Frames of doubt, or of nothing, after which even somebody seen for long is given up."""
     credit_per_frame: int = 2
     """Frames of credit that each frame of being clearly seen earns."""
+    predicted_frames: int = 15
+    """Who was seen in so many is predicted while waited for: mistakes of the detector disappear too."""
     sure_frames: int = 5
     """Somebody lost sooner was a mistake of the detector: the number is not kept."""
     memory_frames: int = 60
-    """How long a lost person's number is kept, and a region without anybody is not looked at in detail
-    again."""
+    """How long a region without anybody is not looked at in detail again."""
+    number_frames: int = 300
+    """How long a lost person's number is kept ..."""
+    place_frames: int = 60
+    """... and how long for anybody who comes near to where they were lost; then for who looks like them."""
     mistake_frames: int = 5
     """How long that is for such a region while nobody is tracked: who is half hidden may be clearer in the
     next frames."""
@@ -84,5 +95,26 @@ class TrackerConfig:
     """A newcomer is somebody waited for when this near to where they are expected: who jumps, or comes out of
     hiding, is elsewhere. Where as many are tracked or waited for as were asked for, nobody else is
     taken ..."""
+    left_gap: float = 0.05
+    """Who was in the picture and is so far beside it has left it."""
+    apart_gap: float = 0.4
+    """Somebody so far from all others is seen apart: what they look like is learned."""
+    met_frames: int = 90
+    """So long after two people were not apart their numbers may have been exchanged."""
+    exchange_looks: int = 3
+    """In so many frames running they must look like each other to get their numbers back ..."""
+    exchange_margin: float = 8.0
+    """... by so much, of `clothes.unlike`."""
+    known_clothes: int = 8
+    """Frames after which it is known what somebody looks like."""
+    stranger: float = 22.0
+    """Who is so unlike (`clothes.unlike`) somebody lost is somebody else, and so is who comes into their
+    crop ..."""
+    expected_share: float = 0.1
+    """Where somebody is expected follows their crop by so much where they are not clear."""
+    stranger_gap: float = 0.12
+    """... so far from where they are expected."""
+    alike: float = 6.0
+    """Who is so like somebody lost is taken for them wherever they are."""
     waited_size_ratio: tuple[float, float] = (0.4, 2.5)
     """... with a crop between so many times the size."""

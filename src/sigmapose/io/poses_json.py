@@ -273,6 +273,7 @@ class PosesFile:
             regions=regions_of(self._regions, person.regions, joints, where),
             factors_mm=factors_of(person, joints, where),
             quantities=quantities_of(self._quantities, person.quantities, where),
+            predicted=person.predicted,
             raw=None if (raw := getattr(person, "raw", None)) is None else self._pose(raw, camera, where),
         )
         check_pose(pose, where)
@@ -356,6 +357,7 @@ def _frame_dict(frame: Frame, regions: RegionRows, quantities: QuantityRows) -> 
             _person_dict(pose)
             | ({} if pose.regions is None else {"regions": regions.number(pose.regions)})
             | shared_dict(pose, quantities)
+            | ({"predicted": True} if pose.predicted else {})
         )
         return by_itself if pose.raw is None else by_itself | {"raw": told(pose.raw)}
 

@@ -101,6 +101,10 @@ class RawPersonModel(_Model):
     quantities: int | None = Field(
         default=None, description="Row in the file's `quantities`; null: intervals as the draws give them."
     )
+    predicted: bool = Field(
+        default=False,
+        description="Whether the person is not seen in this frame: where they should be, going by others.",
+    )
 
 
 class PersonModel(RawPersonModel):

@@ -1,9 +1,11 @@
 """People of a film, smoothed while it runs: frames go in, and come out some time later, in order.
 
 Everybody who keeps a track number is one person. A new number starts anew, as it does behind a cut, and so
-does a person who was gone for GAP_S. Frames come out in blocks: what is known of later frames reaches `lag_s`
-back, at least, and what was known of earlier ones is carried on from block to block, so that memory does not
-grow with the film. With a block as long as the film, everything is smoothed with everything (offline).
+does a person who was gone for GAP_S. Who is only predicted for a while is what the frames before and behind
+say; predictions of somebody who did not come back are taken back where that is known in time. Frames come out
+in blocks: what is known of later frames reaches `lag_s` back, at least, and what was known of earlier ones is
+carried on from block to block, so that memory does not grow with the film. With a block as long as the film,
+everything is smoothed with everything (offline).
 """
 
 from __future__ import annotations
@@ -96,6 +98,7 @@ class FilmSmoother:
 
     def finish(self) -> list[Frame]:
         """The frames that are left; the smoother is as new then."""
+        self._withdraw(finished=True)
         done = self._release(len(self._waiting))
         self._people = {}
         return done
@@ -104,6 +107,7 @@ class FilmSmoother:
         """Smooth everybody, and hand out the first frames."""
         if count <= 0:
             return []
+        self._withdraw(finished=False)
         until_s = self._waiting[count - 1].time_s
         done = [list(frame.poses) for frame in self._waiting[:count]]
         for track, person in list(self._people.items()):
@@ -122,6 +126,21 @@ class FilmSmoother:
         del self._waiting[:count]
         self._first += count
         return out
+
+    def _withdraw(self, finished: bool) -> None:
+        """Take back predictions of people who did not come back, where their frames still wait."""
+        newest = self._first + len(self._waiting) - 1
+        for track, person in self._people.items():
+            seen = len(person.poses)
+            while seen and person.poses[seen - 1].predicted:
+                seen -= 1
+            if seen == len(person.poses) or (person.frames[-1] == newest and not finished):
+                continue
+            for number in person.frames[seen:]:
+                frame = self._waiting[number - self._first]
+                kept = tuple(pose for pose in frame.poses if pose.track != track)
+                self._waiting[number - self._first] = replace(frame, poses=kept)
+            del person.frames[seen:], person.times_s[seen:], person.poses[seen:]
 
     def _smoothed(self, person: _Person, end: int) -> list[tuple[int, Pose]]:
         """Numbers and poses of one person's frames before number `end`, which no longer wait."""

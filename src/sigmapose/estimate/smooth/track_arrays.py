@@ -9,7 +9,7 @@ import numpy as np
 
 from sigmapose.pose import Pose
 from sigmapose.regions import Regions
-from sigmapose.shapes import Array, Float
+from sigmapose.shapes import Array, Bool, Float
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +25,8 @@ class TrackArrays:
     visibility: Float[Array, "time joint 4"]
     root_mm: Float[Array, "time 3"]
     root_cov_mm2: Float[Array, "time 3 3"]
+    predicted: Bool[Array, " time"]
+    """Frames in which the person is not seen."""
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -53,6 +55,7 @@ def stack(poses: Sequence[Pose], times_s: Sequence[float]) -> TrackArrays:
         visibility=np.stack([p.visibility for p in poses]),
         root_mm=np.stack([p.root_mm for p in poses]),
         root_cov_mm2=np.stack([p.root_cov_mm2 for p in poses]),
+        predicted=np.array([p.predicted for p in poses]),
     )
 
 

@@ -151,7 +151,7 @@ def _varying(
 def _seen(track: TrackArrays, before: Carried | None) -> Bool[Array, " time"]:
     """Frames that say how the person stands; all, where none does and none did before."""
     sigma = np.sqrt(np.trace(track.cov_mm2, axis1=-2, axis2=-1) / 3)
-    seen = np.asarray(np.median(sigma, axis=1) < LOST_MM)
+    seen = np.asarray(np.median(sigma, axis=1) < LOST_MM) & ~track.predicted
     return seen if before is not None or seen.any() else ~seen
 
 
