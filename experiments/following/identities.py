@@ -110,14 +110,19 @@ def _from_first_seen(gone: list[bool]) -> list[bool]:
 
 
 def _matched(frame: Frame, scene: Scene, f: int) -> dict[int, int]:
-    """Numbers of people whose pose is near, by person."""
-    if not frame.poses:
-        return {}
-    ours = np.stack([pose.points_px[_JOINTS] for pose in frame.poses])
-    theirs = scene.points_px[f][:, _JOINTS]
-    off = np.linalg.norm(ours[:, None] - theirs, axis=-1).mean(-1) / scene.size_px[f]
-    rows, columns = linear_sum_assignment(np.minimum(off, NEAR) + 1e-3 * off)
-    return {int(k): frame.poses[i].track for i, k in zip(rows, columns, strict=True) if off[i, k] < NEAR}
+    """Numbers of people whose pose is near, by person; poses that are only predicted come last."""
+    found: dict[int, int] = {}
+    for predicted in (False, True):
+        poses = [pose for pose in frame.poses if getattr(pose, "predicted", False) is predicted]
+        left = [k for k in range(scene.shown.shape[1]) if k not in found]
+        if not poses or not left:
+            continue
+        ours = np.stack([pose.points_px[_JOINTS] for pose in poses])
+        theirs = scene.points_px[f][left][:, _JOINTS]
+        off = np.linalg.norm(ours[:, None] - theirs, axis=-1).mean(-1) / scene.size_px[f][left]
+        rows, columns = linear_sum_assignment(np.minimum(off, NEAR) + 1e-3 * off)
+        found |= {left[k]: poses[i].track for i, k in zip(rows, columns, strict=True) if off[i, k] < NEAR}
+    return found
 
 
 def followed(scene: Scene, estimator: Estimator) -> tuple[list[Frame], float]:
