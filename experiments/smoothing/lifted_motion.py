@@ -189,7 +189,7 @@ def _smoothed(
     times = np.arange(count) / FPS
     track = TrackArrays(
         times, lifted.joints_mm, lifted.cov_mm2, lifted.factors_mm, lifted.points_px, lifted.cov_px2,
-        lifted.visibility, lifted.root_mm, lifted.root_cov_mm2,
+        lifted.visibility, lifted.root_mm, lifted.root_cov_mm2, np.zeros(count, bool),
     )  # fmt: skip
     told = smooth_track(track, KnownForAFilm(stature_log, 0.0), lifted.camera)
     filtered, filtered_cov = filtered_joints(told.carried, lifted.cov_mm2)

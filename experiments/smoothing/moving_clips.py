@@ -177,7 +177,7 @@ def hide(
     places = points_px[when][:, joints].reshape(-1, 2)
     low = np.clip(np.floor(places.min(0)) - MARGIN_PX, 0, (WIDTH, HEIGHT)).astype(int)
     high = np.clip(np.ceil(places.max(0)) + MARGIN_PX, 0, (WIDTH, HEIGHT)).astype(int)
-    thing = _filled(cloth)[::-1, ::-1]
+    thing = filled(cloth)[::-1, ::-1]
     out = list(frames)
     for t in range(*when.indices(len(frames))):
         picture = frames[t].rgb.copy()

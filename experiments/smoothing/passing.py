@@ -20,9 +20,10 @@ import numpy as np
 
 from experiments.following.made_clips import FPS, HEIGHT, ROOT, WIDTH, CutOutPerson
 from experiments.following.scenes import empty_photos
-from experiments.smoothing.moving_clips import MOTIONS, MovingPerson, pictures_of, render_person
+from experiments.smoothing.moving_clips import MOTIONS, MovingPerson, Piece, pictures_of, render_person
 from sigmapose.camera import Camera
-from sigmapose.estimate.assemble import HEIGHT_SIGMA_MM
+from sigmapose.data.splits import Split
+from sigmapose.estimate.body_size import HEIGHT_SIGMA_MM
 from sigmapose.estimate.estimator import Estimator
 from sigmapose.estimate.smooth.film_smoother import (
     FILE_BLOCK_S,
@@ -68,18 +69,19 @@ def moving_people(mocap: Path, cache: Path, count: int) -> list[MovingPerson]:
     for file, start, seed in MOTIONS:
         place = cache / f"{Path(file).stem}-{count}-{seed}.npz"
         if not place.exists():
-            p = render_person(mocap, file, start, seed, count)
+            p = render_person(mocap, Piece(file, start, seed), count)
             c = p.camera
             np.savez_compressed(
                 place, pictures=p.figure.pictures, alpha=p.figure.alpha, points=p.figure.points,
-                joints_mm=p.joints_mm, points_px=p.points_px, height_mm=p.height_mm,
+                joints_mm=p.joints_mm, points_px=p.points_px, height_mm=p.height_mm, split=str(p.split),
                 camera=[c.width, c.height, c.fx, c.fy, c.cx, c.cy],
             )  # fmt: skip
         with np.load(place) as a:
             w, h, fx, fy, cx, cy = a["camera"].tolist()
             figure = CutOutPerson(a["pictures"], a["alpha"], a["points"])
             camera = Camera(int(w), int(h), fx, fy, cx, cy)
-            people.append(MovingPerson(figure, a["joints_mm"], a["points_px"], camera, float(a["height_mm"])))
+            height, split = float(a["height_mm"]), Split(str(a["split"]))
+            people.append(MovingPerson(figure, a["joints_mm"], a["points_px"], camera, height, split))
     return people
 
 

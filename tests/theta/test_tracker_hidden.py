@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from sigmapose.camera import Camera
+from sigmapose.estimate.body_size import Sizes
 from sigmapose.estimate.crop import Crop
 from sigmapose.estimate.crop_filter import CropFilter, Joints
 from sigmapose.estimate.detect import Detection
 from sigmapose.estimate.estimator import Estimator
+from sigmapose.estimate.side_swaps import SideSwapFilter
 from sigmapose.estimate.tracker import Tracker
 from sigmapose.estimate.tracker_config import TrackerConfig
 
@@ -33,7 +35,12 @@ class Watched(Tracker):
 
 def look(estimator, tracker, image):
     camera = Camera.default(image.shape[1], image.shape[0])
-    return {pose.track: pose for pose in estimator._look(image, tracker, camera, None, 1)}
+    return {
+        pose.track: pose
+        for pose in estimator._look(
+            image, tracker, camera, SideSwapFilter(), None, sizes=Sizes.told("adult"), looks=1
+        )
+    }
 
 
 def hip(pose):

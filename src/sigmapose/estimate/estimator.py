@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,8 @@ from sigmapose.estimate.candidates import Candidates, find_candidates
 from sigmapose.estimate.clothes import colours_of
 from sigmapose.estimate.context import crop_context
 from sigmapose.estimate.crop import Crop, extract_batch
-from sigmapose.estimate.cuts import shots
 from sigmapose.estimate.detect import Detector
-from sigmapose.estimate.hidden import HiddenPeople
+from sigmapose.estimate.film import follow_film
 from sigmapose.estimate.lifter import Lifter
 from sigmapose.estimate.looks import Said, ask
 from sigmapose.estimate.lost import LOST, unbounded
@@ -39,7 +38,7 @@ from sigmapose.estimate.network import (
     weights_path,
 )
 from sigmapose.estimate.person_score import TrackScores, person_score
-from sigmapose.estimate.picture_checks import check_people, check_picture, check_pictures, open_picture
+from sigmapose.estimate.picture_checks import check_people, open_picture
 from sigmapose.estimate.same_person import choose, readings_of
 from sigmapose.estimate.side_swaps import SideSwapFilter, seen_sides, sureness
 from sigmapose.estimate.smooth.film_smoother import smoothed_film
@@ -167,7 +166,7 @@ class Estimator:
             path: video file.
             camera, height_mm, people, size: as for a photo.
             frames: ``(first, last)`` for first <= index < last; last may be None.
-            raw: every frame by itself, at once. Else people are smoothed in time
+            raw: every frame by itself, at once where somebody is plainly seen. Else people are smoothed
                 (:mod:`sigmapose.estimate.smooth`): frames come up to half a second later, and ``pose.raw`` is
                 what a frame alone shows.
             lag: every frame comes when so many more are known, as :meth:`follow` has it.
@@ -180,7 +179,15 @@ class Estimator:
             raise InputError("raw=True and lag=: frames by themselves come at once: give one of them")
         reader = VideoReader(path, frames)
         sizes = Sizes.told(self.stature, height_mm, size)
-        seen = self.follow(reader, camera=camera, height_mm=height_mm, people=people, size=size, lag=lag)
+        seen = self.follow(
+            reader,
+            camera=camera,
+            height_mm=height_mm,
+            people=people,
+            size=size,
+            lag=lag,
+            look_back=lag is None,
+        )
         yield from seen if raw or lag is not None else smoothed_film(seen, sizes.film_log)
         if reader.broken:
             log.warning("%s", reader.broken)
@@ -194,6 +201,7 @@ class Estimator:
         people: int | None = None,
         lag: int | None = None,
         size: BodySize | Mapping[int, BodySize] | None = None,
+        look_back: bool = False,
     ) -> Iterator[Frame]:
         """As :meth:`video`, for frames from anywhere: (index, time in seconds, RGB picture).
 
@@ -206,30 +214,16 @@ class Estimator:
             lag: people are smoothed, and frame t comes with frame t + lag
                 (:class:`sigmapose.OnlineSmoother`); 0: by what was seen until then. None: every frame by
                 itself.
+            look_back: frames in which nobody is seen beyond doubt come up to 30 frames later: whoever is
+                found then is followed back into them.
         """
         sizes = Sizes.told(self.stature, height_mm, size)
         check_people(people)
-        seen = self._follow(frames, camera, sizes, people)
+        look = partial(self._look, sizes=sizes, looks=self.looks or VIDEO_LOOKS)
+        seen = follow_film(frames, camera, Tracker(people or self.people), look, look_back=look_back)
         if lag is None:
             return seen
         return OnlineSmoother(lag, height_mm=height_mm, size=size, stature=self.stature).smoothed(seen)
-
-    def _follow(
-        self, frames: Iterable[VideoFrame], camera: Camera | None, sizes: Sizes, people: int | None
-    ) -> Iterator[Frame]:
-        tracker, side_swaps = Tracker(people or self.people), SideSwapFilter()
-        scores, hidden = TrackScores(), HiddenPeople()
-        looks = self.looks or VIDEO_LOOKS
-        for (index, time_s, picture), cut in shots(check_pictures(frames)):
-            seen_by = check_picture(picture, camera)
-            if cut:
-                tracker.new_shot()
-                side_swaps = SideSwapFilter()
-            side_swaps.next_frame()
-            tracker.passes(time_s)
-            poses = self._look(picture, tracker, seen_by, sizes, looks, side_swaps, scores)
-            poses += hidden.frame(time_s, poses, tracker.hidden)
-            yield Frame(index, time_s, tuple(poses))
 
     def in_crops(
         self,
@@ -267,14 +261,16 @@ class Estimator:
         image: Array,
         tracker: Tracker,
         camera: Camera,
+        side_swaps: SideSwapFilter,
+        scores: TrackScores | None,
+        *,
         sizes: Sizes,
         looks: int,
-        side_swaps: SideSwapFilter | None = None,
-        scores: TrackScores | None = None,
+        detect: bool = True,
     ) -> list[Pose]:
-        """The people of the next frame of a video."""
+        """The people of the next frame of a video; newcomers only with `detect`."""
         begins = tracker.begins
-        said, people = self._followed(image, tracker, camera, looks, self.detector)
+        said, people = self._followed(image, tracker, camera, looks, self.detector if detect else None)
         if begins and not people:  # crops of the detector fit badly: as in a photo, go round twice
             said, people = self._followed(image, tracker, camera, looks)
         if said is None or not people:
@@ -291,15 +287,13 @@ class Estimator:
         height_mm = np.array([sizes.height_mm(track) for track in tracks])
         batch = unbounded(batch, lost, height_mm, size)
         poses = [batch[i] for i in range(len(batch))]
-        if side_swaps is not None:
-            poses = [
-                self._exchange_sides(pose, person, points, sizes)
-                if side_swaps.exchanged(person.track, points[:, :2], person.crop.size_px, sureness(pose))
-                else pose
-                for row, (pose, person) in enumerate(zip(poses, people, strict=True))
-                for points in (seen_sides(said.landmarks.landmarks[row], person.crop),)
-            ]
-        return poses
+        return [
+            self._exchange_sides(pose, person, points, sizes)
+            if side_swaps.exchanged(person.track, points[:, :2], person.crop.size_px, sureness(pose))
+            else pose
+            for row, (pose, person) in enumerate(zip(poses, people, strict=True))
+            for points in (seen_sides(said.landmarks.landmarks[row], person.crop),)
+        ]
 
     def _followed(
         self, image: Array, tracker: Tracker, camera: Camera, looks: int, detector: Detector | None = None

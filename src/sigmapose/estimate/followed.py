@@ -11,11 +11,31 @@ import numpy as np
 from sigmapose.estimate.clothes import Clothes, Colours, unlike
 from sigmapose.estimate.crop import Crop, gap
 from sigmapose.estimate.crop_filter import CropFilter
-from sigmapose.estimate.tracker_config import TrackerConfig
+from sigmapose.estimate.tracker_config import FPS, MOST_PASSED, TrackerConfig
 from sigmapose.shapes import Array, Float
 
 BODY = slice(0, 33)
 """BlazePose's landmarks of the body; the others give the next crop."""
+
+
+@dataclass
+class FilmClock:
+    """Time in frames of FPS a second, in which the configuration counts."""
+
+    time: float = 0.0
+    passed: float = 1.0
+    """From the last frame to this one."""
+    _last_s: float = np.nan
+
+    def passes(self, time_s: float) -> None:
+        """When the next frame was taken; where nothing is said, there are FPS."""
+        passed = FPS * (time_s - self._last_s)
+        self.passed = min(max(passed, 0.0), MOST_PASSED) if np.isfinite(passed) else 1.0
+        self._last_s = time_s
+
+    def advance(self) -> None:
+        """To the next frame."""
+        self.time += self.passed
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,10 @@ class Followed:
     def crop(self) -> Crop:
         return self.crop_filter.crop
 
+    def known(self, config: TrackerConfig) -> bool:
+        """Whether they are a person beyond doubt, seen for a while."""
+        return self.convinced and self.frames >= config.predicted_frames
+
     def waiting(self, frames: float) -> Followed:
         """So many frames later, not seen: looked for where they should be."""
         there = self.expected.waited()
@@ -70,7 +94,7 @@ class Followed:
 
 
 @dataclass(frozen=True)
-class Place:
+class LostPlace:
     """Where somebody was lost (number >= 0) or nobody was found (-1), and when."""
 
     number: int
@@ -141,16 +165,23 @@ def wears_other(colours: Colours | None, clothes: Clothes, config: TrackerConfig
     return unlike(colours, clothes.colours) > config.stranger
 
 
+def may_be(track: Followed, crop: Crop, colours: Colours | None, config: TrackerConfig) -> bool:
+    """Whether a newcomer may be somebody waited for: about as large, near, and not in other clothes."""
+    ratio, (smallest, largest) = crop.size_px / track.crop.size_px, config.waited_size_ratio
+    near = gap(crop, track.crop) < config.waited_gap and smallest < ratio < largest
+    return near and not wears_other(colours, track.clothes, config)
+
+
 def lost_near(
     crop: Crop,
     colours: Colours | None,
     waiting: list[Followed],
-    places: list[Place],
+    places: list[LostPlace],
     now: float,
     config: TrackerConfig,
-) -> Followed | Place | None:
+) -> Followed | LostPlace | None:
     """Who of those waited for, or lost, a newcomer is: by place, size and clothes; None: nobody of them."""
-    best: tuple[float, Followed | Place | None] = (np.inf, None)
+    best: tuple[float, Followed | LostPlace | None] = (np.inf, None)
     for who in (*reversed(waiting), *(p for p in reversed(places) if p.number >= 0)):
         waited = isinstance(who, Followed)
         gone = 0.0 if isinstance(who, Followed) else now - who.time

@@ -26,18 +26,19 @@ from sigmapose.estimate.detect import Detection, regions_of
 from sigmapose.estimate.exchanges import Exchanges
 from sigmapose.estimate.followed import (
     BODY,
+    FilmClock,
     Followed,
     FrameLooks,
-    Place,
+    LostPlace,
     Tracked,
     inside,
     lost_near,
-    wears_other,
+    may_be,
 )
 from sigmapose.estimate.hidden import Hidden
 from sigmapose.estimate.network import Prediction25D
 from sigmapose.estimate.same_person import Reading, readings_of, same_person
-from sigmapose.estimate.tracker_config import FPS, MOST_PASSED, TrackerConfig
+from sigmapose.estimate.tracker_config import TrackerConfig
 from sigmapose.shapes import Array, Float, UInt8
 
 FOLLOWED, NEW, DOUBTED, PERHAPS = range(4)
@@ -56,14 +57,12 @@ class Tracker:
         self._tracks: list[Followed] = []
         self._waiting: list[Followed] = []
         self._perhaps: list[Followed] = []
-        self._places: list[Place] = []
+        self._places: list[LostPlace] = []
         self._asked: list[Followed] = []
         self._crops: list[Crop] = []
         self._detected: list[float] = []
         self._frame, self._turn, self._next_number = -1, 0, 0
-        self._time, self._passed, self._last_s = 0.0, 1.0, np.nan
-        self._exchanges = Exchanges(self.config)
-        self._shape = (1, 1)
+        self.clock, self._exchanges, self._shape = FilmClock(), Exchanges(self.config), (1, 1)
 
     def new_shot(self) -> None:
         """Forget everybody, but not which numbers are taken: the next frame shows another scene."""
@@ -71,14 +70,22 @@ class Tracker:
         self._frame = -1
         self._exchanges = Exchanges(self.config)
 
+    def backwards(self) -> Tracker:
+        """A tracker of the same people with the same numbers, for the frames before, newest first."""
+        other, credit = Tracker(self.people, self.config), self.config.sure_frames
+        other._tracks = [replace(track, credit=max(track.credit, credit)) for track in self._tracks]
+        other._frame, other._next_number = 0, self._next_number
+        return other
+
+    @property
+    def sure(self) -> bool:
+        """Whether anybody is followed who is a person beyond doubt."""
+        return any(track.convinced for track in self._tracks)
+
     @property
     def hidden(self) -> list[Hidden]:
         """Who is waited for, having been seen for a while."""
-        return [
-            Hidden(track.number, track.crop)
-            for track in self._waiting
-            if track.convinced and track.frames >= self.config.predicted_frames
-        ]
+        return [Hidden(track.number, track.crop) for track in self._waiting if track.known(self.config)]
 
     @property
     def begins(self) -> bool:
@@ -89,20 +96,14 @@ class Tracker:
     def _opening(self) -> bool:
         return self._frame < self.config.opening_frames and not self._tracks
 
-    def passes(self, time_s: float) -> None:
-        """When the next frame was taken; where nothing is said, there are FPS."""
-        passed = FPS * (time_s - self._last_s)
-        self._passed = min(max(passed, 0.0), MOST_PASSED) if np.isfinite(passed) else 1.0
-        self._last_s = time_s
-
     def crops_for(self, image: UInt8[Array, "h w 3"], detect: FindPeople | None = None) -> list[Crop]:
         """Crops to look at in the next frame: of everybody followed or waited for, then of people newly
         detected."""
         self._frame += 1
-        self._time += self._passed
+        self.clock.advance()
         self._shape = image.shape[:2]
         kept = {True: self.config.number_frames, False: self.config.memory_frames}
-        self._places = [p for p in self._places if self._time - p.time <= kept[p.number >= 0]]
+        self._places = [p for p in self._places if self.clock.time - p.time <= kept[p.number >= 0]]
         self._asked = [*self._tracks, *self._waiting, *self._perhaps]
         self._crops = [track.crop for track in self._asked]
         self._detected = [track.detected for track in self._asked]
@@ -208,16 +209,13 @@ class Tracker:
             return True
         if not all(track.convinced for track in self._tracks):
             return True
-        sizes = [(track, crop.size_px / track.crop.size_px) for track in self._waiting]
-        near, (smallest, largest) = self.config.waited_gap, self.config.waited_size_ratio
-        close = [t for t, ratio in sizes if gap(crop, t.crop) < near and smallest < ratio < largest]
-        return any(not wears_other(colours, track.clothes, self.config) for track in close)
+        return any(may_be(track, crop, colours, self.config) for track in self._waiting)
 
     def _expects(self, crop: Crop) -> bool:
         """Whether somebody is missed who may be here."""
         if self.people is not None and not self._tracks:
             return True
-        return lost_near(crop, None, self._waiting, self._places, self._time, self.config) is not None
+        return lost_near(crop, None, self._waiting, self._places, self.clock.time, self.config) is not None
 
     def _regions(self, image: UInt8[Array, "h w 3"]) -> list[Crop]:
         """Where to look for newcomers in this frame; often nowhere."""
@@ -242,7 +240,7 @@ class Tracker:
     def _is_new(self, crop: Crop) -> bool:
         taken = [track.crop for track in (*self._tracks, *self._perhaps)]
         memory = self.config.memory_frames if self._tracks else self.config.mistake_frames
-        taken += [p.crop for p in self._places if p.number < 0 and self._time - p.time <= memory]
+        taken += [p.crop for p in self._places if p.number < 0 and self.clock.time - p.time <= memory]
         return all(gap(crop, other) > self.config.new_person for other in taken)
 
     def _without_doubles(
@@ -326,9 +324,12 @@ class Tracker:
             number, clothes = self._number(after.crop, looks.colour(row), waiting)
         if before is None:
             return Followed(number, after, landmarks, 1, 1, convinced, detected, after, clothes)
-        credit = before.credit - self._passed
+        passed = self.clock.passed
+        credit = before.credit - passed
         if looks.flags[row] >= self.config.min_flag:
-            credit = min(before.credit + self._passed * self.config.credit_per_frame, self.config.most_credit)
+            credit = min(
+                before.credit + self.clock.passed * self.config.credit_per_frame, self.config.most_credit
+            )
         convinced = convinced or before.convinced
         expected = before.expected.waited()
         return Followed(
@@ -339,13 +340,13 @@ class Tracker:
         self, tracks: list[Followed], waiting: list[Followed], rows: list[int], looks: FrameLooks
     ) -> tuple[list[Followed], list[Followed]]:
         """Those people with numbers that were exchanged given back; who is apart from others is learned."""
-        close = self._exchanges.met([*tracks, *waiting], self._time)
+        close = self._exchanges.met([*tracks, *waiting], self.clock.time)
         apart: dict[int, Colours] = {}
         for track, row in zip(tracks, rows, strict=True):
             colours = looks.colour(row)
             if colours is not None and track.number not in close and looks.convincing(row):
                 apart[track.number] = colours
-        tracks, waiting = self._exchanges.undone(tracks, waiting, apart, self._time)
+        tracks, waiting = self._exchanges.undone(tracks, waiting, apart, self.clock.time)
         learned = []
         for track, row in zip(tracks, rows, strict=True):
             themselves = not looks.unlike(row, track.clothes) > self.config.stranger
@@ -363,11 +364,11 @@ class Tracker:
         for row, track in enumerate((*self._tracks, *self._waiting)):
             if row in seen or track.frames < self.config.sure_frames:
                 continue
-            later = track.waiting(self._passed)
+            later = track.waiting(self.clock.passed)
             if track.credit > 0 and not self._left(track, later):
                 waiting.append(later)
             else:
-                place = Place(track.number, track.crop, self._time - track.waited, track.clothes)
+                place = LostPlace(track.number, track.crop, self.clock.time - track.waited, track.clothes)
                 self._places.append(place)
         return waiting
 
@@ -382,11 +383,11 @@ class Tracker:
         first = len(self._tracks) + len(self._waiting)
         for row in range(first, len(self._crops)):
             if row not in ranks:
-                self._places.append(Place(-1, self._crops[row], self._time))
+                self._places.append(LostPlace(-1, self._crops[row], self.clock.time))
 
     def _number(self, crop: Crop, colours: Colours | None, waiting: list[Followed]) -> tuple[int, Clothes]:
         """The number and clothes of somebody lost who this is, or a new number."""
-        who = lost_near(crop, colours, waiting, self._places, self._time, self.config)
+        who = lost_near(crop, colours, waiting, self._places, self.clock.time, self.config)
         if who is None:
             self._next_number += 1
             return self._next_number - 1, Clothes.unknown()

@@ -160,7 +160,7 @@ class Video:
         reader = self.reader
         camera, self.camera_note = self.option.at(reader.width, reader.height, film_mm=reader.focal_35mm)
         if options.smooth:
-            follow = partial(estimator.follow, camera=camera, size=options.size)
+            follow = partial(estimator.follow, camera=camera, size=options.size, look_back=True)
             log = Sizes.told(estimator.stature, size=options.size).film_log
             found = smoothed_frames(reader, follow, log, options, tick)
         else:
@@ -185,7 +185,7 @@ class Video:
                 waiting.append(frame)
                 yield frame
 
-        for frame in estimator.follow(remembered(), camera=camera, size=size):
+        for frame in estimator.follow(remembered(), camera=camera, size=size, look_back=True):
             yield frame, waiting.popleft().rgb
             tick()
 
