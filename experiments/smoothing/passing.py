@@ -39,6 +39,7 @@ from sigmapose.pose import Frame, Pose
 from sigmapose.shapes import Array, Bool, Float
 from sigmapose.synth.render.cutouts import procedural_texture
 
+CLIPS = MOTIONS[:6]
 PASSING_S = 0.5
 SPEEDS = (("across", 9.0), ("across", -14.0), ("down", 9.0))
 """Ways of boards, and px a frame: those that are faster are wider."""
@@ -66,7 +67,7 @@ def moving_people(mocap: Path, cache: Path, count: int) -> list[MovingPerson]:
     """The people of `smooth-clips`, rendered once and kept in a folder."""
     cache.mkdir(parents=True, exist_ok=True)
     people = []
-    for file, start, seed in MOTIONS:
+    for file, start, seed in CLIPS:
         place = cache / f"{Path(file).stem}-{count}-{seed}.npz"
         if not place.exists():
             p = render_person(mocap, Piece(file, start, seed), count)
@@ -202,7 +203,7 @@ def main(options: Passing) -> None:
     photos = empty_photos(options.backgrounds, estimator, len(people))
     seen: list[tuple[PassedClip, list[Frame]]] = []
     for n, way in enumerate(SPEEDS):
-        for k, (person, (file, _, _)) in enumerate(zip(people, MOTIONS, strict=True)):
+        for k, (person, (file, _, _)) in enumerate(zip(people, CLIPS, strict=True)):
             clip = passed(person, Path(file).stem, photos[k % len(photos)], way, 10 * k + n)
             seen.append((clip, _looked(clip, estimator, options.out / f"{options.model} {clip.name}.json")))
     _report(seen)
