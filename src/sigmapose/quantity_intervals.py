@@ -71,7 +71,10 @@ def draws_of(
 
 @lru_cache(maxsize=1)
 def _evidence_noise() -> Float[Array, "coordinate draw"]:
-    return np.random.default_rng(_SEED).standard_normal((3 * MOST_JOINTS, _DRAWS // 2))
+    """Half of the draws; with each its mirror image, so that a mirrored person has the same evidence."""
+    some = np.random.default_rng(_SEED).standard_normal((3 * MOST_JOINTS, _DRAWS // 4))
+    mirror = np.tile([-1.0, 1.0, 1.0], MOST_JOINTS)[:, None]
+    return np.concatenate((some, mirror * some), axis=1)
 
 
 def evidence_of(definition: Definition, people: UncertainJoints) -> Evidence:

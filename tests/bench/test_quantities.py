@@ -25,7 +25,7 @@ def test_intervals_are_those_of_the_pose() -> None:
         assert np.isnan(ends[1]).all() and np.isfinite(ends[2]).all()
     said = from_poses([pose, None], chosen_joints(BODY_26, JOINTS), intervals=True)
     assert said.intervals is not None and said.joint_intervals is not None
-    np.testing.assert_array_equal(said.intervals["left_knee_angle"][0], own["left_knee_angle"][0])
+    np.testing.assert_allclose(said.intervals["left_knee_angle"][0], own["left_knee_angle"][0], rtol=1e-9)
     assert from_poses([pose], chosen_joints(BODY_26, JOINTS)).intervals is None
 
 
