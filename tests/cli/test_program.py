@@ -70,12 +70,12 @@ def _cpu_seconds(*words: str) -> float:
 
 
 def test_import_is_quick() -> None:
-    assert _cpu_seconds("-c", "import sigmapose") < 0.3
+    assert _cpu_seconds("-c", "import sigmapose") < 0.6
 
 
 def test_help_is_quick() -> None:
-    assert _cpu_seconds("-m", "sigmapose", "--help") < 0.5
-    assert _cpu_seconds("-m", "sigmapose", "predict", "--help") < 0.5
+    assert _cpu_seconds("-m", "sigmapose", "--help") < 1.0  # .25 on a desktop, .5 on a slow core that is shared
+    assert _cpu_seconds("-m", "sigmapose", "predict", "--help") < 1.0
 
 
 @pytest.mark.parametrize("command", COMMANDS)
