@@ -74,7 +74,7 @@ def test_import_is_quick() -> None:
 
 
 def test_help_is_quick() -> None:
-    assert _cpu_seconds("-m", "sigmapose", "--help") < 1.0  # .25 on a desktop, .5 on a slow core that is shared
+    assert _cpu_seconds("-m", "sigmapose", "--help") < 1.0  # .55 was seen on a shared core
     assert _cpu_seconds("-m", "sigmapose", "predict", "--help") < 1.0
 
 
