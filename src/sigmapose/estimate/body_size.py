@@ -47,10 +47,10 @@ MOST_SPREAD = 0.25
 PROPORTIONS: dict[str, tuple[float, float]] = {
     "thigh": (0.223, 0.039),
     "shank": (0.232, 0.036),
-    "upper_arm": (0.152, 0.040),
-    "forearm": (0.137, 0.057),
-    "trunk": (0.327, 0.052),
-    "shoulder_width": (0.191, 0.053),
+    "upper_arm": (0.152, 0.042),
+    "forearm": (0.137, 0.056),
+    "trunk": (0.326, 0.052),
+    "shoulder_width": (0.190, 0.053),
 }
 """Lengths of segments between the joint centres of this skeleton, of the standing height, and the standard
 deviation of the logarithm of that share: of the bodies that the networks learned from (docs/metric.md)."""
